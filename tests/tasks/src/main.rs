@@ -1,2 +1,58 @@
-//! The project's own commands.
-fn main() {}
+//! `cargo xtask`: the project's own commands.
+
+// A development tool measures real time; the ban is for the code that ships.
+#![allow(clippy::disallowed_methods)]
+
+mod commands;
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+
+const HELP: &str = "\
+The project's own commands. Start with `cargo xtask test`; `cargo run --release` runs the application.
+
+  cargo xtask test [FILTER…]    prepare the machine, build everything, run all tests
+                                (the arguments go to `cargo test`, as in `cargo xtask test quota -- --nocapture`)
+  cargo xtask build             build the components, as `cargo run --release` does before it starts
+  cargo xtask sizes             size and imports of every component; fails on an import spin.toml does not grant
+  cargo xtask check             formatting and lints, as errors
+  cargo xtask deny              licences, sources and duplicates of the dependencies
+  cargo xtask bench [OPTION…]   throughput and latency beside the host's floors (--quick for a short run)
+  cargo xtask help              this text
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", [].as_slice()),
+    };
+    let bare = |run: fn() -> anyhow::Result<()>| match rest {
+        [] => run(),
+        _ => bail!("`cargo xtask {command}` takes no arguments"),
+    };
+    match command {
+        "test" => commands::test::run(rest),
+        "bench" => commands::bench::run(rest),
+        "build" => bare(commands::build::run),
+        "sizes" => bare(commands::sizes::run),
+        "check" => bare(commands::check::run),
+        "deny" => bare(commands::deny::run),
+        "help" | "-h" | "--help" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        unknown => bail!("there is no command `{unknown}`; `cargo xtask help` lists them"),
+    }
+}

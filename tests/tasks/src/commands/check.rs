@@ -1,0 +1,44 @@
+//! `cargo xtask check`: formatting and lints, for the native packages and for the components.
+
+use xtask::process;
+use xtask::progress::{Progress, Steps};
+use xtask::toolchain::{WASM_PROFILE, WASM_TARGET, cargo, ensure_wasm_target};
+use xtask::workspace::{Kind, packages};
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    let packages = packages()?;
+    let wasm_only = || packages.iter().filter(|package| package.kind != Kind::Native);
+    let mut steps = Steps::new(3);
+    steps.run("Formatting", || {
+        process::run(
+            cargo().args(["fmt", "--all", "--check"]),
+            Progress::Shown,
+            "`cargo fmt --all` corrects it.",
+        )
+    })?;
+    steps.run("Lints of what runs on this machine", || {
+        let mut clippy = cargo();
+        clippy.args(["clippy", "--release", "--workspace", "--all-targets"]);
+        for package in wasm_only() {
+            clippy.args(["--exclude", &package.name]);
+        }
+        lint(clippy.args(["--", "-D", "warnings"]))
+    })?;
+    steps.run("Lints of the components", || {
+        ensure_wasm_target(Progress::Shown)?;
+        let mut clippy = cargo();
+        clippy.args(["clippy", "--profile", WASM_PROFILE, "--target", WASM_TARGET]);
+        for package in wasm_only() {
+            clippy.args(["-p", &package.name]);
+        }
+        lint(clippy.args(["--", "-D", "warnings"]))
+    })
+}
+
+fn lint(clippy: &mut std::process::Command) -> anyhow::Result<()> {
+    process::run(
+        clippy,
+        Progress::Shown,
+        "The lines above say what to change. When clippy itself is missing: `rustup component add clippy`.",
+    )
+}

@@ -1,0 +1,8 @@
+//! One module per command of `cargo xtask`.
+
+pub(crate) mod bench;
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod deny;
+pub(crate) mod sizes;
+pub(crate) mod test;

@@ -1,0 +1,62 @@
+//! `cargo xtask sizes`: how large each component is and what it imports.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use xtask::progress::Progress;
+use xtask::{build, imports, manifest, workspace};
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    build::components(Progress::Shown)?;
+    let components = manifest::components()?;
+    let mut objections = Vec::new();
+    println!("{:<16} {:>10} {:>10}  imports", "component", "size", "gzipped");
+    for component in &components {
+        let path = workspace::root().join(&component.source);
+        let wasm = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let imports = imports::of(&wasm).with_context(|| format!("{} cannot be checked", path.display()))?;
+        let gzipped = gzipped(&path).map_or_else(|| "-".to_owned(), kilobytes);
+        let mut label = format!("{:<16} {:>10} {:>10}", component.id, kilobytes(wasm.len()), gzipped);
+        for line in by_package(&imports) {
+            println!("{label:<38}  {line}");
+            label.clear();
+        }
+        objections.extend(imports::objections(component, &imports));
+    }
+    if !objections.is_empty() {
+        bail!("{}", objections.join("\n       "));
+    }
+    println!("\nEvery import is granted by spin.toml, and every grant is used.");
+    Ok(())
+}
+
+/// One line for each package: `fermyon:spin@2.0.0: key-value, variables`.
+fn by_package(imports: &[String]) -> Vec<String> {
+    let mut packages: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for import in imports {
+        let (path, version) = import.split_once('@').unwrap_or((import, ""));
+        let (package, interface) = path.split_once('/').unwrap_or((path, ""));
+        let package = match version {
+            "" => package.to_owned(),
+            _ => format!("{package}@{version}"),
+        };
+        packages.entry(package).or_default().push(interface);
+    }
+    packages
+        .into_iter()
+        .map(|(package, interfaces)| format!("{package}: {}", interfaces.join(", ")))
+        .collect()
+}
+
+/// What is sent over a network; a part of every Debian machine does the work.
+fn gzipped(path: &Path) -> Option<usize> {
+    let output = Command::new("gzip").arg("-c").arg(path).output().ok()?;
+    output.status.success().then_some(output.stdout.len())
+}
+
+fn kilobytes(bytes: usize) -> String {
+    format!("{} kB", bytes.div_ceil(1000))
+}

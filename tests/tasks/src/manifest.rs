@@ -1,0 +1,168 @@
+//! The components of `spin.toml`, and what each is granted.
+//!
+//! Only what building and checking need; the host has the whole reader.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use toml::{Table, Value};
+
+use crate::workspace::{self, read_toml};
+
+/// A component of the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// Its id in `spin.toml`.
+    pub id: String,
+    /// The package it is built from: the `-p` of its build command.
+    pub package: String,
+    /// The `.wasm` file, relative to the project's folder.
+    pub source: PathBuf,
+    /// The capabilities the manifest gives it.
+    pub grants: Vec<Capability>,
+}
+
+/// Something outside itself that a component may reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Capability {
+    /// `key_value_stores`
+    KeyValue,
+    /// `sqlite_databases`
+    Sqlite,
+    /// `variables`
+    Variables,
+    /// A Redis server among the `allowed_outbound_hosts`.
+    Redis,
+    /// A Postgres server among the `allowed_outbound_hosts`.
+    Postgres,
+    /// An HTTP server or another component among the `allowed_outbound_hosts`.
+    Http,
+}
+
+impl Capability {
+    /// How `spin.toml` grants it.
+    pub fn granted_by(self) -> &'static str {
+        match self {
+            Self::KeyValue => "key_value_stores",
+            Self::Sqlite => "sqlite_databases",
+            Self::Variables => "variables",
+            Self::Redis => "a redis:// host in allowed_outbound_hosts",
+            Self::Postgres => "a postgres:// host in allowed_outbound_hosts",
+            Self::Http => "an http:// host in allowed_outbound_hosts",
+        }
+    }
+}
+
+/// The components of the project's `spin.toml`, ordered by id.
+///
+/// # Errors
+/// When the file cannot be read, or a component has no source or no build command that names its package.
+pub fn components() -> anyhow::Result<Vec<Component>> {
+    components_of(&workspace::root().join("spin.toml"))
+}
+
+fn components_of(path: &Path) -> anyhow::Result<Vec<Component>> {
+    parse(&read_toml(path)?).with_context(|| format!("in {}", path.display()))
+}
+
+fn parse(manifest: &Table) -> anyhow::Result<Vec<Component>> {
+    let components = manifest
+        .get("component")
+        .and_then(Value::as_table)
+        .ok_or_else(|| anyhow!("there is no [component.…] table"))?;
+    components
+        .iter()
+        .map(|(id, component)| {
+            let source = component
+                .get("source")
+                .and_then(Value::as_str)
+                .ok_or_else(|| anyhow!("component {id} has no source file"))?;
+            let package = component
+                .get("build")
+                .and_then(|build| build.get("command")?.as_str())
+                .and_then(package_of)
+                .ok_or_else(|| anyhow!("the build command of component {id} names no package (-p NAME)"))?;
+            Ok(Component {
+                id: id.clone(),
+                package: package.to_owned(),
+                source: PathBuf::from(source),
+                grants: grants(component),
+            })
+        })
+        .collect()
+}
+
+fn package_of(command: &str) -> Option<&str> {
+    let mut words = command.split_whitespace();
+    words.find(|word| matches!(*word, "-p" | "--package"))?;
+    words.next()
+}
+
+fn grants(component: &Value) -> Vec<Capability> {
+    let listed = |key: &str| -> bool {
+        match component.get(key) {
+            Some(Value::Array(items)) => !items.is_empty(),
+            Some(Value::Table(items)) => !items.is_empty(),
+            _ => false,
+        }
+    };
+    let hosts: Vec<&str> = component
+        .get("allowed_outbound_hosts")
+        .and_then(Value::as_array)
+        .map(|hosts| hosts.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    // A template or a wildcard may stand for any scheme; its variable's name tells people which, not us.
+    let reaches = |schemes: &[&str]| {
+        hosts.iter().any(|host| match host.split_once("://") {
+            Some((scheme, _)) => scheme == "*" || scheme.contains("{{") || schemes.contains(&scheme),
+            None => host.contains("{{"),
+        })
+    };
+    [
+        (Capability::KeyValue, listed("key_value_stores")),
+        (Capability::Sqlite, listed("sqlite_databases")),
+        (Capability::Variables, listed("variables")),
+        (Capability::Redis, reaches(&["redis", "rediss"])),
+        (Capability::Postgres, reaches(&["postgres", "postgresql"])),
+        (Capability::Http, reaches(&["http", "https"])),
+    ]
+    .into_iter()
+    .filter_map(|(capability, granted)| granted.then_some(capability))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = r#"
+        [component.free-provider]
+        source = "target/wasm32-wasip2/wasm/free_provider.wasm"
+        key_value_stores = ["default"]
+        sqlite_databases = []
+        allowed_outbound_hosts = ["redis://localhost:6379"]
+        [component.free-provider.build]
+        command = "cargo build --profile wasm -p free-provider"
+    "#;
+
+    #[test]
+    fn a_component_has_its_package_its_file_and_its_grants() {
+        let components = parse(&MANIFEST.parse().unwrap()).unwrap();
+        assert_eq!(
+            components,
+            [Component {
+                id: "free-provider".into(),
+                package: "free-provider".into(),
+                source: "target/wasm32-wasip2/wasm/free_provider.wasm".into(),
+                grants: vec![Capability::KeyValue, Capability::Redis],
+            }]
+        );
+    }
+
+    #[test]
+    fn a_build_command_without_a_package_is_refused() {
+        let manifest = MANIFEST.replace("-p free-provider", "");
+        let error = parse(&manifest.parse().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("free-provider names no package"));
+    }
+}
