@@ -1,1 +1,22 @@
-//! To be written.
+//! The message gateway's rules.
+//!
+//! - [`message`]: what a message is.
+//! - [`free_tier`]: the counter that keeps the free provider from ever seeing one call too many.
+//! - [`provider`]: one call to a provider, and what its answer means.
+//! - [`routing`]: free while it has room, paid otherwise.
+//! - [`config`]: the operator's variables, checked.
+//!
+//! It reaches stores and providers only through the ports of `octo-core`, and must not know HTTP routes,
+//! tokens, or which application the providers belong to.
+
+// The ports are used with static dispatch on one thread: nothing needs `Send`.
+#![allow(async_fn_in_trait)]
+
+pub mod config;
+pub mod free_tier;
+pub mod message;
+pub mod provider;
+pub mod routing;
+
+pub use config::Config;
+pub use message::Message;

@@ -1,0 +1,184 @@
+//! The ports: everything a domain may ask of the outside, few and general.
+//!
+//! Methods are `async` even where Spin's WASI 0.2 interfaces block, so that a build on the asynchronous
+//! WASI 0.3 interfaces changes only `octo-spin-kit`.
+
+use std::time::Duration;
+
+use crate::UnixMillis;
+
+/// The wall clock of this instance. Two instances may disagree by their clock skew.
+pub trait Clock {
+    /// The current time.
+    fn now(&self) -> UnixMillis;
+    /// Returns after `duration`.
+    async fn sleep(&self, duration: Duration);
+}
+
+/// Randomness fit for keys and tokens.
+pub trait Entropy {
+    /// Fills `bytes`.
+    fn fill(&self, bytes: &mut [u8]);
+
+    /// `N` random bytes.
+    fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+}
+
+/// The application's variables, by name.
+pub trait Settings {
+    /// The text of variable `name`; `None` when this component is not given it.
+    fn get(&self, name: &str) -> Option<String>;
+}
+
+/// A store could not do what was asked: unreachable, full, or answering nonsense. The text is for the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the key-value store failed: {0}")]
+pub struct StoreError(pub String);
+
+/// The key-value store shared by all instances.
+///
+/// Only [`increment`](KeyValue::increment) is atomic. `set` overwrites whatever another instance wrote;
+/// compare-and-swap is left out on purpose (it is unsound on Spin's backends). A counter is read by
+/// incrementing by zero, never with `get`: backends store counters in different forms.
+pub trait KeyValue {
+    /// The value under `key`.
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Puts `value` under `key`.
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError>;
+    /// Removes `key`; a missing key is no error.
+    async fn delete(&self, key: &str) -> Result<(), StoreError>;
+    /// Adds `delta` to the counter under `key` (0 when missing) and returns the new value, atomically.
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError>;
+}
+
+/// A value in a SQL statement or row. Money is minor units in `Integer`, or decimal text; never a float.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SqlValue {
+    /// NULL.
+    Null,
+    /// BIGINT; also booleans (0 and 1) and epoch milliseconds.
+    Integer(i64),
+    /// TEXT.
+    Text(String),
+    /// BLOB.
+    Blob(Vec<u8>),
+}
+
+impl SqlValue {
+    /// The integer, if it is one.
+    pub fn integer(&self) -> Option<i64> {
+        match self {
+            SqlValue::Integer(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The text, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            SqlValue::Text(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl From<i64> for SqlValue {
+    fn from(value: i64) -> Self {
+        SqlValue::Integer(value)
+    }
+}
+
+impl From<bool> for SqlValue {
+    fn from(value: bool) -> Self {
+        SqlValue::Integer(value.into())
+    }
+}
+
+impl From<UnixMillis> for SqlValue {
+    fn from(value: UnixMillis) -> Self {
+        SqlValue::Integer(value.0)
+    }
+}
+
+impl From<&str> for SqlValue {
+    fn from(value: &str) -> Self {
+        SqlValue::Text(value.to_owned())
+    }
+}
+
+impl From<String> for SqlValue {
+    fn from(value: String) -> Self {
+        SqlValue::Text(value)
+    }
+}
+
+impl From<&[u8]> for SqlValue {
+    fn from(value: &[u8]) -> Self {
+        SqlValue::Blob(value.to_vec())
+    }
+}
+
+/// One row, its columns in the order the statement names them.
+pub type Row = Vec<SqlValue>;
+
+/// Why a statement failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SqlError {
+    /// A unique or foreign key forbids it. The text names the constraint, for the log.
+    #[error("a constraint forbids it: {0}")]
+    Conflict(String),
+    /// Somebody else holds the database; the statement did nothing and may be tried again.
+    #[error("the database is busy")]
+    Busy,
+    /// The database cannot be reached or answered something else. The text is for the log.
+    #[error("the database failed: {0}")]
+    Failed(String),
+}
+
+/// The relational store, in the one dialect SQLite and Postgres share: `$1` placeholders, `RETURNING`,
+/// `ON CONFLICT`. Every statement commits by itself, so an invariant that needs atomicity is one statement.
+pub trait Sql {
+    /// Runs one statement and returns its rows (none for a statement without `RETURNING`).
+    async fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, SqlError>;
+}
+
+/// Why an outbound request got no answer. What matters to a counter is whether the other side may have
+/// seen the request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// No byte was sent: refused connection, unknown host, forbidden destination. The call never happened.
+    #[error("the request was never sent: {0}")]
+    NotSent(String),
+    /// No whole answer within the time allowed. The request may have been processed, or may still be.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The exchange broke off. The request may have been processed.
+    #[error("the exchange broke off: {0}")]
+    Broken(String),
+    /// The answer exceeds the size allowed. The request was processed.
+    #[error("the answer is too large")]
+    TooLarge,
+}
+
+/// Bounds of one outbound call.
+#[derive(Clone, Copy, Debug)]
+pub struct CallLimits {
+    /// From the first byte sent to the last byte received.
+    pub timeout: Duration,
+    /// Largest answer body accepted, in bytes.
+    pub max_answer: usize,
+}
+
+/// Outbound HTTP.
+pub trait HttpOut {
+    /// Sends `request` and reads the whole answer within `limits`. Never retries.
+    async fn send(
+        &self,
+        request: http::Request<Vec<u8>>,
+        limits: CallLimits,
+    ) -> Result<http::Response<Vec<u8>>, SendError>;
+}

@@ -1,0 +1,127 @@
+//! Problem details (RFC 9457): the one shape of every refusal and failure.
+
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// The namespace of Octo's problem types. A type's text is stable: clients may compare it.
+pub const TYPE_PREFIX: &str = "urn:octo:problem:";
+
+/// A field of the request that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// Where: a JSON Pointer (RFC 6901) into the body, such as `/message`.
+    pub pointer: String,
+    /// The rule it breaks, as a full clause: "must be 1 to 65536 bytes long".
+    pub rule: String,
+}
+
+/// A refusal or failure, ready to be rendered. Never holds a secret: it goes to the client as it is.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The last part of the problem type.
+    pub slug: &'static str,
+    /// The same words for every occurrence of the type.
+    pub title: &'static str,
+    /// What went wrong this time, and what to do about it.
+    pub detail: String,
+    /// Fields of the request that break a rule.
+    pub errors: Vec<FieldError>,
+    /// Further members of the problem object.
+    pub members: Map<String, Value>,
+    /// Header fields the answer carries (`Retry-After`, `WWW-Authenticate`, `Allow` ...).
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// A problem of type `slug`.
+    pub fn new(
+        status: StatusCode,
+        slug: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            slug,
+            title,
+            detail: detail.into(),
+            errors: Vec::new(),
+            members: Map::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// The request breaks the rule of a field: 422.
+    pub fn invalid(pointer: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self::invalid_fields(vec![FieldError { pointer: pointer.into(), rule: rule.into() }])
+    }
+
+    /// The request breaks the rules of several fields: 422.
+    pub fn invalid_fields(errors: Vec<FieldError>) -> Self {
+        let named: Vec<_> = errors.iter().map(|e| format!("`{}` {}", e.pointer, e.rule)).collect();
+        let mut problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid-fields",
+            "The request has fields that break a rule",
+            format!("{}.", named.join("; ")),
+        );
+        problem.errors = errors;
+        problem
+    }
+
+    /// The fault is ours: constant text, the reason belongs in the log.
+    pub fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Octo failed to answer",
+            "The request could not be answered. It is in the log under this request's id.",
+        )
+    }
+
+    /// A store or service we need is away for now.
+    pub fn unavailable() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "A part of Octo cannot be reached",
+            "Nothing was changed. Send the same request again in a moment.",
+        )
+        .retry_after(1)
+    }
+
+    /// Adds a member to the problem object.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds a header field; a value that is not a valid one is left out.
+    pub fn header(mut self, name: HeaderName, value: impl AsRef<str>) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    /// Says when to try again, in seconds (RFC 9110, section 10.2.3).
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.header(http::header::RETRY_AFTER, seconds.to_string())
+    }
+
+    /// The JSON object of RFC 9457.
+    pub fn body(&self) -> Value {
+        let mut body = self.members.clone();
+        body.insert("type".into(), format!("{TYPE_PREFIX}{}", self.slug).into());
+        body.insert("title".into(), self.title.into());
+        body.insert("status".into(), self.status.as_u16().into());
+        body.insert("detail".into(), self.detail.clone().into());
+        if !self.errors.is_empty() {
+            body.insert("errors".into(), serde_json::json!(self.errors));
+        }
+        body.into()
+    }
+}

@@ -1,0 +1,200 @@
+//! The router's variables, parsed once into checked values. A wrong or impossible set is refused with the
+//! variable and the rule, and no message is routed until it is right.
+
+use std::time::Duration;
+
+use http::Uri;
+use octo_core::{
+    SettingError, Settings,
+    settings::{milliseconds, number, seconds, text},
+};
+
+use crate::free_tier::Limits;
+
+/// A provider: where it is and how it is spoken to.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Scheme, host, port and path of the call.
+    pub uri: Uri,
+    /// The credential, sent as `Authorization: Bearer`; `None` for a provider that asks for none.
+    pub key: Option<String>,
+    /// From the first byte sent to the last byte received.
+    pub timeout: Duration,
+    /// The member of the JSON request that carries the message.
+    pub message_field: String,
+    /// Where the JSON answer carries the result (RFC 6901).
+    pub response_pointer: String,
+}
+
+/// Everything the router is told by variables.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What the free provider allows.
+    pub limits: Limits,
+    /// The free provider.
+    pub free: Endpoint,
+    /// The paid provider.
+    pub paid: Endpoint,
+}
+
+impl Config {
+    /// Reads and checks the router's variables.
+    pub fn read(settings: &impl Settings) -> Result<Self, SettingError> {
+        let free = Endpoint::read(settings, "free_provider")?;
+        let paid = Endpoint::read(settings, "paid_provider")?;
+        let limits = Limits {
+            calls: number(settings, "free_limit", 1..=1_000_000_000)?,
+            window: seconds(settings, "free_window_seconds", 1..=31 * 86_400)?,
+            block: seconds(settings, "free_block_seconds", 0..=31 * 86_400)?,
+            timeout: free.timeout,
+            skew: milliseconds(settings, "free_clock_skew_ms", 0..=60_000)?,
+        };
+        require_aligned(settings)?;
+        // The counter looks at the windows a call may fall in: with a longer timeout that would be three or
+        // more, and most of the quota would be held by calls that ended long ago.
+        if limits.window <= limits.timeout + 2 * limits.skew {
+            return Err(SettingError::new(
+                "free_window_seconds",
+                "must be more than `free_provider_timeout_ms` plus twice `free_clock_skew_ms`",
+            ));
+        }
+        Ok(Self { limits, free, paid })
+    }
+}
+
+/// With `increment` as the only atomic operation, just the aligned model can be counted exactly.
+fn require_aligned(settings: &impl Settings) -> Result<(), SettingError> {
+    const NAME: &str = "free_window_model";
+    match text(settings, NAME)?.as_str() {
+        "aligned" => Ok(()),
+        other => Err(SettingError::new(
+            NAME,
+            format!(
+                "must be `aligned`; it is `{other}`, which the key-value store cannot count without overruns"
+            ),
+        )),
+    }
+}
+
+impl Endpoint {
+    fn read(settings: &impl Settings, provider: &str) -> Result<Self, SettingError> {
+        let name = |suffix: &str| format!("{provider}_{suffix}");
+        let origin = text(settings, &name("origin"))?;
+        let path = text(settings, &name("path"))?;
+        let key = text(settings, &name("key"))?;
+        let timeout = milliseconds(settings, &name("timeout_ms"), 10..=20_000)?;
+        let message_field = text(settings, &name("message_field"))?;
+        let response_pointer = text(settings, &name("response_pointer"))?;
+
+        if !path.starts_with('/') {
+            return Err(SettingError::new(&name("path"), "must start with `/`"));
+        }
+        if message_field.is_empty() {
+            return Err(SettingError::new(&name("message_field"), "must not be empty"));
+        }
+        if !response_pointer.starts_with('/') {
+            return Err(SettingError::new(&name("response_pointer"), "must be a JSON Pointer such as `/response`"));
+        }
+        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(SettingError::new(&name("key"), "must be printable ASCII without spaces"));
+        }
+        Ok(Self {
+            uri: endpoint_uri(&origin, &path).ok_or_else(|| {
+                let rule = format!("must be an origin such as `https://api.example.com`; it is `{origin}`");
+                SettingError::new(&name("origin"), rule)
+            })?,
+            key: Some(key).filter(|key| !key.is_empty()),
+            timeout,
+            message_field,
+            response_pointer,
+        })
+    }
+}
+
+fn endpoint_uri(origin: &str, path: &str) -> Option<Uri> {
+    let origin: Uri = origin.parse().ok()?;
+    let plain = matches!(origin.scheme_str(), Some("http" | "https"))
+        && origin.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+        && origin.path() == "/"
+        && origin.query().is_none();
+    if !plain {
+        return None;
+    }
+    let mut parts = origin.into_parts();
+    parts.path_and_query = Some(path.parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use octo_core::testing::FakeSettings;
+
+    pub(crate) fn defaults() -> FakeSettings {
+        FakeSettings::of(&[
+            ("free_limit", "50"),
+            ("free_window_seconds", "60"),
+            ("free_block_seconds", "60"),
+            ("free_window_model", "aligned"),
+            ("free_clock_skew_ms", "250"),
+            ("free_provider_origin", "http://free-provider.spin.internal"),
+            ("free_provider_path", "/process"),
+            ("free_provider_key", ""),
+            ("free_provider_timeout_ms", "5000"),
+            ("free_provider_message_field", "message"),
+            ("free_provider_response_pointer", "/response"),
+            ("paid_provider_origin", "http://paid-provider.spin.internal"),
+            ("paid_provider_path", "/process"),
+            ("paid_provider_key", "k-1"),
+            ("paid_provider_timeout_ms", "10000"),
+            ("paid_provider_message_field", "message"),
+            ("paid_provider_response_pointer", "/response"),
+        ])
+    }
+
+    fn refusal(name: &str, value: &str) -> String {
+        Config::read(&defaults().with(name, value)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_defaults_are_accepted() {
+        let config = Config::read(&defaults()).unwrap();
+        assert_eq!(config.limits.calls, 50);
+        assert_eq!(config.free.uri, "http://free-provider.spin.internal/process");
+        assert_eq!(config.free.key, None);
+        assert_eq!(config.paid.key.as_deref(), Some("k-1"));
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named_with_its_rule() {
+        assert_eq!(
+            refusal("free_limit", "many"),
+            "the variable `free_limit` must be a whole number from 1 to 1000000000; it is `many`"
+        );
+        assert!(refusal("free_limit", "0").contains("free_limit"));
+        assert!(refusal("free_window_model", "sliding").contains("must be `aligned`"));
+        assert!(refusal("free_provider_origin", "ftp://x").contains("free_provider_origin"));
+        assert!(refusal("free_provider_origin", "http://user@x").contains("free_provider_origin"));
+        assert!(refusal("paid_provider_origin", "http://x/path").contains("paid_provider_origin"));
+        assert!(refusal("paid_provider_path", "process").contains("must start with `/`"));
+        assert!(refusal("paid_provider_response_pointer", "response").contains("JSON Pointer"));
+    }
+
+    #[test]
+    fn a_secret_is_not_repeated_in_an_error() {
+        assert!(!refusal("paid_provider_key", "se cret").contains("se cret"));
+    }
+
+    #[test]
+    fn a_window_shorter_than_the_timeout_is_refused() {
+        assert!(refusal("free_window_seconds", "5").contains("free_provider_timeout_ms"));
+    }
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        let mut settings = defaults();
+        settings.0.remove("free_limit");
+        let error = Config::read(&settings).unwrap_err().to_string();
+        assert_eq!(error, "the variable `free_limit` is not given to this component in spin.toml");
+    }
+}

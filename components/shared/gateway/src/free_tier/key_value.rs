@@ -1,0 +1,260 @@
+//! The counter over a key-value store whose only atomic operation is `increment`.
+//!
+//! # Invariant
+//! A window's counter is at least the number of calls that arrived, or may still arrive, in that window,
+//! and a slot is given only while the counter, with that slot, is at most N. Hence no window sees more
+//! than N calls. Three rules keep it:
+//!
+//! 1. A call reserved at `s` arrives, on the provider's clock, between `s - u` and `s + T + u`: it is
+//!    counted in every window that touches this time (two near a boundary, else one).
+//! 2. A slot is taken back from a window only when the call provably did not arrive in it: it was never
+//!    sent, or it was answered at `c` and the window begins after `c + u`.
+//! 3. A crash between any two steps leaves counters too high, never too low; the next window starts fresh.
+//!
+//! # Cost
+//! A free call takes two store calls (read the block, increment the window), four near a boundary. Nothing
+//! is written when it settles, except near a boundary or after a refusal.
+//!
+//! # Block
+//! The deadline of a block is one value, merged by `max` on write. The store has no compare-and-swap worth
+//! the name, so of two refusals reported at the same instant the later deadline may be lost; the price is one
+//! more refused call by the probe, which renews it.
+
+use octo_core::{KeyValue, StoreError, UnixMillis};
+
+use super::{
+    Block, Closed, ClosedReason, FreeTier, Limits, Outcome, Reservation, Status, Verdict,
+    window::{WindowId, touching},
+};
+
+const BLOCK_KEY: &str = "gateway/free/block";
+const RECENT_KEY: &str = "gateway/free/recent";
+
+/// [`FreeTier`] over a [`KeyValue`] store, for windows aligned to the clock.
+#[derive(Debug)]
+pub struct KeyValueFreeTier<'a, K> {
+    store: &'a K,
+    limits: Limits,
+}
+
+impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
+    /// A counter for a provider with these limits.
+    pub fn new(store: &'a K, limits: Limits) -> Self {
+        Self { store, limits }
+    }
+
+    fn window_key(&self, window: WindowId) -> String {
+        // The length is part of the name: after a change of P the old counters mean other times.
+        format!("gateway/free/window/{}/{}", self.limits.window.as_secs(), window.0)
+    }
+
+    async fn block(&self) -> Result<Option<Block>, StoreError> {
+        let Some(bytes) = self.store.get(BLOCK_KEY).await? else { return Ok(None) };
+        let until = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok());
+        match until {
+            Some(until) => Ok(Some(Block { until: UnixMillis(until) })),
+            None => Err(StoreError(format!("`{BLOCK_KEY}` holds no time"))),
+        }
+    }
+
+    /// After `passed` is over, elects the one call that tries the provider, and closes the gate behind it:
+    /// the block is renewed for as long as a call can take, so that a prober that crashes is replaced. The
+    /// election is held anew in every such stretch of time, for a winner may crash before it renews.
+    async fn elect_probe(&self, passed: Block, now: UnixMillis) -> Result<Election, StoreError> {
+        let stretch = self.limits.timeout + self.limits.skew;
+        let turn = WindowId::containing(UnixMillis(now.0.saturating_sub(passed.until.0)), stretch);
+        let key = format!("gateway/free/probe/{}/{}", passed.until.0, turn.0);
+        let first = self.store.increment(&key, 1).await? == 1;
+        // Somebody may have been elected, and even have finished, since `passed` was read.
+        let election = match self.block().await? {
+            None => Election::Reopened,
+            Some(current) if current != passed => Election::Closed(current.until),
+            Some(_) if !first => return Ok(Election::Closed(now + stretch)),
+            Some(_) => {
+                let lease = Block { until: now + stretch };
+                self.store.set(BLOCK_KEY, lease.until.0.to_string().as_bytes()).await?;
+                Election::Probe(lease)
+            }
+        };
+        self.store.delete(&key).await?;
+        Ok(election)
+    }
+
+    /// Takes a slot in every window, or in none.
+    async fn take(&self, windows: &[WindowId], now: UnixMillis) -> Result<Result<i64, Closed>, StoreError> {
+        let current = WindowId::containing(now, self.limits.window);
+        let mut remaining = self.limits.calls;
+        for (index, &window) in windows.iter().enumerate() {
+            let count = self.store.increment(&self.window_key(window), 1).await?;
+            if count == 1 {
+                self.forget_old_windows(window).await?;
+            }
+            if count > self.limits.calls {
+                if index > 0 || self.slots_may_return(window, now) {
+                    self.give_back(windows.iter().take(index + 1)).await?;
+                }
+                return Ok(Err(Closed {
+                    reason: ClosedReason::FreeExhausted,
+                    reopens_at: window.end(self.limits.window) + self.limits.skew,
+                }));
+            }
+            if window == current {
+                remaining = self.limits.calls - count;
+            }
+        }
+        Ok(Ok(remaining))
+    }
+
+    /// Whether calls that began before `window` may still give back the slot they hold in it. Only then is
+    /// it worth taking a refused attempt out of a full counter again; later a full window stays full, and
+    /// every call that goes to paid saves a write. (A call that was never sent may give a slot back later
+    /// still; if the window is over-full by then, that one slot is lost.)
+    fn slots_may_return(&self, window: WindowId, now: UnixMillis) -> bool {
+        let Limits { window: period, timeout, skew, .. } = self.limits;
+        now <= window.start(period) + timeout + skew
+    }
+
+    /// The slots held in `window`. Reading a counter with `increment` creates it, and nobody would remove a
+    /// window that was only looked at: hence the `get` first.
+    async fn held(&self, window: WindowId) -> Result<i64, StoreError> {
+        let key = self.window_key(window);
+        match self.store.get(&key).await? {
+            None => Ok(0),
+            Some(_) => self.store.increment(&key, 0).await,
+        }
+    }
+
+    async fn give_back(&self, windows: impl Iterator<Item = &WindowId>) -> Result<(), StoreError> {
+        for &window in windows {
+            self.store.increment(&self.window_key(window), -1).await?;
+        }
+        Ok(())
+    }
+
+    /// The store has no expiry: the first call of a window removes the windows that are past. `recent`
+    /// holds the two newest windows ever counted, so that idle times leave nothing behind.
+    async fn forget_old_windows(&self, newest: WindowId) -> Result<(), StoreError> {
+        let text = self.store.get(RECENT_KEY).await?.unwrap_or_default();
+        let recent: Vec<i64> =
+            String::from_utf8_lossy(&text).split(' ').filter_map(|id| id.parse().ok()).collect();
+        let mut kept = vec![newest.0];
+        for id in recent {
+            // Keep the window before: calls that began in it may still settle.
+            if id < newest.0 - 1 {
+                self.store.delete(&self.window_key(WindowId(id))).await?;
+            } else if !kept.contains(&id) {
+                kept.push(id);
+            }
+        }
+        let text: Vec<_> = kept.iter().map(i64::to_string).collect();
+        self.store.set(RECENT_KEY, text.join(" ").as_bytes()).await
+    }
+
+    async fn close_until(&self, until: UnixMillis) -> Result<(), StoreError> {
+        let known = self.block().await?.map_or(until, |block| block.until.max(until));
+        self.store.set(BLOCK_KEY, known.0.to_string().as_bytes()).await
+    }
+
+    /// Ends the block that `lease` stands for, unless a later one has taken its place meanwhile.
+    async fn reopen(&self, lease: Block) -> Result<(), StoreError> {
+        if self.block().await? == Some(lease) {
+            self.store.delete(BLOCK_KEY).await?;
+        }
+        Ok(())
+    }
+
+    /// The windows a call reserved at `now` may arrive in.
+    fn reachable(&self, now: UnixMillis) -> Vec<WindowId> {
+        let Limits { skew, timeout, window, .. } = self.limits;
+        touching(now - skew, now + timeout + skew, window).collect()
+    }
+}
+
+/// How a call fares that finds a block to be over.
+enum Election {
+    /// It is the probe; the block now holds until the given lease ends.
+    Probe(Block),
+    /// Another call already found the provider open.
+    Reopened,
+    /// Another call is the probe; ask again at this time.
+    Closed(UnixMillis),
+}
+
+impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
+    async fn reserve(&self, now: UnixMillis) -> Result<Verdict, StoreError> {
+        let blocked = |until| Verdict::Closed(Closed { reason: ClosedReason::FreeBlocked, reopens_at: until });
+        let mut probes = None;
+        if let Some(block) = self.block().await? {
+            if block.until > now {
+                return Ok(blocked(block.until));
+            }
+            match self.elect_probe(block, now).await? {
+                Election::Probe(lease) => probes = Some(lease),
+                Election::Reopened => {}
+                Election::Closed(until) => return Ok(blocked(until)),
+            }
+        }
+        let windows = self.reachable(now);
+        Ok(match self.take(&windows, now).await? {
+            Err(closed) => Verdict::Closed(closed),
+            Ok(remaining) => Verdict::Go(Reservation { windows, remaining, probes }),
+        })
+    }
+
+    async fn settle(
+        &self,
+        reservation: &Reservation,
+        outcome: Outcome,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        match outcome {
+            Outcome::Answered => {
+                let arrived_by = now + self.limits.skew;
+                let later = |window: &&WindowId| window.start(self.limits.window) > arrived_by;
+                self.give_back(reservation.windows.iter().filter(later)).await?;
+                if let Some(lease) = reservation.probes {
+                    self.reopen(lease).await?;
+                }
+            }
+            Outcome::Refused { retry_after } => {
+                let pause = retry_after.unwrap_or_default().max(self.limits.block);
+                self.close_until(now + pause).await?;
+            }
+            Outcome::NotSent => self.give_back(reservation.windows.iter()).await?,
+            Outcome::Unknown => {}
+        }
+        Ok(())
+    }
+
+    async fn status(&self, now: UnixMillis) -> Result<Status, StoreError> {
+        let Limits { calls, window: period, skew, .. } = self.limits;
+        let current = WindowId::containing(now, period);
+        let (mut used, mut remaining, mut closed) = (0, calls, None);
+        for window in self.reachable(now) {
+            let held = self.held(window).await?.clamp(0, calls);
+            if window == current {
+                used = held;
+            }
+            remaining = remaining.min(calls - held);
+            if held == calls {
+                let reopens_at = window.end(period) + skew;
+                closed = Some(Closed { reason: ClosedReason::FreeExhausted, reopens_at });
+            }
+        }
+        if let Some(block) = self.block().await?.filter(|block| block.until > now) {
+            closed = Some(Closed { reason: ClosedReason::FreeBlocked, reopens_at: block.until });
+        }
+        Ok(Status {
+            limit: calls,
+            used,
+            remaining: if closed.is_some() { 0 } else { remaining },
+            window_starts_at: current.start(period),
+            window_ends_at: current.end(period),
+            closed,
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "key_value_tests.rs"]
+mod tests;
