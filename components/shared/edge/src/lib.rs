@@ -1,1 +1,18 @@
-//! To be written.
+//! Between HTTP and the domains: what every component does the same way with a request and an answer.
+//!
+//! - [`exchange`]: one request from arrival to log line.
+//! - [`body`]: JSON bodies, read with errors that name the field and the rule.
+//! - [`respond`]: JSON answers and problems.
+//! - [`caller`]: who sends the request, from their token.
+//! - [`cookie`]: reading and setting cookies.
+//!
+//! It must not know any domain, nor the SDK.
+
+pub mod body;
+pub mod caller;
+pub mod cookie;
+pub mod exchange;
+pub mod respond;
+
+pub use caller::Caller;
+pub use exchange::{Body, BodyError, Request, Response, answer};

@@ -1,0 +1,161 @@
+//! JSON bodies, read with errors that name the field and the rule.
+
+use http::{StatusCode, header};
+use octo_core::{Problem, problem::FieldError};
+use serde_json::{Map, Value};
+
+use crate::exchange::Request;
+
+/// The members of a JSON object, taken one by one; every broken rule is remembered and told together.
+#[derive(Debug)]
+pub struct Fields {
+    members: Map<String, Value>,
+    errors: Vec<FieldError>,
+}
+
+impl Fields {
+    /// Reads the request's body as one JSON object.
+    pub fn read(request: Request) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        let body = body?;
+        let content_type = head.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or(""));
+        if content_type.is_some_and(|value| !is_json(value)) {
+            return Err(unsupported_content_type());
+        }
+        if body.is_empty() {
+            return Err(malformed("The body is empty; it must be a JSON object."));
+        }
+        let text = str::from_utf8(&body).map_err(|error| {
+            malformed(format!("The body is not UTF-8: the byte at offset {} is wrong.", error.valid_up_to()))
+        })?;
+        match serde_json::from_str(text) {
+            Ok(Value::Object(members)) => Ok(Self { members, errors: Vec::new() }),
+            Ok(_) => Err(Problem::invalid("", "must be a JSON object")),
+            Err(error) => Err(malformed(format!("The body is not JSON we can read: {error}."))),
+        }
+    }
+
+    /// A text that must be there. `parse` checks it and says which rule it breaks.
+    pub fn text<T, E: ToString>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(String) -> Result<T, E>,
+    ) -> Option<T> {
+        match self.members.remove(name) {
+            Some(Value::String(text)) => match parse(text) {
+                Ok(value) => return Some(value),
+                Err(rule) => self.refuse(name, rule.to_string()),
+            },
+            Some(_) => self.refuse(name, "must be a string"),
+            None => self.refuse(name, "is required"),
+        }
+        None
+    }
+
+    /// A text that may be absent (or null).
+    pub fn optional_text(&mut self, name: &str) -> Option<String> {
+        match self.members.remove(name) {
+            Some(Value::String(text)) => return Some(text),
+            None | Some(Value::Null) => {}
+            Some(_) => self.refuse(name, "must be a string"),
+        }
+        None
+    }
+
+    /// A truth value that must be there.
+    pub fn boolean(&mut self, name: &str) -> Option<bool> {
+        match self.members.remove(name) {
+            Some(Value::Bool(value)) => return Some(value),
+            Some(_) => self.refuse(name, "must be true or false"),
+            None => self.refuse(name, "is required"),
+        }
+        None
+    }
+
+    fn refuse(&mut self, name: &str, rule: impl Into<String>) {
+        self.errors.push(FieldError { pointer: format!("/{name}"), rule: rule.into() });
+    }
+
+    /// The values taken, when all of them are there; otherwise everything that is wrong. Members nobody
+    /// asked for are ignored, so that clients may know more than we do.
+    pub fn finish<T>(self, values: Option<T>) -> Result<T, Problem> {
+        match values {
+            Some(values) if self.errors.is_empty() => Ok(values),
+            _ => Err(Problem::invalid_fields(self.errors)),
+        }
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn malformed(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "malformed-body", "The body cannot be read", detail)
+}
+
+fn unsupported_content_type() -> Problem {
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported-content-type",
+        "The body's type is not supported",
+        "Send JSON with the header `content-type: application/json`.",
+    )
+    .header(header::ACCEPT, "application/json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::BodyError;
+
+    fn read(content_type: Option<&str>, body: &[u8]) -> Result<String, Problem> {
+        let mut request = http::Request::post("/");
+        if let Some(value) = content_type {
+            request = request.header("content-type", value);
+        }
+        let mut fields = Fields::read(request.body(Ok(body.to_vec())).unwrap())?;
+        let message = fields.text("message", Ok::<_, String>);
+        fields.finish(message)
+    }
+
+    fn refusal(body: &[u8]) -> (u16, String) {
+        let problem = read(None, body).unwrap_err();
+        (problem.status.as_u16(), problem.detail)
+    }
+
+    #[test]
+    fn a_json_object_is_read_whatever_else_it_holds() {
+        let body = br#"{"other":[1],"message":"hi"}"#;
+        for content_type in [None, Some("application/json"), Some("Application/JSON; charset=utf-8")] {
+            assert_eq!(read(content_type, body).unwrap(), "hi");
+        }
+    }
+
+    #[test]
+    fn every_way_to_be_wrong_is_told_apart() {
+        assert_eq!(refusal(b""), (400, "The body is empty; it must be a JSON object.".into()));
+        assert_eq!(
+            refusal(b"{\"message\":\"\xff\"}"),
+            (400, "The body is not UTF-8: the byte at offset 12 is wrong.".into())
+        );
+        let (status, detail) = refusal(b"{\"message\":");
+        assert_eq!(status, 400);
+        assert!(detail.contains("line 1 column 11"), "{detail}");
+        let nested = format!("{{\"message\":{}", "[".repeat(100_000));
+        let (status, detail) = refusal(nested.as_bytes());
+        assert_eq!(status, 400);
+        assert!(detail.contains("recursion limit"), "{detail}");
+        assert_eq!(refusal(b"[1]"), (422, "`` must be a JSON object.".into()));
+        assert_eq!(refusal(b"{}"), (422, "`/message` is required.".into()));
+        assert_eq!(refusal(br#"{"message":7}"#), (422, "`/message` must be a string.".into()));
+        assert_eq!(read(Some("text/plain"), b"{}").unwrap_err().status, 415);
+    }
+
+    #[test]
+    fn a_body_that_was_not_read_is_a_problem() {
+        let request = http::Request::post("/").body(Err(BodyError::TooLarge(10))).unwrap();
+        assert_eq!(Fields::read(request).unwrap_err().status, 413);
+    }
+}

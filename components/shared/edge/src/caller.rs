@@ -1,0 +1,87 @@
+//! Who sends a request: the token in its header or cookie, checked.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use octo_core::{Clock, HttpOut, KeyValue, Problem, StoreError, ports::CallLimits};
+use octo_token::{Claims, PublicKeys, Rejection, SessionRecord, Unverified, record::Vouched};
+
+use crate::cookie;
+
+/// Where `auth` publishes the JWK Set for the other components, as the JSON text of `/.well-known/jwks.json`.
+pub const JWKS_KEY: &str = "auth/jwks";
+/// Where a component asks for the keys when the store has lost them.
+const JWKS_URL: &str = "http://auth.spin.internal/.well-known/jwks.json";
+const JWKS_LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(2), max_answer: 64 * 1024 };
+
+/// A caller with an accepted token.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The token's claims.
+    pub claims: Claims,
+}
+
+/// The token of a request: `Authorization: Bearer` (RFC 6750), or else the session cookie.
+pub fn token(headers: &HeaderMap) -> Option<&str> {
+    match headers.get(header::AUTHORIZATION) {
+        Some(value) => {
+            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+        }
+        None => cookie::read(headers, cookie::SESSION),
+    }
+}
+
+/// Accepts or refuses the request's token.
+///
+/// One read of the shared store in the common case: see `octo_token`. While the store is away nobody can
+/// know whether a session has ended, and the signature alone decides: messages must not be refused for the
+/// lack of a store, and a token lives for minutes.
+pub async fn authenticate(
+    headers: &HeaderMap,
+    store: &impl KeyValue,
+    http: &impl HttpOut,
+    clock: &impl Clock,
+) -> Result<Caller, Problem> {
+    let token = Unverified::parse(token(headers).ok_or(Rejection::Missing).map_err(unauthorized)?)
+        .map_err(unauthorized)?;
+    token.claims.check(clock.now()).map_err(unauthorized)?;
+
+    let vouched = match SessionRecord::read(store, &token.claims.sid).await {
+        Ok(Some(record)) => record.vouches_for(&token).map_err(unauthorized)?,
+        Ok(None) | Err(StoreError(_)) => Vouched::Unknown,
+    };
+    if vouched == Vouched::Unknown {
+        let keys = public_keys(store, http).await?;
+        keys.verify(&token, clock.now()).map_err(unauthorized)?;
+    }
+    Ok(Caller { claims: token.claims })
+}
+
+async fn public_keys(store: &impl KeyValue, http: &impl HttpOut) -> Result<PublicKeys, Problem> {
+    let stored = store.get(JWKS_KEY).await.ok().flatten();
+    if let Some(keys) = stored.as_deref().and_then(PublicKeys::from_jwks) {
+        return Ok(keys);
+    }
+    let request = http::Request::get(JWKS_URL).body(Vec::new()).map_err(|_| Problem::internal())?;
+    let response = http.send(request, JWKS_LIMITS).await.map_err(|_| Problem::unavailable())?;
+    PublicKeys::from_jwks(response.body()).ok_or_else(Problem::unavailable)
+}
+
+/// 401 with a challenge after RFC 6750. The client is not told which rule a token breaks, only what to do.
+fn unauthorized(rejection: Rejection) -> Problem {
+    let challenge = match rejection {
+        Rejection::Missing => r#"Bearer realm="octo""#,
+        _ => r#"Bearer realm="octo", error="invalid_token""#,
+    };
+    let detail = match rejection {
+        Rejection::Missing => "Log in with POST /auth/login and send the access token as `authorization: Bearer`.",
+        _ => "The access token is not valid, or not any more. Refresh it with POST /auth/refresh, or log in again.",
+    };
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid access token is needed", detail)
+        .header(header::WWW_AUTHENTICATE, challenge)
+}
+
+#[cfg(test)]
+#[path = "caller_tests.rs"]
+mod tests;

@@ -1,0 +1,147 @@
+//! One request from arrival to log line.
+
+use http::{HeaderName, HeaderValue, StatusCode};
+use octo_core::{Clock, Entropy, Problem, new_id};
+use serde_json::{Map, Value, json};
+
+use crate::respond;
+
+/// A request whose body was read, or was found unfit to be read.
+pub type Request = http::Request<Body>;
+/// An answer, whole.
+pub type Response = http::Response<Vec<u8>>;
+/// The request's body.
+pub type Body = Result<Vec<u8>, BodyError>;
+
+/// Why a body was not read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// It is longer than this many bytes.
+    TooLarge(usize),
+    /// The client broke off.
+    Broken,
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What a handler wants to see in the request's log line beside status and duration. Put into the
+/// response's extensions. Never a token, a password or a body.
+#[derive(Clone, Debug, Default)]
+pub struct LogFields(Map<String, Value>);
+
+impl LogFields {
+    /// Adds a field.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// An answer and the line that goes to the log.
+#[derive(Debug)]
+pub struct Answered {
+    /// The answer.
+    pub response: Response,
+    /// One JSON object.
+    pub log_line: String,
+}
+
+/// Gives `request` to `handle`, turns a problem into its answer, and marks both with the request's id.
+pub async fn answer(
+    component: &str,
+    clock: &impl Clock,
+    entropy: &impl Entropy,
+    request: Request,
+    handle: impl AsyncFnOnce(Request) -> Result<Response, Problem>,
+) -> Answered {
+    let began = clock.now();
+    let id = request_id(&request).unwrap_or_else(|| new_id(clock, entropy));
+    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+
+    let mut fields = LogFields::default();
+    let mut response = handle(request).await.unwrap_or_else(|problem| {
+        fields = LogFields::default().with("problem", problem.slug);
+        respond::problem(&problem)
+    });
+    if let Some(own) = response.extensions_mut().remove::<LogFields>() {
+        fields = own;
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+
+    let mut line = json!({
+        "time": began.to_string(),
+        "component": component,
+        "request_id": id,
+        "method": method,
+        "path": path.chars().take(200).collect::<String>(),
+        "status": response.status().as_u16(),
+        "ms": octo_core::time::millis(clock.now().since(began)),
+    });
+    if let Some(line) = line.as_object_mut() {
+        line.extend(fields.0);
+    }
+    Answered { response, log_line: line.to_string() }
+}
+
+/// The id a client or proxy gave the request, when it is fit for a log.
+fn request_id(request: &Request) -> Option<String> {
+    let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let fit = (1..=64).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    fit.then(|| id.to_owned())
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge(limit) => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body-too-large",
+                "The body is too large",
+                format!("The body must have at most {limit} bytes."),
+            ),
+            BodyError::Broken => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "body-incomplete",
+                "The body did not arrive whole",
+                "The connection broke off before the end of the body.",
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use octo_core::{
+        UnixMillis,
+        testing::{FakeClock, FakeEntropy, ready},
+    };
+
+    fn log_of(request: Request, result: Result<Response, Problem>) -> (Response, Value) {
+        let (clock, entropy) = (FakeClock::at(UnixMillis(0)), FakeEntropy::default());
+        let answered = ready(answer("router", &clock, &entropy, request, async |_| result));
+        (answered.response, serde_json::from_str(&answered.log_line).unwrap())
+    }
+
+    #[test]
+    fn the_log_has_the_path_but_never_the_query_and_the_given_request_id() {
+        let request = http::Request::post("/messages?token=secret").header("x-request-id", "r-1");
+        let (response, log) = log_of(request.body(Ok(vec![])).unwrap(), Err(respond::not_found()));
+        assert_eq!(response.status(), 404);
+        assert_eq!(response.headers()["x-request-id"], "r-1");
+        assert_eq!(log["path"], "/messages");
+        assert_eq!(log["problem"], "not-found");
+        assert!(!log.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_request_id_unfit_for_a_log_is_replaced() {
+        let request = http::Request::get("/").header("x-request-id", "a b\"").body(Ok(vec![])).unwrap();
+        let (response, log) = log_of(request, Ok(respond::empty(StatusCode::NO_CONTENT)));
+        assert_eq!(response.headers()["x-request-id"].len(), 36);
+        assert_eq!(log["request_id"], response.headers()["x-request-id"].to_str().unwrap());
+    }
+}

@@ -1,0 +1,58 @@
+//! Answers.
+
+use http::{HeaderValue, StatusCode, header};
+use octo_core::Problem;
+use serde::Serialize;
+
+use crate::exchange::Response;
+
+/// An answer with a JSON body.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => with_body(status, "application/json", bytes),
+        Err(_) => problem(&Problem::internal()),
+    }
+}
+
+/// A problem as RFC 9457 puts it.
+pub fn problem(problem: &Problem) -> Response {
+    let bytes = problem.body().to_string().into_bytes();
+    let mut response = with_body(problem.status, "application/problem+json", bytes);
+    for (name, value) in &problem.headers {
+        response.headers_mut().append(name, value.clone());
+    }
+    response
+}
+
+/// An answer without a body.
+pub fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Vec::new());
+    *response.status_mut() = status;
+    response
+}
+
+fn with_body(status: StatusCode, content_type: &'static str, bytes: Vec<u8>) -> Response {
+    let mut response = Response::new(bytes);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    // Answers are about one caller at one moment.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// There is nothing at this path: 404.
+pub fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here", "No route has this path.")
+}
+
+/// The path exists, the method does not: 405 with `Allow`.
+pub fn method_not_allowed(allow: &'static str) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        "The path does not take this method",
+        format!("Use {allow}."),
+    )
+    .header(header::ALLOW, allow)
+}
