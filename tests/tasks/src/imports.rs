@@ -90,6 +90,7 @@ pub fn objections(component: &Component, imports: &[String]) -> Vec<String> {
         }
         match GRANTED.iter().find(|(name, _)| *name == interface) {
             Some((_, capability)) if component.grants.contains(capability) => used.push(*capability),
+            Some((_, capability)) if component.possible_grants.contains(capability) => {}
             Some((_, capability)) => objections.push(format!(
                 "{id} imports {import}, but spin.toml does not grant it ({})",
                 capability.granted_by()
@@ -118,6 +119,7 @@ mod tests {
             package: "auth".into(),
             source: "auth.wasm".into(),
             grants: grants.to_vec(),
+            possible_grants: Vec::new(),
         }
     }
 

@@ -20,6 +20,8 @@ pub struct Component {
     pub source: PathBuf,
     /// The capabilities the manifest gives it.
     pub grants: Vec<Capability>,
+    /// Capabilities it has only when a variable is set: a host whose variable has no default.
+    pub possible_grants: Vec<Capability>,
 }
 
 /// Something outside itself that a component may reach.
@@ -40,6 +42,9 @@ pub enum Capability {
 }
 
 impl Capability {
+    /// What `allowed_outbound_hosts` can grant.
+    const NETWORK: [Self; 3] = [Self::Redis, Self::Postgres, Self::Http];
+
     /// How `spin.toml` grants it.
     pub fn granted_by(self) -> &'static str {
         match self {
@@ -70,6 +75,8 @@ fn parse(manifest: &Table) -> anyhow::Result<Vec<Component>> {
         .get("component")
         .and_then(Value::as_table)
         .ok_or_else(|| anyhow!("there is no [component.…] table"))?;
+    let variables = manifest.get("variables").and_then(Value::as_table);
+    let default = |name: &str| variables.and_then(|all| all.get(name)?.get("default")?.as_str());
     components
         .iter()
         .map(|(id, component)| {
@@ -82,11 +89,13 @@ fn parse(manifest: &Table) -> anyhow::Result<Vec<Component>> {
                 .and_then(|build| build.get("command")?.as_str())
                 .and_then(package_of)
                 .ok_or_else(|| anyhow!("the build command of component {id} names no package (-p NAME)"))?;
+            let (hosts, open) = hosts(component, default);
             Ok(Component {
                 id: id.clone(),
                 package: package.to_owned(),
                 source: PathBuf::from(source),
-                grants: grants(component),
+                grants: grants(component, &hosts),
+                possible_grants: if open { Capability::NETWORK.to_vec() } else { Vec::new() },
             })
         })
         .collect()
@@ -98,25 +107,31 @@ fn package_of(command: &str) -> Option<&str> {
     words.next()
 }
 
-fn grants(component: &Value) -> Vec<Capability> {
-    let listed = |key: &str| -> bool {
-        match component.get(key) {
-            Some(Value::Array(items)) => !items.is_empty(),
-            Some(Value::Table(items)) => !items.is_empty(),
-            _ => false,
+/// The hosts a component may reach with the default settings, and whether a setting can add one.
+fn hosts<'a>(component: &'a Value, default: impl Fn(&str) -> Option<&'a str>) -> (Vec<&'a str>, bool) {
+    let listed = component.get("allowed_outbound_hosts").and_then(Value::as_array);
+    let mut hosts = Vec::new();
+    let mut open = false;
+    for host in listed.into_iter().flatten().filter_map(Value::as_str) {
+        // A template stands for the whole host or for none of its scheme; Spin's rules are the host's subject.
+        let variable = host.strip_prefix("{{").and_then(|rest| rest.split("}}").next()).map(str::trim);
+        match variable.map(&default) {
+            None => hosts.push(host),
+            Some(Some(value)) if !value.is_empty() => hosts.push(value),
+            Some(_) => open = true,
         }
+    }
+    (hosts, open)
+}
+
+fn grants(component: &Value, hosts: &[&str]) -> Vec<Capability> {
+    let listed = |key: &str| match component.get(key) {
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(Value::Table(items)) => !items.is_empty(),
+        _ => false,
     };
-    let hosts: Vec<&str> = component
-        .get("allowed_outbound_hosts")
-        .and_then(Value::as_array)
-        .map(|hosts| hosts.iter().filter_map(Value::as_str).collect())
-        .unwrap_or_default();
-    // A template or a wildcard may stand for any scheme; its variable's name tells people which, not us.
     let reaches = |schemes: &[&str]| {
-        hosts.iter().any(|host| match host.split_once("://") {
-            Some((scheme, _)) => scheme == "*" || scheme.contains("{{") || schemes.contains(&scheme),
-            None => host.contains("{{"),
-        })
+        hosts.iter().filter_map(|host| host.split_once("://")).any(|(scheme, _)| schemes.contains(&scheme))
     };
     [
         (Capability::KeyValue, listed("key_value_stores")),
@@ -155,8 +170,24 @@ mod tests {
                 package: "free-provider".into(),
                 source: "target/wasm32-wasip2/wasm/free_provider.wasm".into(),
                 grants: vec![Capability::KeyValue, Capability::Redis],
+                possible_grants: Vec::new(),
             }]
         );
+    }
+
+    #[test]
+    fn a_host_in_a_variable_grants_what_its_default_says() {
+        let with = |default: &str| {
+            let manifest = MANIFEST.replace("redis://localhost:6379", "{{ origin }}");
+            let manifest = format!("variables.origin.default = '{default}'\n{manifest}");
+            parse(&manifest.parse().unwrap()).unwrap().remove(0)
+        };
+        let known = with("http://x.spin.internal");
+        assert_eq!(known.grants, [Capability::KeyValue, Capability::Http]);
+        assert_eq!(known.possible_grants, []);
+        let open = with("");
+        assert_eq!(open.grants, [Capability::KeyValue]);
+        assert_eq!(open.possible_grants, Capability::NETWORK);
     }
 
     #[test]
