@@ -1,0 +1,67 @@
+//! Spin's SQLite database labelled `default`.
+
+use std::cell::OnceCell;
+
+use octo_core::{
+    Sql, SqlError,
+    ports::{Row, SqlValue},
+};
+use spin_sdk::sqlite::{Connection, Error, Value};
+
+/// Spin's SQLite database, opened when first used.
+#[derive(Default)]
+pub struct SpinSql {
+    connection: OnceCell<Connection>,
+}
+
+impl SpinSql {
+    fn connection(&self) -> Result<&Connection, SqlError> {
+        if self.connection.get().is_none() {
+            let connection = Connection::open_default().map_err(classify)?;
+            return Ok(self.connection.get_or_init(|| connection));
+        }
+        self.connection.get().ok_or_else(|| SqlError::Failed("not open".into()))
+    }
+}
+
+impl Sql for SpinSql {
+    async fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, SqlError> {
+        let parameters: Vec<_> = parameters.iter().map(to_spin).collect();
+        let result = self.connection()?.execute(statement, &parameters).map_err(classify)?;
+        result.rows.into_iter().map(|row| row.values.into_iter().map(from_spin).collect()).collect()
+    }
+}
+
+fn to_spin(value: &SqlValue) -> Value {
+    match value {
+        SqlValue::Null => Value::Null,
+        SqlValue::Integer(value) => Value::Integer(*value),
+        SqlValue::Text(value) => Value::Text(value.clone()),
+        SqlValue::Blob(value) => Value::Blob(value.clone()),
+    }
+}
+
+fn from_spin(value: Value) -> Result<SqlValue, SqlError> {
+    match value {
+        Value::Null => Ok(SqlValue::Null),
+        Value::Integer(value) => Ok(SqlValue::Integer(value)),
+        Value::Text(value) => Ok(SqlValue::Text(value)),
+        Value::Blob(value) => Ok(SqlValue::Blob(value)),
+        Value::Real(_) => Err(SqlError::Failed("a column holds a float; none of ours does".into())),
+    }
+}
+
+/// Spin passes SQLite's failures on as text; the words are SQLite's own and stable.
+fn classify(error: Error) -> SqlError {
+    let text = match error {
+        Error::Io(text) => text,
+        other => other.to_string(),
+    };
+    if text.contains("constraint failed") {
+        SqlError::Conflict(text)
+    } else if text.contains("database is locked") || text.contains("database table is locked") {
+        SqlError::Busy
+    } else {
+        SqlError::Failed(text)
+    }
+}
