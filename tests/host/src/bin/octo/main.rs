@@ -1,0 +1,2 @@
+//! The program `octo`.
+fn main() {}

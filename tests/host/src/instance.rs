@@ -1,0 +1,59 @@
+//! The state of one instance, which lives for one request.
+
+use std::sync::Arc;
+
+use wasmtime::Store;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::app::Component;
+use crate::http::outbound::Outbound;
+use crate::logs::{GuestOutput, LogSource};
+use crate::services::Services;
+
+/// What the host keeps for an instance.
+pub(crate) struct InstanceState {
+    pub(crate) services: Arc<Services>,
+    pub(crate) component: Arc<Component>,
+    pub(crate) table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outbound: Outbound,
+}
+
+/// A store for one request, whose guest gives others a turn when it computes for long.
+pub(crate) fn store(services: &Arc<Services>, component: &Arc<Component>) -> Store<InstanceState> {
+    let output = |source| GuestOutput::new(&services.logs, &component.id, source);
+    let mut wasi = WasiCtx::builder();
+    wasi.stdout(output(LogSource::Stdout))
+        .stderr(output(LogSource::Stderr))
+        .wall_clock(services.clock.clone());
+    for (name, value) in &component.manifest.environment {
+        wasi.env(name, value);
+    }
+    let state = InstanceState {
+        services: Arc::clone(services),
+        component: Arc::clone(component),
+        table: ResourceTable::new(),
+        wasi: wasi.build(),
+        http: WasiHttpCtx::new(),
+        outbound: Outbound::new(services, component),
+    };
+    let mut store = Store::new(services.app.engine(), state);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    store
+}
+
+impl WasiView for InstanceState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for InstanceState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound }
+    }
+}

@@ -1,0 +1,7 @@
+//! What lies behind the store interfaces. Nothing here knows of components, labels or faults.
+
+pub(crate) mod key_value;
+mod key_value_redis;
+mod key_value_sqlite;
+pub(crate) mod redis;
+pub(crate) mod sqlite;

@@ -1,0 +1,14 @@
+//! A component's own connection to a Redis server.
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, RedisResult};
+
+/// An open connection.
+#[expect(unreachable_pub, reason = "the bindings re-export it")]
+pub struct Connection(pub(crate) MultiplexedConnection);
+
+/// Connects without time limits, as Spin does.
+pub(crate) async fn connect(client: &Client) -> RedisResult<MultiplexedConnection> {
+    let unlimited = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    client.get_multiplexed_async_connection_with_config(&unlimited).await
+}
