@@ -75,8 +75,12 @@ fn unauthorized(rejection: Rejection) -> Problem {
         _ => r#"Bearer realm="octo", error="invalid_token""#,
     };
     let detail = match rejection {
-        Rejection::Missing => "Log in with POST /auth/login and send the access token as `authorization: Bearer`.",
-        _ => "The access token is not valid, or not any more. Refresh it with POST /auth/refresh, or log in again.",
+        Rejection::Missing => {
+            "Log in with POST /auth/login and send the access token as `authorization: Bearer`."
+        }
+        _ => {
+            "The access token is not valid, or not any more. Refresh it with POST /auth/refresh, or log in again."
+        }
     };
     Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid access token is needed", detail)
         .header(header::WWW_AUTHENTICATE, challenge)

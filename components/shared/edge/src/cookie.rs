@@ -20,7 +20,8 @@ pub fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// person follows a link, and kept off plain HTTP when `secure`.
 pub fn session(token: &str, max_age_seconds: u64, secure: bool) -> Option<HeaderValue> {
     let secure = if secure { "; Secure" } else { "" };
-    let text = format!("{SESSION}={token}; HttpOnly; Max-Age={max_age_seconds}; Path=/; SameSite=lax{secure}");
+    let text =
+        format!("{SESSION}={token}; HttpOnly; Max-Age={max_age_seconds}; Path=/; SameSite=lax{secure}");
     let mut value = HeaderValue::from_str(&text).ok()?;
     value.set_sensitive(true);
     Some(value)

@@ -5,6 +5,7 @@
 //! - [`respond`]: JSON answers and problems.
 //! - [`caller`]: who sends the request, from their token.
 //! - [`cookie`]: reading and setting cookies.
+//! - [`service_key`]: a key two components share.
 //!
 //! It must not know any domain, nor the SDK.
 
@@ -13,6 +14,8 @@ pub mod caller;
 pub mod cookie;
 pub mod exchange;
 pub mod respond;
+pub mod service_key;
 
 pub use caller::Caller;
 pub use exchange::{Body, BodyError, Request, Response, answer};
+pub use service_key::ServiceKey;

@@ -93,7 +93,10 @@ impl Endpoint {
             return Err(SettingError::new(&name("message_field"), "must not be empty"));
         }
         if !response_pointer.starts_with('/') {
-            return Err(SettingError::new(&name("response_pointer"), "must be a JSON Pointer such as `/response`"));
+            return Err(SettingError::new(
+                &name("response_pointer"),
+                "must be a JSON Pointer such as `/response`",
+            ));
         }
         if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(SettingError::new(&name("key"), "must be printable ASCII without spaces"));

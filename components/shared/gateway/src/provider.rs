@@ -66,15 +66,17 @@ pub fn outcome(result: &Result<String, Failure>) -> Outcome {
     }
 }
 
-/// Sends `message` under the id `id` to the provider at `endpoint` and returns its result.
+/// Sends `message` under the id `id` to the provider at `endpoint`, with the credential `key` if it asks for
+/// one, and returns its result.
 pub async fn call(
     http: &impl HttpOut,
     endpoint: &Endpoint,
+    key: Option<&str>,
     id: &str,
     message: &Message,
     now: UnixMillis,
 ) -> Result<String, Failure> {
-    let request = request(endpoint, id, message).ok_or(Failure::Unreachable)?;
+    let request = request(endpoint, key, id, message).ok_or(Failure::Unreachable)?;
     let limits = CallLimits { timeout: endpoint.timeout, max_answer: MAX_ANSWER_BYTES };
     match http.send(request, limits).await {
         Ok(response) => read(endpoint, &response, now),
@@ -85,7 +87,7 @@ pub async fn call(
     }
 }
 
-fn request(endpoint: &Endpoint, id: &str, message: &Message) -> Option<Request<Vec<u8>>> {
+fn request(endpoint: &Endpoint, key: Option<&str>, id: &str, message: &Message) -> Option<Request<Vec<u8>>> {
     let body = json!({ endpoint.message_field.as_str(): message.as_str() }).to_string();
     let mut request = Request::builder()
         .method(Method::POST)
@@ -94,7 +96,7 @@ fn request(endpoint: &Endpoint, id: &str, message: &Message) -> Option<Request<V
         .header(header::ACCEPT, "application/json")
         // A provider that understands it processes the message once even if the network repeats the request.
         .header("idempotency-key", id);
-    if let Some(key) = &endpoint.key {
+    if let Some(key) = key {
         let mut credential = HeaderValue::from_str(&format!("Bearer {key}")).ok()?;
         credential.set_sensitive(true);
         request = request.header(header::AUTHORIZATION, credential);
@@ -140,7 +142,7 @@ mod tests {
     fn answered(response: Response<Vec<u8>>) -> Result<String, Failure> {
         let config = Config::read(&defaults()).unwrap();
         let http = FakeHttp::default().will(Ok(response));
-        ready(call(&http, &config.free, "id", &Message::new("hi".into()).unwrap(), NOW))
+        ready(call(&http, &config.free, None, "id", &Message::new("hi".into()).unwrap(), NOW))
     }
 
     fn response(status: u16, retry_after: Option<&str>, body: &str) -> Response<Vec<u8>> {
@@ -156,7 +158,7 @@ mod tests {
         let config = Config::read(&defaults()).unwrap();
         let http = FakeHttp::default().will(Ok(response(200, None, r#"{"response":"ih"}"#)));
         let message = Message::new("hi".into()).unwrap();
-        assert_eq!(ready(call(&http, &config.paid, "m-1", &message, NOW)), Ok("ih".into()));
+        assert_eq!(ready(call(&http, &config.paid, Some("k-1"), "m-1", &message, NOW)), Ok("ih".into()));
         let seen = http.requests.borrow();
         assert_eq!(seen[0].uri(), "http://paid-provider.spin.internal/process");
         assert_eq!(seen[0].headers()["authorization"], "Bearer k-1");
@@ -175,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_refusal_tells_how_long_it_lasts() {
-        let refused = |after: Option<u64>| Err(Failure::Refused { retry_after: after.map(Duration::from_secs) });
+        let refused =
+            |after: Option<u64>| Err(Failure::Refused { retry_after: after.map(Duration::from_secs) });
         assert_eq!(answered(response(429, Some("17"), "")), refused(Some(17)));
         assert_eq!(answered(response(429, None, "")), refused(None));
         assert_eq!(answered(response(429, Some("soon"), "")), refused(None));

@@ -83,62 +83,107 @@ pub struct Routed {
     pub store_errors: Vec<StoreError>,
 }
 
-/// Routes `message` under the id `id` for a sender who has `paid_access` or not.
-pub async fn route(
-    config: &Config,
-    tier: &impl FreeTier,
-    http: &impl HttpOut,
-    clock: &impl Clock,
-    sender: Sender,
-    id: &str,
-    message: &Message,
-) -> Routed {
-    let mut store_errors = Vec::new();
-    let mut free_failure = None;
+/// The gateway with what it works on.
+#[derive(Debug)]
+pub struct Gateway<'a, T, H, C> {
+    /// The operator's variables.
+    pub config: &'a Config,
+    /// The counter of free calls.
+    pub tier: T,
+    /// The way to the providers.
+    pub http: &'a H,
+    /// This instance's clock.
+    pub clock: &'a C,
+}
 
-    let reason = match tier.reserve(clock.now()).await {
-        Ok(Verdict::Go(slot)) => {
-            let result = provider::call(http, &config.free, id, message, clock.now()).await;
-            let settled = tier.settle(&slot, provider::outcome(&result), clock.now()).await;
-            store_errors.extend(settled.err());
-            match result {
-                Ok(response) => {
-                    let (provider, reason) = (Provider::Free, Reason::FreeAvailable);
-                    let remaining = Some(slot.remaining);
-                    let result = Ok(Processed { response, provider, reason, remaining });
-                    return Routed { result, free_failure, store_errors };
-                }
-                Err(failure) => {
-                    free_failure = Some(failure);
-                    Reason::FreeFailed
-                }
+impl<T: FreeTier, H: HttpOut, C: Clock> Gateway<'_, T, H, C> {
+    /// Routes `message` under the id `id` for `sender`. `paid_key` is asked for the paid provider's
+    /// credential only when that provider is called.
+    pub async fn route(
+        &self,
+        sender: Sender,
+        id: &str,
+        message: &Message,
+        paid_key: impl AsyncFnOnce() -> Result<Option<String>, StoreError>,
+    ) -> Routed {
+        let mut log =
+            Routed { result: Err(Unprocessed::CounterUnavailable), free_failure: None, store_errors: vec![] };
+        let reason = match self.try_free(id, message, &mut log).await {
+            Free::Processed(processed) => {
+                log.result = Ok(processed);
+                return log;
             }
-        }
-        Ok(Verdict::Closed(closed)) => {
-            if !sender.paid_access {
-                return Routed { result: Err(Unprocessed::Closed(closed)), free_failure, store_errors };
+            Free::Not(reason, _) if sender.paid_access => reason,
+            Free::Not(_, unprocessed) => {
+                log.result = Err(unprocessed);
+                return log;
             }
-            match closed.reason {
-                ClosedReason::FreeExhausted => Reason::FreeExhausted,
-                ClosedReason::FreeBlocked => Reason::FreeBlocked,
+        };
+        let paid = match paid_key().await {
+            Ok(key) => {
+                let endpoint = &self.config.paid;
+                provider::call(self.http, endpoint, key.as_deref(), id, message, self.clock.now()).await
             }
-        }
-        Err(error) => {
-            store_errors.push(error);
-            Reason::CounterUnavailable
-        }
-    };
-
-    let result = if sender.paid_access {
+            Err(error) => {
+                log.store_errors.push(error);
+                Err(Failure::Unreachable)
+            }
+        };
         let remaining = matches!(reason, Reason::FreeExhausted | Reason::FreeBlocked).then_some(0);
-        match provider::call(http, &config.paid, id, message, clock.now()).await {
+        log.result = match paid {
             Ok(response) => Ok(Processed { response, provider: Provider::Paid, reason, remaining }),
-            Err(paid) => Err(Unprocessed::PaidFailed { paid, reason, free: free_failure.clone() }),
+            Err(paid) => Err(Unprocessed::PaidFailed { paid, reason, free: log.free_failure.clone() }),
+        };
+        log
+    }
+
+    /// Reserve, send, settle.
+    async fn try_free(&self, id: &str, message: &Message, log: &mut Routed) -> Free {
+        let slot = match self.tier.reserve(self.clock.now()).await {
+            Ok(Verdict::Go(slot)) => slot,
+            Ok(Verdict::Closed(closed)) => {
+                return Free::Not(closed.reason.into(), Unprocessed::Closed(closed));
+            }
+            Err(error) => {
+                log.store_errors.push(error);
+                return Free::Not(Reason::CounterUnavailable, Unprocessed::CounterUnavailable);
+            }
+        };
+        let endpoint = &self.config.free;
+        let called = self.clock.now();
+        let result = provider::call(self.http, endpoint, endpoint.key.as_deref(), id, message, called).await;
+        let settled = self.tier.settle(&slot, provider::outcome(&result), self.clock.now()).await;
+        // A settlement that is lost leaves the slot held, which is safe.
+        log.store_errors.extend(settled.err());
+        match result {
+            Ok(response) => Free::Processed(Processed {
+                response,
+                provider: Provider::Free,
+                reason: Reason::FreeAvailable,
+                remaining: Some(slot.remaining),
+            }),
+            Err(failure) => {
+                log.free_failure = Some(failure.clone());
+                Free::Not(Reason::FreeFailed, Unprocessed::FreeFailed(failure))
+            }
         }
-    } else {
-        Err(free_failure.clone().map_or(Unprocessed::CounterUnavailable, Unprocessed::FreeFailed))
-    };
-    Routed { result, free_failure, store_errors }
+    }
+}
+
+/// What came of the free provider: a result, or the reason to use the paid one and what to tell a sender who
+/// has no paid access.
+enum Free {
+    Processed(Processed),
+    Not(Reason, Unprocessed),
+}
+
+impl From<ClosedReason> for Reason {
+    fn from(reason: ClosedReason) -> Self {
+        match reason {
+            ClosedReason::FreeExhausted => Reason::FreeExhausted,
+            ClosedReason::FreeBlocked => Reason::FreeBlocked,
+        }
+    }
 }
 
 /// What routing must know of who sends a message.

@@ -29,7 +29,8 @@ fn send(store: &FakeKeyValue, sender: Sender, answers: Vec<Answer>) -> (Routed, 
     let tier = KeyValueFreeTier::new(store, config.limits);
     let http = answers.into_iter().fold(FakeHttp::default(), FakeHttp::will);
     let message = Message::new("abc".into()).unwrap();
-    let routed = ready(route(&config, &tier, &http, &FakeClock::at(NOW), sender, "id", &message));
+    let gateway = Gateway { config: &config, tier, http: &http, clock: &FakeClock::at(NOW) };
+    let routed = ready(gateway.route(sender, "id", &message, async || Ok(None)));
     let called = http.requests.borrow().iter().map(|r| r.uri().host().unwrap_or("").to_owned()).collect();
     (routed, called)
 }
@@ -96,7 +97,11 @@ fn a_slot_is_held_unless_the_call_was_never_sent() {
         let store = FakeKeyValue::default();
         send(&store, NOT_PAYING, vec![answer.clone()]);
         let limits = Config::read(&defaults()).unwrap().limits;
-        assert_eq!(ready(KeyValueFreeTier::new(&store, limits).status(NOW)).unwrap().used, held, "{answer:?}");
+        assert_eq!(
+            ready(KeyValueFreeTier::new(&store, limits).status(NOW)).unwrap().used,
+            held,
+            "{answer:?}"
+        );
     }
 }
 

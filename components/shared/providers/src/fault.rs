@@ -21,7 +21,8 @@ pub struct UnknownFault;
 
 impl UnknownFault {
     /// The rule the text breaks.
-    pub const RULE: &str = "must be `none`, `slow:MILLISECONDS` (up to 25000), `status:CODE` (400 to 599) or `garbage`";
+    pub const RULE: &str =
+        "must be `none`, `slow:MILLISECONDS` (up to 25000), `status:CODE` (400 to 599) or `garbage`";
 }
 
 impl FromStr for Fault {

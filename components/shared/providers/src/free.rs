@@ -190,7 +190,11 @@ mod tests {
         }
         let until = NOW + 90 * SECOND;
         assert_eq!(admit(&store, NOW), Admission::ClosedUntil(until));
-        assert_eq!(admit(&store, NOW + 40 * SECOND), Admission::ClosedUntil(until), "a new window, still closed");
+        assert_eq!(
+            admit(&store, NOW + 40 * SECOND),
+            Admission::ClosedUntil(until),
+            "a new window, still closed"
+        );
         assert_eq!(admit(&store, until), Admission::Taken);
     }
 

@@ -10,7 +10,6 @@
 #![allow(async_fn_in_trait)]
 
 pub mod call_log;
-pub mod credential;
 pub mod fault;
 pub mod free;
 pub mod paid;

@@ -22,7 +22,8 @@ impl Clock for SpinClock {
     }
 
     async fn sleep(&self, duration: Duration) {
-        let deadline = monotonic_clock::now().saturating_add(duration.as_nanos().try_into().unwrap_or(u64::MAX));
+        let deadline =
+            monotonic_clock::now().saturating_add(duration.as_nanos().try_into().unwrap_or(u64::MAX));
         // Dropping the token cancels the wait, so an abandoned sleep holds nobody up.
         let mut registration = None;
         poll_fn(|context| {

@@ -42,7 +42,8 @@ async fn read(incoming: IncomingRequest, max_body: usize) -> Request {
 }
 
 async fn read_body(incoming: IncomingRequest, headers: &http::HeaderMap, max_body: usize) -> Body {
-    let announced = headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let announced =
+        headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let announced: usize = announced.unwrap_or(0);
     if announced > max_body {
         return Err(BodyError::TooLarge(max_body));

@@ -112,7 +112,8 @@ impl<'a> Unverified<'a> {
             return Err(Rejection::Malformed);
         }
         let mut parts = token.split('.');
-        let (Some(_), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(_), Some(payload), Some(_), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(Rejection::Malformed);
         };

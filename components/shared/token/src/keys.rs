@@ -1,7 +1,7 @@
 //! The keys: `auth` signs with one, everybody verifies with the public ones.
 
 use jwt_simple::{
-    algorithms::{EdDSAKeyPairLike, EdDSAPublicKeyLike, Ed25519KeyPair, Ed25519PublicKey},
+    algorithms::{Ed25519KeyPair, Ed25519PublicKey, EdDSAKeyPairLike, EdDSAPublicKeyLike},
     claims::{Audiences, JWTClaims},
     common::{HeaderOptions, VerificationOptions},
     prelude::{Duration, UnixTimeStamp},
@@ -11,7 +11,7 @@ use octo_core::UnixMillis;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::claims::{Claims, MAX_LENGTH, SKEW_SECS, Rejection, Role, TYPE, Unverified};
+use crate::claims::{Claims, MAX_LENGTH, Rejection, Role, SKEW_SECS, TYPE, Unverified};
 
 /// The claims RFC 7519 does not register.
 #[derive(Serialize, Deserialize)]
@@ -38,7 +38,9 @@ impl SigningKey {
     /// The key in a PKCS #8 PEM text.
     pub fn from_pem(pem: &str) -> Result<Self, BadKey> {
         // A variable set from a shell or a TOML file often has its line ends escaped.
-        Ed25519KeyPair::from_pem(&pem.trim().replace("\\n", "\n")).map(|key| Self(key).named()).map_err(|_| BadKey)
+        Ed25519KeyPair::from_pem(&pem.trim().replace("\\n", "\n"))
+            .map(|key| Self(key).named())
+            .map_err(|_| BadKey)
     }
 
     /// The key in the form of [`SigningKey::to_bytes`].
@@ -69,8 +71,7 @@ impl SigningKey {
 
     /// Signs `claims`.
     pub fn sign(&self, claims: &Claims) -> Result<String, SigningFailed> {
-        let own =
-            OwnClaims { sid: claims.sid.clone(), role: claims.role, paid_access: claims.paid_access };
+        let own = OwnClaims { sid: claims.sid.clone(), role: claims.role, paid_access: claims.paid_access };
         let claims = JWTClaims {
             issued_at: Some(timestamp(claims.iat)),
             expires_at: Some(timestamp(claims.exp)),

@@ -182,7 +182,8 @@ enum Election {
 
 impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
     async fn reserve(&self, now: UnixMillis) -> Result<Verdict, StoreError> {
-        let blocked = |until| Verdict::Closed(Closed { reason: ClosedReason::FreeBlocked, reopens_at: until });
+        let blocked =
+            |until| Verdict::Closed(Closed { reason: ClosedReason::FreeBlocked, reopens_at: until });
         let mut probes = None;
         if let Some(block) = self.block().await? {
             if block.until > now {
