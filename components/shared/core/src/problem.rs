@@ -4,6 +4,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::{SettingError, SqlError, StoreError};
+
 /// The namespace of Octo's problem types. A type's text is stable: clients may compare it.
 pub const TYPE_PREFIX: &str = "urn:octo:problem:";
 
@@ -16,7 +18,7 @@ pub struct FieldError {
     pub rule: String,
 }
 
-/// A refusal or failure, ready to be rendered. Never holds a secret: it goes to the client as it is.
+/// A refusal or failure, ready to be rendered. All but [`cause`](Self::cause) goes to the client as it is.
 #[derive(Clone, Debug)]
 pub struct Problem {
     /// The HTTP status.
@@ -33,6 +35,8 @@ pub struct Problem {
     pub members: Map<String, Value>,
     /// Header fields the answer carries (`Retry-After`, `WWW-Authenticate`, `Allow` ...).
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What really happened, for the log only.
+    pub cause: Option<String>,
 }
 
 impl Problem {
@@ -51,6 +55,7 @@ impl Problem {
             errors: Vec::new(),
             members: Map::new(),
             headers: Vec::new(),
+            cause: None,
         }
     }
 
@@ -93,6 +98,12 @@ impl Problem {
         .retry_after(1)
     }
 
+    /// Notes what really happened, for the log only.
+    pub fn because(mut self, cause: impl ToString) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
     /// Adds a member to the problem object.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.members.insert(name.to_owned(), value.into());
@@ -123,5 +134,34 @@ impl Problem {
             body.insert("errors".into(), serde_json::json!(self.errors));
         }
         body.into()
+    }
+}
+
+/// A wrong variable is the operator's to mend: the client gets constant text.
+impl From<SettingError> for Problem {
+    fn from(error: SettingError) -> Self {
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "misconfigured",
+            "Octo is not set up right",
+            "A variable of this application is wrong. The log names it.",
+        )
+        .because(error)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Problem::unavailable().because(error)
+    }
+}
+
+/// Conflicts a caller can cause are told apart where they are expected; what is left is ours to explain.
+impl From<SqlError> for Problem {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Conflict(_) => Problem::internal().because(error),
+            SqlError::Busy | SqlError::Failed(_) => Problem::unavailable().because(error),
+        }
     }
 }

@@ -21,14 +21,18 @@ pub struct Caller {
     pub claims: Claims,
 }
 
-/// The token of a request: `Authorization: Bearer` (RFC 6750), or else the session cookie.
+/// The credential in `Authorization: Bearer` (RFC 6750).
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, credential) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
+}
+
+/// The token of a request: the bearer credential, or else the session cookie.
 pub fn token(headers: &HeaderMap) -> Option<&str> {
-    match headers.get(header::AUTHORIZATION) {
-        Some(value) => {
-            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-        }
-        None => cookie::read(headers, cookie::SESSION),
+    if headers.contains_key(header::AUTHORIZATION) {
+        bearer(headers)
+    } else {
+        cookie::read(headers, cookie::SESSION)
     }
 }
 

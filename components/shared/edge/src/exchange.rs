@@ -61,6 +61,9 @@ pub async fn answer(
     let mut fields = LogFields::default();
     let mut response = handle(request).await.unwrap_or_else(|problem| {
         fields = LogFields::default().with("problem", problem.slug);
+        if let Some(cause) = &problem.cause {
+            fields = std::mem::take(&mut fields).with("cause", cause.as_str());
+        }
         respond::problem(&problem)
     });
     if let Some(own) = response.extensions_mut().remove::<LogFields>() {

@@ -13,6 +13,7 @@ pub mod call_log;
 pub mod fault;
 pub mod free;
 pub mod paid;
+pub mod rest;
 
 /// Processes a message: its characters (Unicode scalar values) in reverse order.
 pub fn process(message: &str) -> String {

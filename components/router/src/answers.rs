@@ -1,0 +1,180 @@
+//! What HTTP makes of the gateway's outcomes.
+
+use http::{HeaderName, HeaderValue, StatusCode};
+use octo_core::{Problem, UnixMillis};
+use octo_edge::{Response, exchange::LogFields, respond};
+use octo_gateway::{
+    free_tier::{Closed, ClosedReason, Limits, Status, WindowId},
+    provider::Failure,
+    routing::{Routed, Unprocessed},
+};
+use serde_json::{Value, json};
+
+/// The IETF draft `draft-ietf-httpapi-ratelimit-headers`.
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// The answer to a routed message.
+pub(crate) fn routed(
+    id: &str,
+    routed: Routed,
+    limits: &Limits,
+    now: UnixMillis,
+) -> Result<Response, Problem> {
+    let mut log = LogFields::default().with("message", id);
+    if let Some(failure) = &routed.free_failure {
+        log = log.with("free_failure", failure.to_string());
+    }
+    if let Some(error) = routed.store_errors.first() {
+        log = log.with("store_error", error.to_string());
+    }
+    match routed.result {
+        Ok(processed) => {
+            let body = json!({
+                "id": id,
+                "ok": true,
+                "response": processed.response,
+                "provider": processed.provider,
+                "reason": processed.reason,
+            });
+            let mut response = respond::json(StatusCode::OK, &body);
+            if let Some(remaining) = processed.remaining {
+                let reset = WindowId::containing(now, limits.window).end(limits.window);
+                add_rate_limit(&mut response, limits, remaining, reset.seconds_from(now));
+            }
+            log = log.with("provider", json!(processed.provider)).with("reason", json!(processed.reason));
+            response.extensions_mut().insert(log);
+            Ok(response)
+        }
+        Err(unprocessed) => {
+            let closed = match &unprocessed {
+                Unprocessed::Closed(closed) => Some(*closed),
+                _ => None,
+            };
+            let problem = unprocessed_problem(unprocessed, now).with("id", id);
+            log = log.with("problem", problem.slug);
+            let mut response = respond::problem(&problem);
+            if let Some(closed) = closed {
+                add_rate_limit(&mut response, limits, 0, closed.reopens_at.seconds_from(now));
+            }
+            response.extensions_mut().insert(log);
+            Ok(response)
+        }
+    }
+}
+
+/// The answer of `GET /messages/quota`.
+pub(crate) fn quota(status: &Status, limits: &Limits, now: UnixMillis) -> Response {
+    let time = |time: UnixMillis| time.to_string();
+    let blocked = status.closed.filter(|closed| closed.reason == ClosedReason::FreeBlocked);
+    let body = json!({
+        "limit": status.limit,
+        "used": status.used,
+        "remaining": status.remaining,
+        "window": {
+            "model": "aligned",
+            "seconds": limits.window.as_secs(),
+            "starts_at": time(status.window_starts_at),
+            "ends_at": time(status.window_ends_at),
+        },
+        "block": {
+            "seconds": limits.block.as_secs(),
+            "until": blocked.map(|closed| time(closed.reopens_at)),
+        },
+        "free_open": status.closed.is_none(),
+        "closed_because": status.closed.map(|closed| closed.reason),
+        "free_reopens_at": status.closed.map(|closed| time(closed.reopens_at)),
+        "free_reopens_in_seconds": status.closed.map(|closed| closed.reopens_at.seconds_from(now)),
+    });
+    let mut response = respond::json(StatusCode::OK, &body);
+    let reset = status.closed.map_or(status.window_ends_at, |closed| closed.reopens_at);
+    add_rate_limit(&mut response, limits, status.remaining, reset.seconds_from(now));
+    response
+}
+
+fn add_rate_limit(response: &mut Response, limits: &Limits, remaining: i64, reset_seconds: u64) {
+    let policy = format!("\"free\";q={};w={}", limits.calls, limits.window.as_secs());
+    let left = format!("\"free\";r={remaining};t={reset_seconds}");
+    for (name, text) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, left)] {
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+}
+
+const HOW_TO_GET_PAID_ACCESS: &str =
+    "With paid access the message would go to the paid provider: ask an administrator for it.";
+const SEND_AGAIN: &str = "The message was not processed for you; it is safe to send it again.";
+
+fn unprocessed_problem(unprocessed: Unprocessed, now: UnixMillis) -> Problem {
+    match unprocessed {
+        Unprocessed::Closed(closed) => closed_problem(closed, now),
+        Unprocessed::CounterUnavailable => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "counter-unavailable",
+            "Free calls cannot be counted right now",
+            format!("Nothing is sent to the free provider on a guess. {HOW_TO_GET_PAID_ACCESS} {SEND_AGAIN}"),
+        )
+        .retry_after(1),
+        Unprocessed::FreeFailed(failure) => failed(
+            "free-provider-failed",
+            "The free provider gave no result",
+            format!("The free provider {failure}. {HOW_TO_GET_PAID_ACCESS} {SEND_AGAIN}"),
+            json!([provider_failure("free", &failure)]),
+            matches!(failure, Failure::Unreachable | Failure::Refused { .. }),
+        ),
+        Unprocessed::PaidFailed { paid, reason, free } => {
+            let mut failures = vec![provider_failure("paid", &paid)];
+            let free_part = match &free {
+                Some(failure) => {
+                    failures.insert(0, provider_failure("free", failure));
+                    format!("The free provider {failure}, and the")
+                }
+                None => "The free provider was not used, and the".to_owned(),
+            };
+            failed(
+                "providers-failed",
+                "No provider gave a result",
+                format!("{free_part} paid provider {paid}. {SEND_AGAIN}"),
+                json!(failures),
+                matches!(paid, Failure::Unreachable | Failure::Refused { .. }),
+            )
+            .with("reason", json!(reason))
+        }
+    }
+}
+
+fn closed_problem(closed: Closed, now: UnixMillis) -> Problem {
+    let seconds = closed.reopens_at.seconds_from(now).max(1);
+    let (slug, title, what) = match closed.reason {
+        ClosedReason::FreeExhausted => {
+            ("free-quota-exhausted", "The free quota is used up", "Every free call of this window is taken")
+        }
+        ClosedReason::FreeBlocked => (
+            "free-provider-blocked",
+            "The free provider takes no calls",
+            "The free provider is closed for now",
+        ),
+    };
+    let detail = format!("{what}; try again in {seconds} s. {HOW_TO_GET_PAID_ACCESS}");
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, slug, title, detail)
+        .with("reason", json!(closed.reason))
+        .with("free_reopens_at", closed.reopens_at.to_string())
+        .retry_after(seconds)
+}
+
+/// 503 when the providers could not be asked, 502 when one was and gave nothing useful.
+fn failed(
+    slug: &'static str,
+    title: &'static str,
+    detail: String,
+    failures: Value,
+    unasked: bool,
+) -> Problem {
+    let status = if unasked { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_GATEWAY };
+    Problem::new(status, slug, title, detail).with("providers", failures).retry_after(1)
+}
+
+fn provider_failure(provider: &str, failure: &Failure) -> Value {
+    json!({ "provider": provider, "failure": failure.name(), "detail": failure.to_string() })
+}
