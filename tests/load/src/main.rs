@@ -1,0 +1,47 @@
+//! Throughput and latency of `POST /messages`, beside what the host can do at most.
+//!
+//! Absolute figures say more about the machine than about the code, so every run measures four things in
+//! turn, round after round, and compares their medians:
+//!
+//! | scenario | what it is |
+//! | --- | --- |
+//! | answer | a component that only answers: the floor of the host |
+//! | chain | a component that calls `answer` and relays: the floor of a gateway |
+//! | free | `POST /messages` with a logged-in account, processed by the free provider |
+//! | paid | the same with the free quota gone and paid access |
+//!
+//! The load comes from a second process (this program again, as `octo-load drive`), because a client is
+//! never part of a server; both share the machine's cores. Every answer is checked: a fast wrong answer
+//! does not count.
+
+// A benchmark measures real time; the ban is for the code that ships.
+#![allow(clippy::disallowed_methods)]
+
+mod deployment;
+mod driver;
+mod load;
+mod options;
+mod report;
+mod rounds;
+
+use std::process::ExitCode;
+
+use options::{Command, HELP};
+
+fn main() -> ExitCode {
+    let result = Command::from_env().and_then(|command| match command {
+        Command::Help => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Command::Drive => driver::serve_one(),
+        Command::Measure(options) => rounds::measure(&options),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Measuring: every scenario once a round, so that a slow moment of the machine hits all of them.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use crate::deployment::{Deployment, Scenario};
+use crate::load::{Load, Outcome};
+use crate::options::Options;
+use crate::report::{Measurement, Report};
+
+/// Runs the whole benchmark and prints its report.
+pub(crate) fn measure(options: &Options) -> anyhow::Result<()> {
+    // The host gets a multi-threaded runtime, as its own binary does.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let report = runtime.block_on(all_rounds(options))?;
+    print!("{report}");
+    if let Some(path) = &options.out {
+        write(path, &report)?;
+    }
+    Ok(())
+}
+
+async fn all_rounds(options: &Options) -> anyhow::Result<Report> {
+    let mut deployment = Deployment::floors().await?;
+    if !options.floors {
+        deployment.add_messages().await?;
+    }
+    let mut measurements = Vec::new();
+    for round in 1..=options.rounds {
+        for scenario in deployment.scenarios() {
+            eprintln!("round {round} of {}: {}", options.rounds, scenario.title);
+            let measurement = one(round, scenario, options)
+                .await
+                .with_context(|| format!("in round {round} of `{}`", scenario.name))?;
+            measurements.push(measurement);
+        }
+    }
+    deployment.stop().await;
+    Ok(Report::new(options, measurements))
+}
+
+async fn one(round: usize, scenario: &Scenario, options: &Options) -> anyhow::Result<Measurement> {
+    let load = Load {
+        connections: options.connections,
+        warm_up: options.warm_up,
+        duration: options.duration,
+        ..scenario.load.clone()
+    };
+    scenario.forget_calls();
+    let outcome = tokio::task::spawn_blocking(move || drive(&load)).await??;
+    if let Some(failure) = &outcome.first_failure {
+        bail!("{} of {} requests failed; the first: {failure}", outcome.failures, outcome.requests);
+    }
+    if outcome.answers == 0 {
+        bail!("not one request was answered in the measured time");
+    }
+    let store_calls = scenario
+        .store_calls()
+        .into_iter()
+        .map(|(operation, count)| (operation, count as f64 / outcome.requests as f64))
+        .collect();
+    Ok(Measurement { round, scenario: scenario.name, title: scenario.title, store_calls, outcome })
+}
+
+/// Hands a load to this program in a process of its own.
+fn drive(load: &Load) -> anyhow::Result<Outcome> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let mut child = Command::new(program)
+        .arg("drive")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start the load generator")?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(&serde_json::to_vec(load)?)?;
+    }
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        bail!("the load generator failed ({})", output.status);
+    }
+    serde_json::from_slice(&output.stdout).context("the load generator's answer cannot be read")
+}
+
+fn write(path: &Path, report: &Report) -> anyhow::Result<()> {
+    let mut json = serde_json::to_string_pretty(report)?;
+    json.push('\n');
+    fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))
+}
