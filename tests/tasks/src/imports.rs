@@ -78,17 +78,26 @@ pub fn of(wasm: &[u8]) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
+/// Whether every component may import this: it reaches nothing that `spin.toml` grants.
+pub fn is_ordinary(import: &str) -> bool {
+    ALWAYS.contains(&interface(import))
+}
+
+/// An import without its version.
+fn interface(import: &str) -> &str {
+    import.split('@').next().unwrap_or(import)
+}
+
 /// What is wrong with a component that imports `imports`, one sentence each; empty when all is well.
 pub fn objections(component: &Component, imports: &[String]) -> Vec<String> {
     let id = &component.id;
     let mut objections = Vec::new();
     let mut used = Vec::new();
     for import in imports {
-        let interface = import.split('@').next().unwrap_or(import);
-        if ALWAYS.contains(&interface) {
+        if is_ordinary(import) {
             continue;
         }
-        match GRANTED.iter().find(|(name, _)| *name == interface) {
+        match GRANTED.iter().find(|(name, _)| *name == interface(import)) {
             Some((_, capability)) if component.grants.contains(capability) => used.push(*capability),
             Some((_, capability)) if component.possible_grants.contains(capability) => {}
             Some((_, capability)) => objections.push(format!(
@@ -100,10 +109,7 @@ pub fn objections(component: &Component, imports: &[String]) -> Vec<String> {
     }
     for grant in &component.grants {
         if !used.contains(grant) {
-            objections.push(format!(
-                "spin.toml grants {id} {}, but the component imports nothing that uses it",
-                grant.granted_by()
-            ));
+            objections.push(format!("spin.toml grants {id} more than it uses: {}", grant.granted_by()));
         }
     }
     objections

@@ -1,6 +1,6 @@
 //! `cargo xtask sizes`: how large each component is and what it imports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -11,20 +11,31 @@ use xtask::{build, imports, manifest, workspace};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     build::components(Progress::Shown)?;
-    let components = manifest::components()?;
     let mut objections = Vec::new();
-    println!("{:<16} {:>10} {:>10}  imports", "component", "size", "gzipped");
-    for component in &components {
+    let mut everywhere = BTreeSet::new();
+    println!("\n{:<16} {:>8} {:>8}  reaches", "component", "size", "gzipped");
+    for component in manifest::components()? {
         let path = workspace::root().join(&component.source);
         let wasm = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let imports = imports::of(&wasm).with_context(|| format!("{} cannot be checked", path.display()))?;
+        objections.extend(imports::objections(&component, &imports));
+        let (ordinary, reaching): (Vec<_>, Vec<_>) =
+            imports.into_iter().partition(|import| imports::is_ordinary(import));
+        everywhere.extend(ordinary);
+
         let gzipped = gzipped(&path).map_or_else(|| "-".to_owned(), kilobytes);
-        let mut label = format!("{:<16} {:>10} {:>10}", component.id, kilobytes(wasm.len()), gzipped);
-        for line in by_package(&imports) {
-            println!("{label:<38}  {line}");
+        let mut label = format!("{:<16} {:>8} {gzipped:>8}", component.id, kilobytes(wasm.len()));
+        for line in by_package(&reaching) {
+            println!("{label:<34}  {line}");
             label.clear();
         }
-        objections.extend(imports::objections(component, &imports));
+        if !label.is_empty() {
+            println!("{label:<34}  nothing");
+        }
+    }
+    println!("\nBeside these, for the standard library and the HTTP entry:");
+    for line in by_package(&everywhere) {
+        println!("  {line}");
     }
     if !objections.is_empty() {
         bail!("{}", objections.join("\n       "));
@@ -34,7 +45,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 /// One line for each package: `fermyon:spin@2.0.0: key-value, variables`.
-fn by_package(imports: &[String]) -> Vec<String> {
+fn by_package<'a>(imports: impl IntoIterator<Item = &'a String>) -> Vec<String> {
     let mut packages: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for import in imports {
         let (path, version) = import.split_once('@').unwrap_or((import, ""));
