@@ -29,7 +29,8 @@ pub struct Limits {
     pub request_time: Duration,
     /// How long a request's body may be, in bytes.
     pub request_body: u64,
-    /// How long a request's head may be, in bytes.
+    /// How long a request's head may be, in bytes. It is the size of a buffer: a head that arrives in
+    /// large pieces may be somewhat longer.
     pub request_head: usize,
 }
 

@@ -159,7 +159,7 @@ mod tests {
         let stores = [(); 2].map(|()| SqliteStore::open("default", Some(&path)).unwrap());
         std::thread::scope(|scope| {
             for store in &stores {
-                scope.spawn(|| (0..100).for_each(|_| drop(store.increment("n", 1).unwrap())));
+                scope.spawn(|| (0..100).for_each(|_| _ = store.increment("n", 1).unwrap()));
             }
         });
         assert_eq!(stores[0].increment("n", 0).unwrap(), 200);

@@ -1,0 +1,134 @@
+//! Requests from outside.
+
+use std::time::Duration;
+
+use octo_host::{Host, Limits, LogSource};
+
+use super::client::{raw, request, send};
+use super::{answer, guests, host, probe, said};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_route_is_answered_by_its_component() {
+    let host = host().await;
+    assert_eq!(answer(&host, "/answer").await, (200, "ok".into()));
+    assert_eq!(answer(&host, "/answer/").await, (200, "ok".into()));
+    assert_eq!(answer(&host, "/.well-known/spin/health").await, (200, "OK".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_without_a_route_and_a_private_component_are_not_found() {
+    let host = host().await;
+    for path in ["/", "/nothing", "/hidden", "/answer/below", "/.well-known/spin/info"] {
+        assert_eq!(answer(&host, path).await.0, 404, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn naming_a_private_component_in_the_host_header_does_not_reach_it() {
+    let host = host().await;
+    let mut request = request("GET", &host.url("/headers"), "");
+    request.headers_mut().insert("host", "hidden.spin.internal".parse().unwrap());
+    assert_eq!(send(request).await.unwrap().status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_route_headers_come_from_the_host_alone() {
+    let host = host().await;
+    let mut request = request("GET", &host.url("/probe/me/headers?x=1"), "");
+    for name in ["spin-client-addr", "spin-path-match-admin", "spin-anything"] {
+        request.headers_mut().insert(name, "forged".parse().unwrap());
+    }
+    request.headers_mut().insert("x-own", "kept".parse().unwrap());
+    let headers = send(request).await.unwrap().body;
+    assert!(!headers.contains("forged"), "{headers}");
+    assert!(headers.contains("x-own: kept"), "{headers}");
+    assert!(headers.contains("spin-client-addr: 127.0.0.1:"), "{headers}");
+    assert!(headers.contains("spin-path-match-user: me"), "{headers}");
+    assert!(headers.contains(&format!("spin-full-url: {}", host.url("/probe/me/headers?x=1"))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_streams_through() {
+    let host = host().await;
+    let long = "0123456789".repeat(50_000);
+    assert_eq!(said(&host, "echo", &long).await, long);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_over_the_limit_is_refused_whether_its_length_is_told_or_not() {
+    let limits = Limits { request_body: 1_000, ..Limits::default() };
+    let host = Host::builder(guests()).limits(limits).start().await.unwrap();
+    assert_eq!(probe(&host, "echo", &"x".repeat(1_000)).await.status, 200);
+    assert_eq!(probe(&host, "echo", &"x".repeat(1_001)).await.status, 413);
+
+    let head = "POST /probe/me/echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunk = format!("1f4\r\n{}\r\n", "x".repeat(500));
+    let chunked = format!("{head}{chunk}{chunk}{chunk}0\r\n\r\n");
+    let answer = raw(host.addr(), chunked.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_is_too_large_or_broken_is_refused() {
+    let host = host().await;
+    let long = format!("GET /answer HTTP/1.1\r\nhost: x\r\nlong: {}\r\n\r\n", "x".repeat(200_000));
+    let answer = raw(host.addr(), long.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let answer = raw(host.addr(), b"nonsense\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    let answer = raw(host.addr(), b"GET /answer HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_serves_many_requests() {
+    let host = host().await;
+    let request = "GET /answer HTTP/1.1\r\nhost: x\r\n\r\n";
+    let last = "GET /answer HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let answers = raw(host.addr(), format!("{request}{request}{last}").as_bytes()).await;
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trap_is_answered_with_a_constant_and_told_in_the_log() {
+    let host = host().await;
+    let answer = probe(&host, "trap", "secret").await;
+    assert_eq!((answer.status, answer.body.as_str()), (500, "the component failed"));
+    let log = host.logs();
+    let line = log.iter().find(|line| line.source == LogSource::Host).unwrap();
+    assert_eq!(&*line.component, "probe");
+    assert!(line.text.contains("trap"), "{line:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_computes_for_ever_is_stopped_and_lets_others_work_meanwhile() {
+    let limits = Limits { request_time: Duration::from_millis(1_500), ..Limits::default() };
+    let host = Host::builder(guests()).limits(limits).start().await.unwrap();
+    let stuck = tokio::spawn(super::client::get_owned(host.url("/probe/me/compute")));
+    let stuck_too = tokio::spawn(super::client::get_owned(host.url("/probe/me/compute")));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(answer(&host, "/answer").await.0, 200);
+    assert!(!stuck.is_finished());
+    assert_eq!(stuck.await.unwrap().status, 504);
+    assert_eq!(stuck_too.await.unwrap().status, 504);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_wants_too_much_memory_fails_alone() {
+    let host = host().await;
+    assert_eq!(probe(&host, "memory", "").await.status, 500);
+    assert_eq!(answer(&host, "/answer").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_component_writes_is_in_the_log() {
+    let host = host().await;
+    said(&host, "log", "one\ntwo").await;
+    let lines: Vec<_> = host.logs().into_iter().map(|line| (line.source, line.text)).collect();
+    for source in [LogSource::Stdout, LogSource::Stderr] {
+        assert!(lines.contains(&(source, "one".into())), "{lines:?}");
+        assert!(lines.contains(&(source, "two".into())), "{lines:?}");
+    }
+    host.clear_logs();
+    assert!(host.logs().is_empty());
+}
