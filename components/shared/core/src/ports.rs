@@ -84,6 +84,14 @@ impl SqlValue {
             _ => None,
         }
     }
+
+    /// The bytes, if they are any.
+    pub fn blob(&self) -> Option<&[u8]> {
+        match self {
+            SqlValue::Blob(value) => Some(value),
+            _ => None,
+        }
+    }
 }
 
 impl From<i64> for SqlValue {
@@ -131,6 +139,9 @@ pub enum SqlError {
     /// A unique or foreign key forbids it. The text names the constraint, for the log.
     #[error("a constraint forbids it: {0}")]
     Conflict(String),
+    /// A table or column it names does not exist. The text is for the log.
+    #[error("the database lacks something: {0}")]
+    NoSchema(String),
     /// Somebody else holds the database; the statement did nothing and may be tried again.
     #[error("the database is busy")]
     Busy,

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 use octo_core::{Clock, HttpOut, KeyValue, Problem, StoreError, ports::CallLimits};
-use octo_token::{Claims, PublicKeys, Rejection, SessionRecord, Unverified, record::Vouched};
+use octo_token::{
+    Claims, PublicKeys, Rejection, SessionRecord, Unverified,
+    record::{JWKS_KEY, Vouched},
+};
 
 use crate::cookie;
 
-/// Where `auth` publishes the JWK Set for the other components, as the JSON text of `/.well-known/jwks.json`.
-pub const JWKS_KEY: &str = "auth/jwks";
 /// Where a component asks for the keys when the store has lost them.
 const JWKS_URL: &str = "http://auth.spin.internal/.well-known/jwks.json";
 const JWKS_LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(2), max_answer: 64 * 1024 };

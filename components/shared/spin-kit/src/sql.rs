@@ -59,6 +59,8 @@ fn classify(error: Error) -> SqlError {
     };
     if text.contains("constraint failed") {
         SqlError::Conflict(text)
+    } else if text.contains("no such table") || text.contains("no such column") {
+        SqlError::NoSchema(text)
     } else if text.contains("database is locked") || text.contains("database table is locked") {
         SqlError::Busy
     } else {

@@ -22,6 +22,7 @@ struct OwnClaims {
 }
 
 /// The key pair that signs access tokens.
+#[derive(Clone)]
 pub struct SigningKey(Ed25519KeyPair);
 
 /// The text is no Ed25519 private key we can read.

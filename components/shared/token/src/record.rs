@@ -35,6 +35,9 @@ pub enum Vouched {
     Unknown,
 }
 
+/// Where `auth` publishes the JWK Set for the other components, as the JSON text of `/.well-known/jwks.json`.
+pub const JWKS_KEY: &str = "auth/jwks";
+
 const ENDED: &str = "ended";
 
 fn key(session: &str) -> String {

@@ -1,0 +1,47 @@
+//! The variables of `auth`, checked.
+
+use std::time::Duration;
+
+use octo_core::{
+    SettingError, Settings,
+    settings::{seconds, text},
+};
+use octo_token::SigningKey;
+
+const SHORTEST_BOOTSTRAP_SECRET: usize = 32;
+
+/// Everything `auth` is told by variables.
+pub struct Config {
+    /// Lifetime of an access token.
+    pub access_token: Duration,
+    /// Longest life of a session, however often it is refreshed.
+    pub session: Duration,
+    /// The operator's own signing key.
+    pub signing_key: Option<SigningKey>,
+    /// What makes the first administrator; `None` when nobody can.
+    pub bootstrap_secret: Option<String>,
+}
+
+impl Config {
+    /// Reads and checks the variables.
+    pub fn read(settings: &impl Settings) -> Result<Self, SettingError> {
+        let signing_key = match text(settings, "signing_key")? {
+            pem if pem.trim().is_empty() => None,
+            pem => Some(
+                SigningKey::from_pem(&pem)
+                    .map_err(|error| SettingError::new("signing_key", error.to_string()))?,
+            ),
+        };
+        let bootstrap_secret = Some(text(settings, "bootstrap_secret")?).filter(|secret| !secret.is_empty());
+        if bootstrap_secret.as_ref().is_some_and(|secret| secret.len() < SHORTEST_BOOTSTRAP_SECRET) {
+            let rule = format!("must have at least {SHORTEST_BOOTSTRAP_SECRET} characters");
+            return Err(SettingError::new("bootstrap_secret", rule));
+        }
+        Ok(Self {
+            access_token: seconds(settings, "access_token_seconds", 60..=3600)?,
+            session: seconds(settings, "session_seconds", 3600..=31_536_000)?,
+            signing_key,
+            bootstrap_secret,
+        })
+    }
+}
