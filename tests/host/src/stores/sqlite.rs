@@ -77,7 +77,7 @@ fn query(
     parameters: Vec<Value>,
 ) -> rusqlite::Result<QueryResult> {
     let mut statement = connection.prepare_cached(statement)?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let width = columns.len();
     let mut rows = statement.query(params_from_iter(parameters.into_iter().map(into_sqlite)))?;
     let mut results = Vec::new();

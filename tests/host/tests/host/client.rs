@@ -1,6 +1,6 @@
 //! A client that sends exactly what it is told.
 
-use ::http::{HeaderMap, Request, Uri};
+use ::http::{Request, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
@@ -11,7 +11,6 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
@@ -46,11 +45,7 @@ pub(crate) async fn send(mut request: Request<Full<Bytes>>) -> Result<Answer, hy
     *request.uri_mut() = uri.path_and_query().unwrap().as_str().parse().unwrap();
     let (head, body) = sender.send_request(request).await?.into_parts();
     let body = body.collect().await?.to_bytes();
-    Ok(Answer {
-        status: head.status.as_u16(),
-        headers: head.headers,
-        body: String::from_utf8_lossy(&body).into_owned(),
-    })
+    Ok(Answer { status: head.status.as_u16(), body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 /// Sends bytes as they are and reads until the other side closes.

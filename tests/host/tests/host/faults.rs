@@ -1,8 +1,9 @@
 //! Faults on purpose.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use octo_host::{Host, Limits, OutboundFault, Outcome, StoreFault};
+use tokio::time::Instant;
 
 use super::{guests, host, probe, refused, said};
 
