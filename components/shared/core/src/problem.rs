@@ -125,7 +125,7 @@ impl Problem {
 
     /// The JSON object of RFC 9457.
     pub fn body(&self) -> Value {
-        let mut body = self.members.clone();
+        let mut body = Map::new();
         body.insert("type".into(), format!("{TYPE_PREFIX}{}", self.slug).into());
         body.insert("title".into(), self.title.into());
         body.insert("status".into(), self.status.as_u16().into());
@@ -133,6 +133,7 @@ impl Problem {
         if !self.errors.is_empty() {
             body.insert("errors".into(), serde_json::json!(self.errors));
         }
+        body.extend(self.members.clone());
         body.into()
     }
 }
