@@ -17,6 +17,7 @@
 // A benchmark measures real time; the ban is for the code that ships.
 #![allow(clippy::disallowed_methods)]
 
+mod account;
 mod deployment;
 mod driver;
 mod load;

@@ -18,7 +18,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     })?;
     steps.run("Lints of what runs on this machine", || {
         let mut clippy = cargo();
-        clippy.args(["clippy", "--release", "--workspace", "--all-targets"]);
+        clippy.args(["clippy", "--release", "--workspace", "--all-targets", "--keep-going"]);
         for package in wasm_only() {
             clippy.args(["--exclude", &package.name]);
         }

@@ -1,0 +1,63 @@
+//! An account that may use both providers, and what it does once.
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use http::Method;
+use octo_host::Host;
+use serde_json::{Value, json};
+
+const EMAIL: &str = "load@example.com";
+
+/// A bootstrap secret for one run.
+pub(crate) fn random_secret() -> anyhow::Result<String> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).context("the machine gives no random bytes")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Registers an account, makes it the first administrator, lets it grant itself paid access and gives an
+/// access token that says so.
+pub(crate) async fn token_with_paid_access(host: &Host, bootstrap_secret: &str) -> anyhow::Result<String> {
+    let credentials = json!({ "email": EMAIL, "password": random_secret()? });
+    let account = call(host, Method::POST, "/auth/register", None, &credentials).await?;
+    let id = account.get("id").context("the new account has no id")?;
+    let email = json!({ "email": EMAIL });
+    call(host, Method::POST, "/auth/administrators", Some(bootstrap_secret), &email).await?;
+    let administrator = log_in(host, &credentials).await?;
+    let grant = json!({ "paid_access": true });
+    call(host, Method::PATCH, &format!("/users/{id}"), Some(&administrator), &grant).await?;
+    log_in(host, &credentials).await
+}
+
+/// Sends one message, whichever provider it goes to.
+pub(crate) async fn send_message(host: &Host, token: &str, message: &str) -> anyhow::Result<()> {
+    call(host, Method::POST, "/messages", Some(token), &json!({ "message": message })).await.map(drop)
+}
+
+async fn log_in(host: &Host, credentials: &Value) -> anyhow::Result<String> {
+    let answer = call(host, Method::POST, "/auth/login", None, credentials).await?;
+    let token = answer.get("access_token").and_then(Value::as_str);
+    Ok(token.context("the login answer has no access token")?.to_owned())
+}
+
+async fn call(
+    host: &Host,
+    method: Method,
+    path: &str,
+    bearer: Option<&str>,
+    body: &Value,
+) -> anyhow::Result<Value> {
+    let name = format!("{method} {path}");
+    let mut request =
+        http::Request::builder().method(method).uri(path).header("content-type", "application/json");
+    if let Some(token) = bearer {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let component = if path == "/messages" { "router" } else { "auth" };
+    let answer = host.call(component, request.body(Bytes::from(body.to_string()))?).await?;
+    let (status, body) = (answer.status(), answer.into_body());
+    if !status.is_success() {
+        bail!("{name} answers {status}: {}", String::from_utf8_lossy(&body));
+    }
+    serde_json::from_slice(&body).with_context(|| format!("{name} answers no JSON"))
+}
