@@ -8,7 +8,7 @@ use octo_identity::{
     sign_on::Tokens,
 };
 use octo_token::Role;
-use serde_json::json;
+use serde::Serialize;
 
 /// Largest body read, in bytes: an address, a password and the JSON around them.
 pub(crate) const MAX_BODY: usize = 16 * 1024;
@@ -157,28 +157,47 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Auth<S,
     }
 }
 
+/// An account as its owner and administrators see it.
+#[derive(Serialize)]
+struct AccountBody<'a> {
+    id: i64,
+    email: &'a str,
+    role: Role,
+    paid_access: bool,
+    created_at: String,
+}
+
+/// What a login or a refresh gives (RFC 6749, section 5.1).
+#[derive(Serialize)]
+struct TokensBody<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: u64,
+    refresh_token: &'a str,
+}
+
 fn user_id(text: &str) -> Result<i64, Problem> {
     text.parse().map_err(|_| respond::not_found())
 }
 
 fn account_answer(status: StatusCode, account: &Account) -> Response {
-    let body = json!({
-        "id": account.id,
-        "email": account.email,
-        "role": account.role,
-        "paid_access": account.paid_access,
-        "created_at": account.created_at.to_string(),
-    });
+    let body = AccountBody {
+        id: account.id,
+        email: &account.email,
+        role: account.role,
+        paid_access: account.paid_access,
+        created_at: account.created_at.to_string(),
+    };
     respond::json(status, &body)
 }
 
 fn tokens_answer(tokens: &Tokens, secure: bool) -> Response {
-    let body = json!({
-        "access_token": tokens.access,
-        "token_type": "Bearer",
-        "expires_in": tokens.expires_in,
-        "refresh_token": tokens.refresh.reveal(),
-    });
+    let body = TokensBody {
+        access_token: &tokens.access,
+        token_type: "Bearer",
+        expires_in: tokens.expires_in,
+        refresh_token: tokens.refresh.reveal(),
+    };
     let mut response = respond::json(StatusCode::OK, &body);
     set_cookie(&mut response, &tokens.access, tokens.expires_in, secure);
     response

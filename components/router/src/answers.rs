@@ -6,13 +6,52 @@ use octo_edge::{Response, exchange::LogFields, respond};
 use octo_gateway::{
     free_tier::{Closed, ClosedReason, Limits, Status, WindowId},
     provider::Failure,
-    routing::{Routed, Unprocessed},
+    routing::{Provider, Reason, Routed, Unprocessed},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// The IETF draft `draft-ietf-httpapi-ratelimit-headers`.
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// The body of a processed message.
+#[derive(Serialize)]
+struct ProcessedBody<'a> {
+    id: &'a str,
+    ok: bool,
+    response: &'a str,
+    provider: Provider,
+    reason: Reason,
+}
+
+/// The body of `GET /messages/quota`. Times are RFC 3339.
+#[derive(Serialize)]
+struct QuotaBody {
+    limit: i64,
+    used: i64,
+    remaining: i64,
+    window: WindowBody,
+    block: BlockBody,
+    free_open: bool,
+    closed_because: Option<ClosedReason>,
+    free_reopens_at: Option<String>,
+    free_reopens_in_seconds: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct WindowBody {
+    model: &'static str,
+    seconds: u64,
+    starts_at: String,
+    ends_at: String,
+}
+
+#[derive(Serialize)]
+struct BlockBody {
+    seconds: u64,
+    until: Option<String>,
+}
 
 /// The answer to a routed message.
 pub(crate) fn routed(
@@ -30,13 +69,13 @@ pub(crate) fn routed(
     }
     match routed.result {
         Ok(processed) => {
-            let body = json!({
-                "id": id,
-                "ok": true,
-                "response": processed.response,
-                "provider": processed.provider,
-                "reason": processed.reason,
-            });
+            let body = ProcessedBody {
+                id,
+                ok: true,
+                response: &processed.response,
+                provider: processed.provider,
+                reason: processed.reason,
+            };
             let mut response = respond::json(StatusCode::OK, &body);
             if let Some(remaining) = processed.remaining {
                 let reset = WindowId::containing(now, limits.window).end(limits.window);
@@ -65,27 +104,26 @@ pub(crate) fn routed(
 
 /// The answer of `GET /messages/quota`.
 pub(crate) fn quota(status: &Status, limits: &Limits, now: UnixMillis) -> Response {
-    let time = |time: UnixMillis| time.to_string();
     let blocked = status.closed.filter(|closed| closed.reason == ClosedReason::FreeBlocked);
-    let body = json!({
-        "limit": status.limit,
-        "used": status.used,
-        "remaining": status.remaining,
-        "window": {
-            "model": "aligned",
-            "seconds": limits.window.as_secs(),
-            "starts_at": time(status.window_starts_at),
-            "ends_at": time(status.window_ends_at),
+    let body = QuotaBody {
+        limit: status.limit,
+        used: status.used,
+        remaining: status.remaining,
+        window: WindowBody {
+            model: "aligned",
+            seconds: limits.window.as_secs(),
+            starts_at: status.window_starts_at.to_string(),
+            ends_at: status.window_ends_at.to_string(),
         },
-        "block": {
-            "seconds": limits.block.as_secs(),
-            "until": blocked.map(|closed| time(closed.reopens_at)),
+        block: BlockBody {
+            seconds: limits.block.as_secs(),
+            until: blocked.map(|closed| closed.reopens_at.to_string()),
         },
-        "free_open": status.closed.is_none(),
-        "closed_because": status.closed.map(|closed| closed.reason),
-        "free_reopens_at": status.closed.map(|closed| time(closed.reopens_at)),
-        "free_reopens_in_seconds": status.closed.map(|closed| closed.reopens_at.seconds_from(now)),
-    });
+        free_open: status.closed.is_none(),
+        closed_because: status.closed.map(|closed| closed.reason),
+        free_reopens_at: status.closed.map(|closed| closed.reopens_at.to_string()),
+        free_reopens_in_seconds: status.closed.map(|closed| closed.reopens_at.seconds_from(now)),
+    };
     let mut response = respond::json(StatusCode::OK, &body);
     let reset = status.closed.map_or(status.window_ends_at, |closed| closed.reopens_at);
     add_rate_limit(&mut response, limits, status.remaining, reset.seconds_from(now));

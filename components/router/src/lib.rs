@@ -14,7 +14,7 @@
 mod answers;
 mod routes;
 
-use octo_spin_kit::{SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinSettings, serve};
+use octo_spin_kit::{SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, serve};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 use crate::routes::{MAX_BODY, Router};
@@ -23,7 +23,7 @@ use crate::routes::{MAX_BODY, Router};
 async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
     serve("router", MAX_BODY, incoming, out, async |request| {
         let router = Router {
-            settings: SpinSettings,
+            settings: SettingsBlock::default(),
             store: SpinKeyValue::default(),
             http: SpinHttp,
             clock: SpinClock,

@@ -1,8 +1,8 @@
 //! Problem details (RFC 9457): the one shape of every refusal and failure.
 
 use http::{HeaderName, HeaderValue, StatusCode};
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::Value;
 
 use crate::{SettingError, SqlError, StoreError};
 
@@ -32,7 +32,7 @@ pub struct Problem {
     /// Fields of the request that break a rule.
     pub errors: Vec<FieldError>,
     /// Further members of the problem object.
-    pub members: Map<String, Value>,
+    pub members: Vec<(&'static str, Value)>,
     /// Header fields the answer carries (`Retry-After`, `WWW-Authenticate`, `Allow` ...).
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What really happened, for the log only.
@@ -53,7 +53,7 @@ impl Problem {
             title,
             detail: detail.into(),
             errors: Vec::new(),
-            members: Map::new(),
+            members: Vec::new(),
             headers: Vec::new(),
             cause: None,
         }
@@ -105,8 +105,8 @@ impl Problem {
     }
 
     /// Adds a member to the problem object.
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.members.push((name, value.into()));
         self
     }
 
@@ -122,19 +122,23 @@ impl Problem {
     pub fn retry_after(self, seconds: u64) -> Self {
         self.header(http::header::RETRY_AFTER, seconds.to_string())
     }
+}
 
-    /// The JSON object of RFC 9457.
-    pub fn body(&self) -> Value {
-        let mut body = Map::new();
-        body.insert("type".into(), format!("{TYPE_PREFIX}{}", self.slug).into());
-        body.insert("title".into(), self.title.into());
-        body.insert("status".into(), self.status.as_u16().into());
-        body.insert("detail".into(), self.detail.clone().into());
+/// The JSON object of RFC 9457, the standard members first.
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("type", &format!("{TYPE_PREFIX}{}", self.slug))?;
+        object.serialize_entry("title", self.title)?;
+        object.serialize_entry("status", &self.status.as_u16())?;
+        object.serialize_entry("detail", &self.detail)?;
         if !self.errors.is_empty() {
-            body.insert("errors".into(), serde_json::json!(self.errors));
+            object.serialize_entry("errors", &self.errors)?;
         }
-        body.extend(self.members.clone());
-        body.into()
+        for (name, value) in &self.members {
+            object.serialize_entry(name, value)?;
+        }
+        object.end()
     }
 }
 

@@ -2,7 +2,8 @@
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use octo_core::{Clock, Entropy, Problem, new_id};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::respond;
 
@@ -22,6 +23,8 @@ pub enum BodyError {
     Broken,
 }
 
+/// Characters of the path in the log.
+const MAX_LOGGED_PATH: usize = 200;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a handler wants to see in the request's log line beside status and duration. Put into the
@@ -73,19 +76,30 @@ pub async fn answer(
         response.headers_mut().insert(REQUEST_ID, value);
     }
 
-    let mut line = json!({
-        "time": began.to_string(),
-        "component": component,
-        "request_id": id,
-        "method": method,
-        "path": path.chars().take(200).collect::<String>(),
-        "status": response.status().as_u16(),
-        "ms": octo_core::time::millis(clock.now().since(began)),
-    });
-    if let Some(line) = line.as_object_mut() {
-        line.extend(fields.0);
-    }
-    Answered { response, log_line: line.to_string() }
+    let line = LogLine {
+        time: began.to_string(),
+        component,
+        request_id: &id,
+        method: &method,
+        path: path.chars().take(MAX_LOGGED_PATH).collect(),
+        status: response.status().as_u16(),
+        ms: octo_core::time::millis(clock.now().since(began)),
+        fields: fields.0,
+    };
+    Answered { response, log_line: serde_json::to_string(&line).unwrap_or_default() }
+}
+
+#[derive(Serialize)]
+struct LogLine<'a> {
+    time: String,
+    component: &'a str,
+    request_id: &'a str,
+    method: &'a str,
+    path: String,
+    status: u16,
+    ms: i64,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
 }
 
 /// The id a client or proxy gave the request, when it is fit for a log.

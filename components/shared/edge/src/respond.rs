@@ -16,7 +16,7 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
 
 /// A problem as RFC 9457 puts it.
 pub fn problem(problem: &Problem) -> Response {
-    let bytes = problem.body().to_string().into_bytes();
+    let bytes = serde_json::to_vec(problem).unwrap_or_default();
     let mut response = with_body(problem.status, "application/problem+json", bytes);
     for (name, value) in &problem.headers {
         response.headers_mut().append(name, value.clone());

@@ -95,7 +95,9 @@ fn request(endpoint: &Endpoint, key: Option<&str>, id: &str, message: &Message) 
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::ACCEPT, "application/json")
         // A provider that understands it processes the message once even if the network repeats the request.
-        .header("idempotency-key", id);
+        .header("idempotency-key", id)
+        // So that the provider's log can be read beside ours.
+        .header("x-request-id", id);
     if let Some(key) = key {
         let mut credential = HeaderValue::from_str(&format!("Bearer {key}")).ok()?;
         credential.set_sensitive(true);

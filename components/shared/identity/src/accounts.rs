@@ -2,12 +2,11 @@
 
 use octo_core::{Sql, SqlError, UnixMillis, ports::Row, ports::SqlValue};
 use octo_token::Role;
-use serde::Serialize;
 
 use crate::email::Email;
 
 /// An account, without its password hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// Its number.
     pub id: i64,

@@ -1,13 +1,28 @@
 //! Spin's variables.
 
+use std::cell::OnceCell;
+
 use octo_core::Settings;
 
-/// The variables `spin.toml` gives this component.
+/// The variables `spin.toml` gives this component, each read when asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SpinSettings;
 
 impl Settings for SpinSettings {
     fn get(&self, name: &str) -> Option<String> {
         spin_sdk::variables::get(name).ok()
+    }
+}
+
+/// The one variable `settings`, a line `name = value` for each setting. A component on the hot path reads all
+/// of them in one call to the host instead of one call each.
+#[derive(Debug, Default)]
+pub struct SettingsBlock(OnceCell<String>);
+
+impl Settings for SettingsBlock {
+    fn get(&self, name: &str) -> Option<String> {
+        let block = self.0.get_or_init(|| SpinSettings.get("settings").unwrap_or_default());
+        let mut settings = block.lines().filter_map(|line| line.split_once('='));
+        settings.find_map(|(known, value)| (known.trim() == name).then(|| value.trim().to_owned()))
     }
 }
