@@ -16,7 +16,7 @@ pub enum StoreFault {
     None,
     /// Opening it and every operation fail at once, as with a server that is not there.
     Down,
-    /// Every operation takes this much longer. It happens all the same.
+    /// Opening it and every operation take this much longer. They happen all the same.
     Slow(Duration),
     /// No operation ever ends. None happens.
     Hang,
@@ -51,6 +51,8 @@ pub enum OutboundFault {
 #[derive(Debug, Default)]
 pub struct Faults {
     key_value: RwLock<StoreFault>,
+    /// By component id; goes before the fault of all.
+    key_value_of: RwLock<HashMap<String, StoreFault>>,
     sqlite: RwLock<StoreFault>,
     redis: RwLock<StoreFault>,
     outbound: RwLock<HashMap<String, Planned>>,
@@ -70,6 +72,8 @@ pub(crate) enum Verdict {
     AnswerWrongly,
 }
 
+/// A value that nobody stored.
+pub(crate) const NOBODYS_BYTES: &[u8] = b"\xffnot what was stored";
 /// What a store that is down says.
 pub(crate) const DOWN: &str = "connection refused (a fault set on this host)";
 
@@ -77,6 +81,16 @@ impl Faults {
     /// Breaks or mends all key-value stores.
     pub fn key_value(&self, fault: StoreFault) {
         *self.key_value.write().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    /// Breaks the key-value stores as one component sees them; `StoreFault::None` makes it share the fault
+    /// of all again.
+    pub fn key_value_of(&self, component: &str, fault: StoreFault) {
+        let mut faults = self.key_value_of.write().unwrap_or_else(PoisonError::into_inner);
+        match fault {
+            StoreFault::None => faults.remove(component),
+            fault => faults.insert(component.to_owned(), fault),
+        };
     }
 
     /// Breaks or mends all databases.
@@ -106,16 +120,17 @@ impl Faults {
             .insert(name.to_owned(), Planned { fault, calls });
     }
 
-    pub(crate) async fn meet_key_value(&self) -> Result<Verdict, &'static str> {
-        meet(&self.key_value).await
+    pub(crate) async fn meet_key_value(&self, component: &str) -> Result<Verdict, &'static str> {
+        let own = self.key_value_of.read().unwrap_or_else(PoisonError::into_inner).get(component).copied();
+        meet(own.unwrap_or_else(|| set(&self.key_value))).await
     }
 
     pub(crate) async fn meet_sqlite(&self) -> Result<Verdict, &'static str> {
-        meet(&self.sqlite).await
+        meet(set(&self.sqlite)).await
     }
 
     pub(crate) async fn meet_redis(&self) -> Result<Verdict, &'static str> {
-        meet(&self.redis).await
+        meet(set(&self.redis)).await
     }
 
     /// The fault a call to one of `names` meets; uses up one of a limited number.
@@ -142,8 +157,11 @@ impl Faults {
     }
 }
 
-async fn meet(fault: &RwLock<StoreFault>) -> Result<Verdict, &'static str> {
-    let fault = *fault.read().unwrap_or_else(PoisonError::into_inner);
+fn set(fault: &RwLock<StoreFault>) -> StoreFault {
+    *fault.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn meet(fault: StoreFault) -> Result<Verdict, &'static str> {
     match fault {
         StoreFault::None => Ok(Verdict::Proceed),
         StoreFault::Down => Err(DOWN),
@@ -190,6 +208,16 @@ mod tests {
         assert_eq!(faults.meet_sqlite().await, Ok(Verdict::Proceed));
         faults.sqlite(StoreFault::Down);
         assert_eq!(faults.meet_sqlite().await, Err(DOWN));
-        assert_eq!(faults.meet_key_value().await, Ok(Verdict::Proceed));
+        assert_eq!(faults.meet_key_value("a").await, Ok(Verdict::Proceed));
+    }
+
+    #[tokio::test]
+    async fn a_store_can_be_down_for_one_component() {
+        let faults = Faults::default();
+        faults.key_value_of("a", StoreFault::Down);
+        assert_eq!(faults.meet_key_value("a").await, Err(DOWN));
+        assert_eq!(faults.meet_key_value("b").await, Ok(Verdict::Proceed));
+        faults.key_value_of("a", StoreFault::None);
+        assert_eq!(faults.meet_key_value("a").await, Ok(Verdict::Proceed));
     }
 }

@@ -6,7 +6,7 @@ use wasmtime::Result;
 use wasmtime::component::Resource;
 
 use crate::bindings::fermyon::spin::key_value::{Error, Host, HostStore};
-use crate::faults::Verdict;
+use crate::faults::{NOBODYS_BYTES, Verdict};
 use crate::instance::InstanceState;
 use crate::stores::key_value::{KeyValueStore, StoreResult};
 
@@ -21,15 +21,12 @@ pub(crate) enum OpenError {
     Failed(String),
 }
 
-/// What a wrong answer consists of.
-const NOBODYS_BYTES: &[u8] = b"\xffnot what was stored";
-
 /// Operations by either interface's names.
 impl InstanceState {
     pub(crate) async fn open_store(&mut self, label: &str) -> Result<Result<Resource<OpenStore>, OpenError>> {
         let services = Arc::clone(&self.services);
         services.count(&self.component, "key-value open");
-        if let Err(down) = services.faults.meet_key_value().await {
+        if let Err(down) = services.faults.meet_key_value(&self.component.id).await {
             return Ok(Err(OpenError::Failed(down.to_owned())));
         }
         if !self.component.may_open_store(label) {
@@ -52,7 +49,7 @@ impl InstanceState {
     ) -> Result<StoreResult<(Arc<KeyValueStore>, Verdict)>> {
         let store = Arc::clone(&self.table.get(store)?.0);
         self.services.count(&self.component, operation);
-        Ok(match self.services.faults.meet_key_value().await {
+        Ok(match self.services.faults.meet_key_value(&self.component.id).await {
             Ok(verdict) => Ok((store, verdict)),
             Err(down) => Err(down.to_owned()),
         })

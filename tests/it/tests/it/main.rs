@@ -1,0 +1,13 @@
+//! Octo from outside: every test speaks HTTP to the built components, on hosts of its own.
+//!
+//! [`harness`] starts the application and sends requests; each other module has one subject. Tests know
+//! routes, variables and answers, and must not know how a component is made.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod harness;
+
+mod concurrency;
+mod messages;
+
+use harness::TestApp;
