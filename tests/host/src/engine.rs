@@ -114,3 +114,61 @@ fn forget_older(folder: &Path, newest: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The smallest component: a header and nothing else.
+    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    fn kept(source: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(source.with_file_name("compiled")).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    #[test]
+    fn compiled_code_is_kept_until_the_component_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("empty.wasm");
+        fs::write(&source, EMPTY).unwrap();
+        let engine = new().unwrap();
+        compile(&engine, &source).unwrap();
+        let first = kept(&source);
+        assert_eq!(first.len(), 1);
+        compile(&engine, &source).unwrap();
+        assert_eq!(kept(&source), first);
+
+        // A custom section named `x`: another component that does the same.
+        fs::write(&source, [EMPTY, b"\0\x02\x01x"].concat()).unwrap();
+        compile(&engine, &source).unwrap();
+        let second = kept(&source);
+        assert_eq!(second.len(), 1);
+        assert_ne!(second, first);
+    }
+
+    #[test]
+    fn a_damaged_file_of_compiled_code_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("empty.wasm");
+        fs::write(&source, EMPTY).unwrap();
+        let engine = new().unwrap();
+        compile(&engine, &source).unwrap();
+        let file = kept(&source).remove(0);
+        fs::write(&file, "damaged").unwrap();
+        compile(&engine, &source).unwrap();
+        assert_ne!(fs::read(&file).unwrap(), b"damaged");
+    }
+
+    #[test]
+    fn a_component_that_is_not_there_or_none_is_explained() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("none.wasm");
+        let engine = new().unwrap();
+        let refusal = format!("{:#}", compile(&engine, &source).err().unwrap());
+        assert!(refusal.contains("is it built?"), "{refusal}");
+        fs::write(&source, "nonsense").unwrap();
+        let refusal = format!("{:#}", compile(&engine, &source).err().unwrap());
+        assert!(refusal.contains("cannot compile"), "{refusal}");
+    }
+}

@@ -71,7 +71,7 @@ pub(crate) fn redis(address: &str, operation: &str, key: &str, body: &str) -> Sa
     let redis = Redis::open(address).map_err(|e| format!("{e:?}"))?;
     match operation {
         "get" => said(redis.get(key).map(text)),
-        "set" => said(redis.set(key, &body.as_bytes().to_vec()).map(|()| "done")),
+        "set" => said(redis.set(key, body.as_bytes()).map(|()| "done")),
         "incr" => said(redis.incr(key)),
         "del" => said(redis.del(&[key.to_owned()])),
         "sadd" => said(redis.sadd(key, &words(body))),
@@ -80,7 +80,7 @@ pub(crate) fn redis(address: &str, operation: &str, key: &str, body: &str) -> Sa
             members.sort();
             members.join(",")
         })),
-        "publish" => said(redis.publish(key, &body.as_bytes().to_vec()).map(|()| "done")),
+        "publish" => said(redis.publish(key, body.as_bytes()).map(|()| "done")),
         "execute" => {
             let arguments: Vec<RedisParameter> =
                 words(body).into_iter().map(|word| RedisParameter::Binary(word.into_bytes())).collect();

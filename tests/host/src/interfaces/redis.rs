@@ -3,17 +3,14 @@
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, Cmd, ErrorKind, FromRedisValue, ServerErrorKind, cmd};
+use redis::{Client, Cmd, ErrorKind, FromRedisValue, cmd};
 use wasmtime::Result;
 use wasmtime::component::Resource;
 
 use crate::bindings::fermyon::spin::redis::{Error, Host, HostConnection, RedisParameter, RedisResult};
-use crate::faults::Verdict;
+use crate::faults::{NOBODYS_BYTES, Verdict};
 use crate::instance::InstanceState;
 use crate::stores::redis::{Connection, connect};
-
-/// What a wrong answer consists of.
-const NOBODYS_BYTES: &[u8] = b"\xffnot what was stored";
 
 impl InstanceState {
     /// Sends a command, unless a fault comes between; `wrong` is the answer of a wrong one.
@@ -35,11 +32,8 @@ impl InstanceState {
 }
 
 fn said(error: redis::RedisError) -> Error {
-    match error.kind() {
-        ErrorKind::UnexpectedReturnType => Error::TypeError,
-        _ if error.code() == Some("WRONGTYPE") => Error::TypeError,
-        ErrorKind::Server(ServerErrorKind::ResponseError) | _ => Error::Other(error.to_string()),
-    }
+    let wrong_type = error.kind() == ErrorKind::UnexpectedReturnType || error.code() == Some("WRONGTYPE");
+    if wrong_type { Error::TypeError } else { Error::Other(error.to_string()) }
 }
 
 impl Host for InstanceState {}

@@ -73,6 +73,10 @@ async fn a_service_that_hangs_holds_its_caller_until_the_caller_is_stopped() {
     host.faults().outbound("hidden", OutboundFault::Hang);
     assert_eq!(probe(&host, "call/status", HIDDEN).await.status, 504);
     assert_eq!(runs(&host), 0);
+    // The call's own task notices a moment later that nobody waits for it.
+    while host.outbound_calls().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     assert_eq!(host.outbound_calls()[0].outcome, Outcome::Abandoned);
 }
 

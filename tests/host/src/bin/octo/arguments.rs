@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use lexopt::{Arg, Parser, ValueExt};
 
 pub(crate) const HELP: &str = "\
@@ -29,13 +29,10 @@ Environment:
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Arguments {
-    pub(crate) command: Command,
-}
-
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
+    /// Show [`HELP`].
     Help,
+    /// Run the application.
     Up(Settings),
 }
 
@@ -52,13 +49,13 @@ pub(crate) struct Settings {
     pub(crate) spin: Option<OsString>,
 }
 
-impl Arguments {
+impl Command {
     /// Reads the arguments after the program's name; `spin_bin` is the variable `SPIN_BIN`.
     pub(crate) fn parse(
         words: impl IntoIterator<Item = OsString>,
         spin_bin: Option<OsString>,
     ) -> Result<Self> {
-        Self::read(words, spin_bin).context("try --help")
+        Self::read(words, spin_bin).map_err(|error| anyhow!("{error:#} (see --help)"))
     }
 
     fn read(words: impl IntoIterator<Item = OsString>, spin_bin: Option<OsString>) -> Result<Self> {
@@ -73,7 +70,7 @@ impl Arguments {
         let mut parser = Parser::from_args(words);
         while let Some(argument) = parser.next()? {
             match argument {
-                Arg::Long("help") | Arg::Short('h') => return Ok(Self { command: Command::Help }),
+                Arg::Long("help") | Arg::Short('h') => return Ok(Self::Help),
                 Arg::Long("listen") => {
                     let text = parser.value()?.string()?;
                     settings.listen = text.parse().map_err(|_| {
@@ -100,7 +97,7 @@ impl Arguments {
                 other => return Err(other.unexpected().into()),
             }
         }
-        Ok(Self { command: Command::Up(settings) })
+        Ok(Self::Up(settings))
     }
 }
 
@@ -109,8 +106,8 @@ mod tests {
     use super::*;
 
     fn parse(words: &[&str], spin_bin: Option<&str>) -> Result<Settings> {
-        let arguments = Arguments::parse(words.iter().map(OsString::from), spin_bin.map(OsString::from))?;
-        match arguments.command {
+        let command = Command::parse(words.iter().map(OsString::from), spin_bin.map(OsString::from))?;
+        match command {
             Command::Up(settings) => Ok(settings),
             Command::Help => panic!("help"),
         }

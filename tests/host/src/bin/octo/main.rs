@@ -11,7 +11,7 @@ mod welcome;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command};
+use arguments::Command;
 
 fn main() -> ExitCode {
     match run() {
@@ -24,8 +24,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
-    let arguments = Arguments::parse(std::env::args_os().skip(1), std::env::var_os("SPIN_BIN"))?;
-    match arguments.command {
+    let command = Command::parse(std::env::args_os().skip(1), std::env::var_os("SPIN_BIN"))?;
+    match command {
         Command::Help => {
             print!("{}", arguments::HELP);
             Ok(())

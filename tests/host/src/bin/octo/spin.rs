@@ -58,13 +58,13 @@ fn command(program: &OsStr, settings: &Settings) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arguments::{self, Arguments};
+    use crate::arguments;
 
     #[test]
     fn the_settings_are_passed_on() {
         let words = ["--listen", "127.0.0.1:4000", "--state-dir", "s", "--variable", "free_limit=3"];
-        let arguments = Arguments::parse(words.map(Into::into), None).unwrap();
-        let arguments::Command::Up(settings) = arguments.command else { panic!("help") };
+        let parsed = arguments::Command::parse(words.map(Into::into), None).unwrap();
+        let arguments::Command::Up(settings) = parsed else { panic!("help") };
         let command = command(OsStr::new("spin"), &settings);
         let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
         assert_eq!(words[0], "up");
