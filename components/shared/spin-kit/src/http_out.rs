@@ -1,17 +1,19 @@
 //! Outbound HTTP, bounded in time and size.
 
-use std::pin::pin;
+use std::{future::poll_fn, pin::pin, task::Poll};
 
-use futures::{
-    SinkExt, StreamExt,
-    future::{Either, select},
-};
+use futures::future::{Either, select};
 use octo_core::{Clock, HttpOut, SendError, ports::CallLimits};
-use spin_sdk::http::{
-    ErrorCode, Headers, IncomingResponse, Method, OutgoingRequest, Scheme, SendError as SpinSendError,
+use spin_executor::CancelOnDropToken;
+use spin_sdk::wit::wasi::http0_2_0::{
+    outgoing_handler,
+    types::{ErrorCode, FutureIncomingResponse, IncomingResponse, Method, OutgoingRequest, Scheme},
 };
 
-use crate::SpinClock;
+use crate::{
+    SpinClock,
+    body::{self, Outgoing, ReadError},
+};
 
 /// Spin's outbound HTTP; `http://NAME.spin.internal` reaches another component of the application.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,33 +39,55 @@ async fn exchange(
     request: http::Request<Vec<u8>>,
     max_answer: usize,
 ) -> Result<http::Response<Vec<u8>>, SendError> {
-    let (head, body) = request.into_parts();
-    let outgoing = outgoing(&head, body.len())?;
-    let mut sink = outgoing.take_body();
-    let sent = spin_sdk::http::send::<_, IncomingResponse>(outgoing);
-    let written = async {
-        // A server may answer before it has read everything: what it answers counts, not this error.
-        let _ = sink.send(body).await;
-        drop(sink);
+    let (head, bytes) = request.into_parts();
+    let outgoing = outgoing(&head, bytes.len())?;
+    let unfit = || SendError::NotSent("the request has no body to write to".into());
+    let body = Outgoing::begin(outgoing.body().map_err(|()| unfit())?, &bytes).ok_or_else(unfit)?;
+    let pending = if body.is_complete() {
+        body.finish();
+        outgoing_handler::handle(outgoing, None).map_err(classify)?
+    } else {
+        let pending = outgoing_handler::handle(outgoing, None).map_err(classify)?;
+        body.finish();
+        pending
     };
-    let (answered, ()) = futures::future::join(sent, written).await;
-    let response = answered.map_err(classify)?;
+    let incoming = response(&pending).await.map_err(classify)?;
 
-    let mut answer = http::Response::builder().status(response.status());
-    for (name, value) in response.headers().entries() {
-        answer = answer.header(name, value);
-    }
-    let body = read_body(&response, max_answer).await?;
-    answer.body(body).map_err(|error| SendError::Broken(error.to_string()))
+    let mut answer = http::Response::new(Vec::new());
+    *answer.status_mut() = http::StatusCode::from_u16(incoming.status())
+        .map_err(|_| SendError::Broken("the answer has no valid status".into()))?;
+    *answer.headers_mut() = body::headers(&incoming.headers());
+    let broken = || SendError::Broken("the body broke off".into());
+    let body = incoming.consume().map_err(|()| broken())?;
+    let read = body::read(&body, answer.headers(), max_answer).await;
+    *answer.body_mut() = read.map_err(|error| match error {
+        ReadError::TooLarge => SendError::TooLarge,
+        ReadError::Broken => broken(),
+    })?;
+    Ok(answer)
+}
+
+async fn response(pending: &FutureIncomingResponse) -> Result<IncomingResponse, ErrorCode> {
+    // Declared after the future it polls, and dropped before it.
+    let mut registration = None;
+    poll_fn(|context| match pending.get() {
+        Some(result) => {
+            registration = None;
+            // The inner error means that the answer was taken before; we ask once.
+            Poll::Ready(result.unwrap_or(Err(ErrorCode::InternalError(None))))
+        }
+        None => {
+            let token = spin_executor::push_waker_and_get_token(pending.subscribe(), context.waker().clone());
+            registration = Some(CancelOnDropToken::from(token));
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 fn outgoing(head: &http::request::Parts, length: usize) -> Result<OutgoingRequest, SendError> {
     let unfit = |what: &str| SendError::NotSent(format!("{what} is not fit to be sent"));
-    let mut entries: Vec<_> =
-        head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
-    entries.push(("content-length".into(), length.to_string().into_bytes()));
-    let headers = Headers::from_list(&entries).map_err(|_| unfit("a header"))?;
-    let request = OutgoingRequest::new(headers);
+    let request = OutgoingRequest::new(body::fields(&head.headers, length).ok_or_else(|| unfit("a header"))?);
     let method = Method::from(head.method.clone());
     let scheme = match head.uri.scheme_str() {
         Some("https") => Scheme::Https,
@@ -78,29 +102,9 @@ fn outgoing(head: &http::request::Parts, length: usize) -> Result<OutgoingReques
     Ok(request)
 }
 
-async fn read_body(response: &IncomingResponse, max_answer: usize) -> Result<Vec<u8>, SendError> {
-    let mut body = Vec::new();
-    let mut chunks = pin!(response.take_body_stream());
-    while let Some(chunk) = chunks.next().await {
-        body.extend(chunk.map_err(|error| SendError::Broken(error.to_debug_string()))?);
-        if body.len() > max_answer {
-            return Err(SendError::TooLarge);
-        }
-    }
-    // The host ends a broken body without an error when it can still hand out what came before.
-    let announced = response.headers().get(&"content-length".to_owned());
-    let announced = announced.first().and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
-    match announced {
-        Some(length) if body.len() < length => Err(SendError::Broken("the body is incomplete".into())),
-        _ => Ok(body),
-    }
-}
-
 /// Tells a call that never happened from one that may have.
-fn classify(error: SpinSendError) -> SendError {
-    let SpinSendError::Http(code) = &error else {
-        return SendError::Broken(error.to_string());
-    };
+fn classify(code: ErrorCode) -> SendError {
+    let text = code.to_string();
     match code {
         ErrorCode::DnsTimeout
         | ErrorCode::DnsError(_)
@@ -114,8 +118,8 @@ fn classify(error: SpinSendError) -> SendError {
         | ErrorCode::TlsProtocolError
         | ErrorCode::TlsCertificateError
         | ErrorCode::HttpRequestDenied
-        | ErrorCode::HttpRequestUriInvalid => SendError::NotSent(error.to_string()),
+        | ErrorCode::HttpRequestUriInvalid => SendError::NotSent(text),
         ErrorCode::HttpResponseTimeout | ErrorCode::ConnectionReadTimeout => SendError::TimedOut,
-        _ => SendError::Broken(error.to_string()),
+        _ => SendError::Broken(text),
     }
 }

@@ -8,6 +8,7 @@
 
 #![cfg(target_family = "wasm")]
 
+mod body;
 mod clock;
 mod entry;
 mod http_out;
