@@ -18,6 +18,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod account;
+mod cpu;
 mod deployment;
 mod driver;
 mod load;

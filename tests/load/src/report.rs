@@ -16,6 +16,8 @@ pub(crate) struct Measurement {
     pub(crate) scenario: &'static str,
     #[serde(skip)]
     pub(crate) title: &'static str,
+    /// Processor time of the host for one request, in microseconds.
+    pub(crate) cpu_us: Option<f64>,
     /// By component and operation, for one request.
     pub(crate) store_calls: BTreeMap<String, f64>,
     pub(crate) outcome: Outcome,
@@ -44,6 +46,7 @@ struct Summary {
     of_chain: f64,
     p50_ms: f64,
     p99_ms: f64,
+    cpu_us: f64,
     /// By component and operation, for one request, in the last round.
     store_calls: BTreeMap<String, f64>,
 }
@@ -87,7 +90,8 @@ fn summary(of: &Measurement, measurements: &[Measurement]) -> Summary {
         of_chain: share_of(CHAIN),
         p50_ms: median_of(&|measurement| measurement.outcome.p50_ms),
         p99_ms: median_of(&|measurement| measurement.outcome.p99_ms),
-        store_calls: mine().last().map(|last| last.store_calls.clone()).unwrap_or_default(),
+        cpu_us: median_of(&|measurement| measurement.cpu_us.unwrap_or(f64::NAN)),
+        store_calls: mine().next_back().map(|last| last.store_calls.clone()).unwrap_or_default(),
     }
 }
 
@@ -107,18 +111,22 @@ impl Display for Report {
             "\n{connections} keep-alive connections; medians over {rounds} rounds of {seconds_each} s each; \
              server and client share {cores} cores\n"
         )?;
-        writeln!(out, "| scenario | requests/s | of answer | of chain | p50 ms | p99 ms | store calls |")?;
-        writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")?;
+        writeln!(
+            out,
+            "| scenario | requests/s | of answer | of chain | p50 ms | p99 ms | host CPU µs | store calls |"
+        )?;
+        writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")?;
         for summary in &self.scenarios {
             writeln!(
                 out,
-                "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
+                "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} |",
                 summary.title,
                 summary.requests_per_second,
                 summary.of_answer,
                 summary.of_chain,
                 summary.p50_ms,
                 summary.p99_ms,
+                summary.cpu_us,
                 summary.store_calls.values().fold(0.0, |sum, count| sum + count),
             )?;
         }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
+use crate::cpu;
 use crate::deployment::{Deployment, Scenario};
 use crate::load::{Load, Outcome};
 use crate::options::Options;
@@ -51,7 +52,9 @@ async fn one(round: usize, scenario: &Scenario, options: &Options) -> anyhow::Re
         ..scenario.load.clone()
     };
     scenario.forget_calls();
+    let cpu_before = cpu::used();
     let outcome = tokio::task::spawn_blocking(move || drive(&load)).await??;
+    let cpu = cpu::used().zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
     if let Some(failure) = &outcome.first_failure {
         bail!("{} of {} requests failed; the first: {failure}", outcome.failures, outcome.requests);
     }
@@ -63,7 +66,8 @@ async fn one(round: usize, scenario: &Scenario, options: &Options) -> anyhow::Re
         .into_iter()
         .map(|(operation, count)| (operation, count as f64 / outcome.requests as f64))
         .collect();
-    Ok(Measurement { round, scenario: scenario.name, title: scenario.title, store_calls, outcome })
+    let cpu_us = cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / outcome.requests as f64);
+    Ok(Measurement { round, scenario: scenario.name, title: scenario.title, cpu_us, store_calls, outcome })
 }
 
 /// Hands a load to this program in a process of its own.
