@@ -13,7 +13,7 @@
 
 mod routes;
 
-use octo_spin_kit::{SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinSettings, SpinSql, serve};
+use octo_spin_kit::{SpinClock, SpinEntropy, SpinKeyValue, SpinSettings, SpinSql, serve};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 use crate::routes::{Auth, MAX_BODY};
@@ -25,7 +25,6 @@ async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
             settings: SpinSettings,
             sql: SpinSql::default(),
             store: SpinKeyValue::default(),
-            http: SpinHttp,
             clock: SpinClock,
             entropy: SpinEntropy,
         };

@@ -1,8 +1,13 @@
 //! The routes, each readable in one breath: who, what, do, answer.
 
 use http::{HeaderMap, Method, StatusCode, header};
-use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Settings, Sql};
-use octo_edge::{Caller, Request, Response, body::Fields, caller, cookie, respond};
+use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
+use octo_edge::{
+    Caller, Request, Response,
+    body::Fields,
+    caller::{self, KeySource},
+    cookie, respond,
+};
 use octo_identity::{
     Config, Refusal, SignOn, accounts::Account, email::Email, password::Password, refresh::RefreshToken,
     sign_on::Tokens,
@@ -14,16 +19,15 @@ use serde::Serialize;
 pub(crate) const MAX_BODY: usize = 16 * 1024;
 
 /// Sign-on on its ports.
-pub(crate) struct Auth<S, D, K, H, C, E> {
+pub(crate) struct Auth<S, D, K, C, E> {
     pub(crate) settings: S,
     pub(crate) sql: D,
     pub(crate) store: K,
-    pub(crate) http: H,
     pub(crate) clock: C,
     pub(crate) entropy: E,
 }
 
-impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Auth<S, D, K, H, C, E> {
+impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E> {
     /// Answers one request.
     pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
         let path = request.uri().path().trim_end_matches('/').to_owned();
@@ -140,7 +144,7 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Auth<S,
     }
 
     async fn caller(&self, request: &Request) -> Result<Caller, Problem> {
-        caller::authenticate(request.headers(), &self.store, &self.http, &self.clock).await
+        caller::authenticate(request.headers(), &self.store, self, &self.clock).await
     }
 
     async fn administrator(&self, request: &Request) -> Result<Caller, Problem> {
@@ -174,6 +178,14 @@ struct TokensBody<'a> {
     token_type: &'static str,
     expires_in: u64,
     refresh_token: &'a str,
+}
+
+/// The keys are here: no other component has to be asked.
+impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> KeySource for Auth<S, D, K, C, E> {
+    async fn jwks(&self) -> Option<Vec<u8>> {
+        let keys = self.sign_on().ok()?.publish_keys().await.ok()?;
+        Some(keys.to_string().into_bytes())
+    }
 }
 
 fn user_id(text: &str) -> Result<i64, Problem> {

@@ -2,7 +2,12 @@
 
 use http::{Method, StatusCode};
 use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Settings, new_id};
-use octo_edge::{Caller, Request, Response, ServiceKey, body::Fields, caller, respond};
+use octo_edge::{
+    Caller, Request, Response, ServiceKey,
+    body::Fields,
+    caller::{self, AskAuth},
+    respond,
+};
 use octo_gateway::{
     Config, Message,
     free_tier::{FreeTier, KeyValueFreeTier},
@@ -78,7 +83,7 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
     }
 
     async fn caller(&self, request: &Request) -> Result<Caller, Problem> {
-        caller::authenticate(request.headers(), &self.store, &self.http, &self.clock).await
+        caller::authenticate(request.headers(), &self.store, &AskAuth(&self.http), &self.clock).await
     }
 
     /// The operator's credential for the paid provider, or the key shared with our own.

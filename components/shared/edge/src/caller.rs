@@ -22,6 +22,24 @@ pub struct Caller {
     pub claims: Claims,
 }
 
+/// Where the public keys come from when the store has lost them.
+pub trait KeySource {
+    /// The JWK Set; `None` when it cannot be had for now.
+    async fn jwks(&self) -> Option<Vec<u8>>;
+}
+
+/// Asks `auth`, as every component but `auth` itself does.
+#[derive(Debug)]
+pub struct AskAuth<'a, H>(pub &'a H);
+
+impl<H: HttpOut> KeySource for AskAuth<'_, H> {
+    async fn jwks(&self) -> Option<Vec<u8>> {
+        let request = http::Request::get(JWKS_URL).body(Vec::new()).ok()?;
+        let response = self.0.send(request, JWKS_LIMITS).await.ok()?;
+        Some(response.into_body())
+    }
+}
+
 /// The credential in `Authorization: Bearer` (RFC 6750).
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, credential) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
@@ -45,7 +63,7 @@ pub fn token(headers: &HeaderMap) -> Option<&str> {
 pub async fn authenticate(
     headers: &HeaderMap,
     store: &impl KeyValue,
-    http: &impl HttpOut,
+    source: &impl KeySource,
     clock: &impl Clock,
 ) -> Result<Caller, Problem> {
     let token = Unverified::parse(token(headers).ok_or(Rejection::Missing).map_err(unauthorized)?)
@@ -57,20 +75,19 @@ pub async fn authenticate(
         Ok(None) | Err(StoreError(_)) => Vouched::Unknown,
     };
     if vouched == Vouched::Unknown {
-        let keys = public_keys(store, http).await?;
+        let keys = public_keys(store, source).await?;
         keys.verify(&token, clock.now()).map_err(unauthorized)?;
     }
     Ok(Caller { claims: token.claims })
 }
 
-async fn public_keys(store: &impl KeyValue, http: &impl HttpOut) -> Result<PublicKeys, Problem> {
+async fn public_keys(store: &impl KeyValue, source: &impl KeySource) -> Result<PublicKeys, Problem> {
     let stored = store.get(JWKS_KEY).await.ok().flatten();
     if let Some(keys) = stored.as_deref().and_then(PublicKeys::from_jwks) {
         return Ok(keys);
     }
-    let request = http::Request::get(JWKS_URL).body(Vec::new()).map_err(|_| Problem::internal())?;
-    let response = http.send(request, JWKS_LIMITS).await.map_err(|_| Problem::unavailable())?;
-    PublicKeys::from_jwks(response.body()).ok_or_else(Problem::unavailable)
+    let asked = source.jwks().await;
+    asked.as_deref().and_then(PublicKeys::from_jwks).ok_or_else(Problem::unavailable)
 }
 
 /// 401 with a challenge after RFC 6750. The client is not told which rule a token breaks, only what to do.

@@ -9,6 +9,9 @@
 //!
 //! It must not know any domain, nor the SDK.
 
+// The ports are used with static dispatch on one thread: nothing needs `Send`.
+#![allow(async_fn_in_trait)]
+
 pub mod body;
 pub mod caller;
 pub mod cookie;

@@ -17,12 +17,16 @@ impl Settings for SpinSettings {
 /// The one variable `settings`, a line `name = value` for each setting. A component on the hot path reads all
 /// of them in one call to the host instead of one call each.
 #[derive(Debug, Default)]
-pub struct SettingsBlock(OnceCell<String>);
+pub struct SettingsBlock(OnceCell<Vec<(String, String)>>);
 
 impl Settings for SettingsBlock {
     fn get(&self, name: &str) -> Option<String> {
-        let block = self.0.get_or_init(|| SpinSettings.get("settings").unwrap_or_default());
-        let mut settings = block.lines().filter_map(|line| line.split_once('='));
-        settings.find_map(|(known, value)| (known.trim() == name).then(|| value.trim().to_owned()))
+        let settings = self.0.get_or_init(|| parse(&SpinSettings.get("settings").unwrap_or_default()));
+        settings.iter().find_map(|(known, value)| (known == name).then(|| value.clone()))
     }
+}
+
+fn parse(block: &str) -> Vec<(String, String)> {
+    let lines = block.lines().filter_map(|line| line.split_once('='));
+    lines.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
 }

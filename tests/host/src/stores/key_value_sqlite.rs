@@ -10,7 +10,8 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::key_value::StoreResult;
 
@@ -23,6 +24,9 @@ pub(crate) struct SqliteStore {
 const GET: &str = "SELECT value FROM spin_key_value WHERE store = ?1 AND key = ?2";
 const SET: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3) \
                    ON CONFLICT (store, key) DO UPDATE SET value = excluded.value";
+
+const INCREMENT: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3) \
+                         ON CONFLICT (store, key) DO UPDATE SET value = plus(value, ?4) RETURNING value";
 
 impl SqliteStore {
     /// Opens or makes the file; without one the store is in memory.
@@ -39,6 +43,7 @@ impl SqliteStore {
                          PRIMARY KEY (store, key)
                      )",
                 )?;
+                add_counter_function(&connection)?;
                 Ok(connection)
             })
             .with_context(|| match path {
@@ -82,30 +87,36 @@ impl SqliteStore {
             .map_err(said)
     }
 
-    /// A counter is eight little-endian bytes, as on Spin; anything else under the key is an error.
+    /// A counter is eight little-endian bytes, as on Spin; anything else under the key is an error. One
+    /// statement: another host on the same file comes before or after it, never between.
     pub(crate) fn increment(&self, key: &str, delta: i64) -> StoreResult<i64> {
-        let mut connection = self.connection();
-        // Immediate: another host on the same file must wait before it reads, not when it writes.
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(said)?;
-        let stored: Option<Vec<u8>> = transaction
-            .prepare_cached(GET)
-            .and_then(|mut get| get.query_row([&self.label, key], |row| row.get(0)).optional())
+        let counter: Vec<u8> = self
+            .connection()
+            .prepare_cached(INCREMENT)
+            .and_then(|mut increment| {
+                let first = delta.to_le_bytes();
+                increment.query_row(params![self.label, key, first, delta], |row| row.get(0))
+            })
             .map_err(said)?;
-        let before = match stored {
-            None => 0,
-            Some(bytes) => <[u8; 8]>::try_from(bytes)
-                .map(i64::from_le_bytes)
-                .map_err(|_| "the value is not a counter".to_owned())?,
-        };
-        let after = before.checked_add(delta).ok_or_else(|| "the counter would overflow".to_owned())?;
-        transaction
-            .prepare_cached(SET)
-            .and_then(|mut set| set.execute(params![self.label, key, after.to_le_bytes()]))
-            .map_err(said)?;
-        transaction.commit().map_err(said)?;
-        Ok(after)
+        from_bytes(&counter)
     }
+}
+
+/// `plus(counter, delta)` for SQL.
+fn add_counter_function(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("plus", 2, flags, |context| {
+        let refused = |reason: String| rusqlite::Error::UserFunctionError(reason.into());
+        let before = from_bytes(context.get_raw(0).as_blob().unwrap_or_default()).map_err(refused)?;
+        let after = before.checked_add(context.get(1)?);
+        let after = after.ok_or_else(|| refused("the counter would overflow".to_owned()))?;
+        Ok(after.to_le_bytes().to_vec())
+    })
+}
+
+fn from_bytes(counter: &[u8]) -> StoreResult<i64> {
+    let bytes = <[u8; 8]>::try_from(counter).map_err(|_| "the value is not a counter".to_owned())?;
+    Ok(i64::from_le_bytes(bytes))
 }
 
 fn said(error: rusqlite::Error) -> String {
