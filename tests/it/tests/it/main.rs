@@ -7,7 +7,14 @@
 
 mod harness;
 
+mod bodies;
 mod concurrency;
+mod costs;
+mod faults;
 mod messages;
+mod privacy;
+mod settings;
+mod sign_on;
+mod tokens;
 
 use harness::TestApp;

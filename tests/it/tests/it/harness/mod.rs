@@ -3,11 +3,11 @@
 //! Time stands still at [`NOON`], in the middle of a window, until a test moves it.
 
 mod call;
+pub(crate) mod forger;
 mod providers;
 mod user;
 
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use http::Method;
 use octo_host::{App, Clock, Host, OutboundCall};
@@ -38,8 +38,8 @@ pub(crate) struct TestApp {
     setup: Setup,
     hosts: Vec<Host>,
     administrator: OnceCell<User>,
-    state: Arc<TempDir>,
-    redis: Option<Arc<Redis>>,
+    state: TempDir,
+    redis: Option<Redis>,
 }
 
 /// What is special about an application that a test is about to start.
@@ -83,12 +83,12 @@ impl Setup {
     }
 
     pub(crate) async fn start(self) -> TestApp {
-        let state = Arc::new(tempfile::tempdir().unwrap());
-        let redis = self.redis.then(|| Arc::new(Redis::start().unwrap()));
+        let state = tempfile::tempdir().unwrap();
+        let redis = self.redis.then(|| Redis::start().unwrap());
         self.start_over(state, redis).await
     }
 
-    async fn start_over(self, state: Arc<TempDir>, redis: Option<Arc<Redis>>) -> TestApp {
+    async fn start_over(self, state: TempDir, redis: Option<Redis>) -> TestApp {
         let mut hosts = Vec::new();
         for _ in 0..self.hosts {
             let mut builder = Host::builder(octo()).state_dir(state.path()).clock(self.clock.clone());
@@ -151,11 +151,11 @@ impl TestApp {
 
     /// The Redis server, if there is one.
     pub(crate) fn redis(&self) -> &Redis {
-        self.redis.as_deref().expect("this application runs without Redis")
+        self.redis.as_ref().expect("this application runs without Redis")
     }
 
-    pub(crate) fn state_dir(&self) -> PathBuf {
-        self.state.path().to_owned()
+    pub(crate) fn redis_mut(&mut self) -> &mut Redis {
+        self.redis.as_mut().expect("this application runs without Redis")
     }
 
     pub(crate) fn get(&self, path: &str) -> Call {
