@@ -9,39 +9,57 @@ use super::harness::{Answer, Call};
 
 const JSON: &str = "application/json";
 
-/// Bodies no route takes: what is wrong, the content type, the body, and the status, the problem and words of
-/// the detail that answer it.
-fn unreadable() -> Vec<(&'static str, &'static str, Vec<u8>, u16, &'static str, &'static str)> {
-    let nested = |open: &str| format!("{{\"message\":{}", open.repeat(3_000)).into_bytes();
+/// A body no route takes, and the answer to it.
+struct Unreadable {
+    what: &'static str,
+    content_type: &'static str,
+    body: Vec<u8>,
+    status: u16,
+    problem: &'static str,
+    /// Words of the problem's detail.
+    detail: &'static str,
+}
+
+impl Unreadable {
+    fn malformed(what: &'static str, body: impl Into<Vec<u8>>, detail: &'static str) -> Self {
+        Self { what, content_type: JSON, body: body.into(), status: 400, problem: "malformed-body", detail }
+    }
+
+    fn no_object(body: &'static str) -> Self {
+        let detail = "must be a JSON object";
+        Self { status: 422, problem: "invalid-fields", ..Self::malformed(body, body, detail) }
+    }
+
+    fn unsupported(content_type: &'static str, body: &'static str) -> Self {
+        let malformed = Self::malformed(content_type, body, JSON);
+        Self { content_type, status: 415, problem: "unsupported-content-type", ..malformed }
+    }
+}
+
+fn unreadable() -> Vec<Unreadable> {
+    let nested = |open: &str| format!("{{\"message\":{}", open.repeat(3_000));
     vec![
-        ("empty", JSON, vec![], 400, "malformed-body", "empty"),
-        ("empty, untyped", "", vec![], 400, "malformed-body", "empty"),
-        ("not UTF-8", JSON, b"{\"message\":\"\xff\"}".to_vec(), 400, "malformed-body", "offset 12"),
-        ("half a character", JSON, b"{\"message\":\"\xd1".to_vec(), 400, "malformed-body", "not UTF-8"),
-        ("not JSON", JSON, b"message=hello".to_vec(), 400, "malformed-body", "line 1 column 1"),
-        ("cut", JSON, b"{\"message\":\"hel".to_vec(), 400, "malformed-body", "line 1 column 15"),
-        ("followed by more", JSON, b"{\"message\":\"a\"} x".to_vec(), 400, "malformed-body", "trailing"),
-        ("half a surrogate", JSON, b"{\"message\":\"\\ud800\"}".to_vec(), 400, "malformed-body", "line 1"),
-        ("deep arrays", JSON, nested("["), 400, "malformed-body", "recursion limit"),
-        ("deep objects", JSON, nested("{\"a\":"), 400, "malformed-body", "recursion limit"),
-        ("an array", JSON, b"[\"hello\"]".to_vec(), 422, "invalid-fields", "must be a JSON object"),
-        ("a string", JSON, b"\"hello\"".to_vec(), 422, "invalid-fields", "must be a JSON object"),
-        ("null", JSON, b"null".to_vec(), 422, "invalid-fields", "must be a JSON object"),
-        ("text", "text/plain", b"{\"message\":\"hello\"}".to_vec(), 415, "unsupported-content-type", JSON),
-        (
-            "a form",
-            "application/x-www-form-urlencoded",
-            b"message=hello".to_vec(),
-            415,
-            "unsupported-content-type",
-            JSON,
-        ),
+        Unreadable::malformed("empty", "", "empty"),
+        Unreadable { content_type: "", ..Unreadable::malformed("empty, of no type", "", "empty") },
+        Unreadable::malformed("not UTF-8", b"{\"message\":\"\xff\"}", "offset 12"),
+        Unreadable::malformed("half a character", b"{\"message\":\"\xd1", "not UTF-8"),
+        Unreadable::malformed("not JSON", "message=hello", "line 1 column 1"),
+        Unreadable::malformed("cut", "{\"message\":\"hel", "line 1 column 15"),
+        Unreadable::malformed("followed by more", "{\"message\":\"a\"} x", "trailing"),
+        Unreadable::malformed("half a surrogate", "{\"message\":\"\\ud800\"}", "line 1"),
+        Unreadable::malformed("deep arrays", nested("["), "recursion limit"),
+        Unreadable::malformed("deep objects", nested("{\"a\":"), "recursion limit"),
+        Unreadable::no_object("[\"hello\"]"),
+        Unreadable::no_object("\"hello\""),
+        Unreadable::no_object("null"),
+        Unreadable::unsupported("text/plain", "{\"message\":\"hello\"}"),
+        Unreadable::unsupported("application/x-www-form-urlencoded", "message=hello"),
     ]
 }
 
 /// Sends each unreadable body with the call that `call` makes.
 async fn refuses_unreadable(call: impl Fn() -> Call) {
-    for (what, content_type, body, status, problem, detail) in unreadable() {
+    for Unreadable { what, content_type, body, status, problem, detail } in unreadable() {
         let mut call = call().body(body);
         if !content_type.is_empty() {
             call = call.header("content-type", content_type);

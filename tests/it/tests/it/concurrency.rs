@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
+use http::Method;
 use octo_host::Clock;
+use serde_json::json;
 
 use super::TestApp;
 use super::harness::Setup;
@@ -59,6 +61,47 @@ async fn send_all_at_once(setup: Setup) {
 
     assert_eq!((app.calls_to("free-provider"), app.calls_to("paid-provider")), (FREE, MESSAGES - FREE));
     assert_eq!(ada.quota().await["used"], 50);
+}
+
+/// A host ends in the middle of its messages. Whoever got no answer sends again to another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_crashes_costs_no_overrun() {
+    let mut app = TestApp::with("free_limit", FREE).several(3).start().await;
+    let ada = app.paying_user("ada").await;
+    // A call takes long enough for many to be under way when the host ends.
+    for host in app.hosts() {
+        let slow = octo_host::OutboundFault::Slow(Duration::from_millis(100));
+        host.faults().outbound("free-provider", slow);
+    }
+    let sent = (0..MESSAGES).map(async |number| {
+        let message = || {
+            let call = ada.call_on(number % 3, Method::POST, "/messages");
+            call.json(&json!({ "message": "hello" })).attempt()
+        };
+        message().await
+    });
+    let crash = async {
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        app.crash(2);
+    };
+    let (answers, ()) = futures::join!(join_all(sent), crash);
+    let unanswered = answers.iter().filter(|answer| answer.is_none()).count();
+    for answer in answers.iter().flatten() {
+        assert_eq!(answer.expect(200)["response"], "olleh");
+    }
+    let again = join_all((0..unanswered).map(|number| ada.send_by(number % 2, "hello"))).await;
+    for answer in &again {
+        assert_eq!(answer.expect(200)["response"], "olleh");
+    }
+    assert!(unanswered > 0, "the host ended too late");
+
+    let free = app.free_provider().books().await;
+    assert_eq!(free.refused_total, 0);
+    // A slot whose call was never sent is lost until the next window; nothing is ever given twice.
+    assert!(free.taken_total <= 50, "{}", free.taken_total);
+    assert_eq!(ada.quota().await["used"], 50);
+    app.clock().advance(Duration::from_secs(60));
+    assert_eq!(ada.send("hello").await.expect(200)["provider"], "free");
 }
 
 /// Windows of 5 s pass in a fifth of a second while three hosts send without a pause.

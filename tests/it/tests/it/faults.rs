@@ -369,3 +369,26 @@ async fn a_redis_that_dies_and_returns_empty_takes_nothing_along_but_the_count()
     let books = app.free_provider().books().await;
     assert_eq!((books.taken_total, books.refused_total), (3, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_hangs_keeps_messages_from_the_free_provider_until_the_host_gives_up() {
+    let app = TestApp::setup().giving_up_after(Duration::from_millis(500)).start().await;
+    let ada = app.paying_user("ada").await;
+    app.host().faults().key_value_of("router", StoreFault::Hang);
+    let (answer, free, paid) = send(&app, &ada).await;
+    // A component cannot stop waiting for a store: the place it runs in does.
+    assert_eq!(answer.status, 504);
+    assert_eq!((free, paid), (0, 0));
+    app.host().faults().key_value_of("router", StoreFault::None);
+    assert_eq!(ada.send("hello").await.expect(200)["provider"], "free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_slow_only_costs_time() {
+    let app = app().await;
+    let ada = app.user("ada").await;
+    app.host().faults().key_value(StoreFault::Slow(Duration::from_millis(20)));
+    assert_eq!(ada.send("hello").await.expect(200)["provider"], "free");
+    app.host().faults().key_value(StoreFault::None);
+    assert_eq!(ada.quota().await["used"], 1);
+}

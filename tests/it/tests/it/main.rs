@@ -16,5 +16,6 @@ mod privacy;
 mod settings;
 mod sign_on;
 mod tokens;
+mod transcript;
 
 use harness::TestApp;

@@ -59,19 +59,20 @@ impl Call {
         self
     }
 
-    async fn send(self) -> Answer {
+    /// Sends it; none when the connection closes before the answer is whole.
+    pub(crate) async fn attempt(self) -> Option<Answer> {
         let mut request = self.head.body(self.body).unwrap();
         if !request.headers().contains_key(header::HOST) {
             let host = self.address.to_string().parse().unwrap();
             request.headers_mut().insert(header::HOST, host);
         }
-        let stream = TcpStream::connect(self.address).await.unwrap();
+        let stream = TcpStream::connect(self.address).await.ok()?;
         let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
         tokio::spawn(connection);
-        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: head.status.as_u16(), headers: head.headers, body }
+        let (head, body) = sender.send_request(request).await.ok()?.into_parts();
+        let body = body.collect().await.ok()?.to_bytes();
+        Some(Answer { status: head.status.as_u16(), headers: head.headers, body })
     }
 }
 
@@ -80,7 +81,7 @@ impl IntoFuture for Call {
     type IntoFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.send())
+        Box::pin(async { self.attempt().await.expect("the connection closed before the answer was whole") })
     }
 }
 

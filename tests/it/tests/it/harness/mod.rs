@@ -8,9 +8,10 @@ mod providers;
 mod user;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use http::Method;
-use octo_host::{App, Clock, Host, OutboundCall};
+use octo_host::{App, Clock, Host, Limits, OutboundCall};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -49,6 +50,7 @@ pub(crate) struct Setup {
     hosts: usize,
     redis: bool,
     clock: Clock,
+    request_time: Option<Duration>,
 }
 
 /// The components, built and loaded once.
@@ -62,7 +64,13 @@ fn octo() -> &'static App {
 
 impl Setup {
     fn new() -> Self {
-        let setup = Self { variables: Vec::new(), hosts: 1, redis: false, clock: Clock::manual(NOON) };
+        let setup = Self {
+            variables: Vec::new(),
+            hosts: 1,
+            redis: false,
+            clock: Clock::manual(NOON),
+            request_time: None,
+        };
         setup.with("bootstrap_secret", BOOTSTRAP_SECRET).with("paid_provider_key", PAID_KEY)
     }
 
@@ -80,6 +88,16 @@ impl Setup {
     /// Runs this many isolated hosts over one Redis server. Their sign-on shares a database.
     pub(crate) fn several(self, hosts: usize) -> Self {
         Self { hosts, redis: true, ..self }
+    }
+
+    /// Has the hosts give up a request after this time.
+    pub(crate) fn giving_up_after(self, request_time: Duration) -> Self {
+        Self { request_time: Some(request_time), ..self }
+    }
+
+    /// Goes by another clock.
+    pub(crate) fn by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     pub(crate) async fn start(self) -> TestApp {
@@ -100,6 +118,9 @@ impl Setup {
                 builder = builder.runtime_config(format!(
                     "[key_value_store.default]\ntype = \"redis\"\nurl = \"{url}\"\n"
                 ));
+            }
+            if let Some(request_time) = self.request_time {
+                builder = builder.limits(Limits { request_time, ..Limits::default() });
             }
             hosts.push(builder.start().await.unwrap());
         }
@@ -235,6 +256,11 @@ impl TestApp {
     pub(crate) fn calls_to(&self, provider: &str) -> usize {
         let host = format!("//{provider}.");
         self.provider_calls().iter().filter(|call| call.url.contains(&host)).count()
+    }
+
+    /// Ends a host at once, as a crash does: what it was doing is lost.
+    pub(crate) fn crash(&mut self, host: usize) {
+        self.hosts.remove(host).abort();
     }
 
     pub(crate) fn clear_records(&self) {
