@@ -7,7 +7,9 @@
 //! (about 1.4 ms) for every write.
 
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rusqlite::functions::FunctionFlags;
@@ -19,8 +21,18 @@ use super::key_value::StoreResult;
 pub(crate) struct SqliteStore {
     label: String,
     connection: Mutex<Connection>,
+    /// Dropped with the store, which ends the checkpoints.
+    _checkpoints: Option<Sender<()>>,
 }
 
+/// How often the write-ahead log is brought into the file.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+
+/// Spin's table, kept as one tree, so that a write changes one page.
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS spin_key_value (
+                          store TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+                          PRIMARY KEY (store, key)
+                      ) WITHOUT ROWID";
 const GET: &str = "SELECT value FROM spin_key_value WHERE store = ?1 AND key = ?2";
 const SET: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3) \
                    ON CONFLICT (store, key) DO UPDATE SET value = excluded.value";
@@ -37,12 +49,7 @@ impl SqliteStore {
         };
         let connection = connection
             .and_then(|connection| {
-                connection.execute_batch(
-                    "CREATE TABLE IF NOT EXISTS spin_key_value (
-                         store TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
-                         PRIMARY KEY (store, key)
-                     )",
-                )?;
+                connection.execute_batch(CREATE)?;
                 add_counter_function(&connection)?;
                 Ok(connection)
             })
@@ -50,7 +57,8 @@ impl SqliteStore {
                 Some(path) => format!("cannot open the key-value store {}", path.display()),
                 None => "cannot make a key-value store in memory".to_owned(),
             })?;
-        Ok(Self { label: label.to_owned(), connection: Mutex::new(connection) })
+        let checkpoints = path.map(|path| checkpoint_aside(path, &connection)).transpose()?;
+        Ok(Self { label: label.to_owned(), connection: Mutex::new(connection), _checkpoints: checkpoints })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -100,6 +108,26 @@ impl SqliteStore {
             .map_err(said)?;
         from_bytes(&counter)
     }
+}
+
+/// Checkpoints on a thread and a connection of their own. SQLite would run them inside a write, and sync the
+/// file while every instance waits for the connection.
+fn checkpoint_aside(path: &Path, connection: &Connection) -> Result<Sender<()>> {
+    connection.pragma_update(None, "wal_autocheckpoint", 0).context("cannot set up checkpoints")?;
+    let aside = super::sqlite::open_file(path)
+        .with_context(|| format!("cannot open the key-value store {}", path.display()))?;
+    let (sender, store_is_gone) = mpsc::channel();
+    let checkpoint = move || {
+        while let Err(RecvTimeoutError::Timeout) = store_is_gone.recv_timeout(CHECKPOINT_EVERY) {
+            // One that cannot run now is made up for by the next.
+            let _ = aside.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        }
+    };
+    std::thread::Builder::new()
+        .name("checkpoints".to_owned())
+        .spawn(checkpoint)
+        .context("cannot start the thread that checkpoints")?;
+    Ok(sender)
 }
 
 /// `plus(counter, delta)` for SQL.

@@ -23,6 +23,8 @@ pub struct Connection {
 /// Opens a file the way this host keeps its databases.
 pub(crate) fn open_file(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
     let connection = rusqlite::Connection::open(path)?;
+    // Whole pages go into the log: small ones make small writes. Decided before the file has content.
+    connection.pragma_update(None, "page_size", 1024)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(connection)
