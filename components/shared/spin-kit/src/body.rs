@@ -54,24 +54,12 @@ impl Collector {
 }
 
 /// Reads a body to its end; nothing else can be done meanwhile.
-pub(crate) fn read_blocking(
+pub(crate) async fn read_blocking(
     body: &IncomingBody,
     headers: &HeaderMap,
     limit: usize,
 ) -> Result<Vec<u8>, ReadError> {
-    let mut collector = Collector::new(headers, limit)?;
-    if collector.is_complete() {
-        return collector.end();
-    }
-    let stream = body.stream().map_err(|()| ReadError::Broken)?;
-    while !collector.is_complete() {
-        match stream.blocking_read(READ_SIZE) {
-            Ok(chunk) => collector.add(&chunk)?,
-            Err(StreamError::Closed) => break,
-            Err(StreamError::LastOperationFailed(_)) => return Err(ReadError::Broken),
-        }
-    }
-    collector.end()
+    collect(body, headers, limit, async |stream| stream.blocking_read(READ_SIZE)).await
 }
 
 /// Reads a body to its end; dropping the future gives up.
@@ -80,13 +68,22 @@ pub(crate) async fn read(
     headers: &HeaderMap,
     limit: usize,
 ) -> Result<Vec<u8>, ReadError> {
+    collect(body, headers, limit, chunk).await
+}
+
+async fn collect(
+    body: &IncomingBody,
+    headers: &HeaderMap,
+    limit: usize,
+    next: impl AsyncFn(&InputStream) -> Result<Vec<u8>, StreamError>,
+) -> Result<Vec<u8>, ReadError> {
     let mut collector = Collector::new(headers, limit)?;
     if collector.is_complete() {
         return collector.end();
     }
     let stream = body.stream().map_err(|()| ReadError::Broken)?;
     while !collector.is_complete() {
-        match chunk(&stream).await {
+        match next(&stream).await {
             Ok(chunk) => collector.add(&chunk)?,
             Err(StreamError::Closed) => break,
             Err(StreamError::LastOperationFailed(_)) => return Err(ReadError::Broken),

@@ -19,26 +19,26 @@ pub async fn serve(
     out: ResponseOutparam,
     handle: impl AsyncFnOnce(Request) -> Result<Response, Problem>,
 ) {
-    let request = read(incoming, max_body);
+    let request = read(incoming, max_body).await;
     let answered = octo_edge::answer(component, &SpinClock, &SpinEntropy, request, handle).await;
     write(out, answered.response);
     println!("{}", answered.log_line);
 }
 
-fn read(incoming: IncomingRequest, max_body: usize) -> Request {
+async fn read(incoming: IncomingRequest, max_body: usize) -> Request {
     let mut request = http::Request::new(Ok(Vec::new()));
     *request.method_mut() = incoming.method().into();
     if let Some(Ok(uri)) = incoming.path_with_query().map(|path| path.parse()) {
         *request.uri_mut() = uri;
     }
     *request.headers_mut() = body::headers(&incoming.headers());
-    *request.body_mut() = read_body(&incoming, request.headers(), max_body);
+    *request.body_mut() = read_body(&incoming, request.headers(), max_body).await;
     request
 }
 
-fn read_body(incoming: &IncomingRequest, headers: &http::HeaderMap, max_body: usize) -> Body {
+async fn read_body(incoming: &IncomingRequest, headers: &http::HeaderMap, max_body: usize) -> Body {
     let body = incoming.consume().map_err(|()| BodyError::Broken)?;
-    body::read_blocking(&body, headers, max_body).map_err(|error| match error {
+    body::read_blocking(&body, headers, max_body).await.map_err(|error| match error {
         ReadError::TooLarge => BodyError::TooLarge(max_body),
         ReadError::Broken => BodyError::Broken,
     })
