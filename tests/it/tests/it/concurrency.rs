@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use http::Method;
-use octo_host::Clock;
+use octo_host::{Clock, OutboundFault, StoreFault};
 use serde_json::json;
 
 use super::TestApp;
@@ -63,49 +63,47 @@ async fn send_all_at_once(setup: Setup) {
     assert_eq!(ada.quota().await["used"], 50);
 }
 
-/// A host ends in the middle of its messages. Whoever got no answer sends again to another.
+/// A host ends while the provider has taken its calls, and others go on. Whoever got no answer sends again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_crashes_costs_no_overrun() {
+    const LOST: usize = 20;
+    const OTHERS: usize = 100;
     let mut app = TestApp::with("free_limit", FREE).several(3).start().await;
     let ada = app.paying_user("ada").await;
-    // A call takes long enough for many to be under way when the host ends.
-    for host in app.hosts() {
-        let slow = octo_host::OutboundFault::Slow(Duration::from_millis(100));
-        host.faults().outbound("free-provider", slow);
-    }
-    let sent = (0..MESSAGES).map(async |number| {
-        let message = || {
-            let call = ada.call_on(number % 3, Method::POST, "/messages");
-            call.json(&json!({ "message": "hello" })).attempt()
+    let slow = OutboundFault::Slow(Duration::from_secs(4));
+    app.hosts()[2].faults().outbound("free-provider", slow);
+
+    let doomed = join_all((0..LOST).map(|_| {
+        let message = ada.call_on(2, Method::POST, "/messages");
+        message.json(&json!({ "message": "hello" })).attempt()
+    }));
+    let others = async {
+        while app.free_provider().books().await.taken.len() < LOST {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let sent = join_all((0..OTHERS).map(|number| ada.send_by(number % 2, "hello")));
+        let crash = async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            app.crash(2);
         };
-        message().await
-    });
-    let crash = async {
-        tokio::time::sleep(Duration::from_millis(120)).await;
-        app.crash(2);
+        futures::join!(sent, crash).0
     };
-    let (answers, ()) = futures::join!(join_all(sent), crash);
-    let unanswered = answers.iter().filter(|answer| answer.is_none()).count();
-    for answer in answers.iter().flatten() {
+    let (lost, answers) = futures::join!(doomed, others);
+    assert!(lost.iter().all(Option::is_none));
+    let again = join_all((0..LOST).map(|number| ada.send_by(number % 2, "hello"))).await;
+    for answer in answers.iter().chain(&again) {
         assert_eq!(answer.expect(200)["response"], "olleh");
     }
-    let again = join_all((0..unanswered).map(|number| ada.send_by(number % 2, "hello"))).await;
-    for answer in &again {
-        assert_eq!(answer.expect(200)["response"], "olleh");
-    }
-    assert!(unanswered > 0, "the host ended too late");
 
     let free = app.free_provider().books().await;
-    assert_eq!(free.refused_total, 0);
-    // A slot whose call was never sent is lost until the next window; nothing is ever given twice.
-    assert!(free.taken_total <= 50, "{}", free.taken_total);
+    assert_eq!((free.taken_total, free.refused_total), (50, 0));
+    assert_eq!(app.paid_provider().books().await.metered_total as usize, OTHERS + LOST - (FREE - LOST));
     assert_eq!(ada.quota().await["used"], 50);
-    app.clock().advance(Duration::from_secs(60));
-    assert_eq!(ada.send("hello").await.expect(200)["provider"], "free");
 }
 
 /// Windows of 5 s pass in a fifth of a second while three hosts send: without a pause in one window, only
-/// around its ends in the next. So there are calls under way from one window, with room, into another.
+/// at its end in the next. A slow store stretches the time from a reservation to the call. So there are calls
+/// under way from one window, with room, into another; without the rule for such calls this test fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_window_sees_a_call_too_many_while_windows_pass_on_three_hosts() {
     const LIMIT: i64 = 20;
@@ -118,6 +116,9 @@ async fn no_window_sees_a_call_too_many_while_windows_pass_on_three_hosts() {
         .start()
         .await;
     let ada = app.paying_user("ada").await;
+    for host in app.hosts() {
+        host.faults().key_value_of("router", StoreFault::Slow(Duration::from_millis(5)));
+    }
     let under_way = UnderWay::new(app.clock().clone());
     let over = AtomicBool::new(false);
 
@@ -132,7 +133,7 @@ async fn no_window_sees_a_call_too_many_while_windows_pass_on_three_hosts() {
         let mut sent = 0;
         while !over.load(Ordering::SeqCst) {
             let now = app.clock().now_ms();
-            if (now / 5_000).is_multiple_of(2) && (1_000..4_800).contains(&(now % 5_000)) {
+            if (now / 5_000).is_multiple_of(2) && now % 5_000 < 4_500 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 continue;
             }
