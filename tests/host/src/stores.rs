@@ -3,5 +3,6 @@
 pub(crate) mod key_value;
 mod key_value_redis;
 mod key_value_sqlite;
+mod owned_file;
 pub(crate) mod redis;
 pub(crate) mod sqlite;

@@ -9,7 +9,7 @@ use crate::runtime_config::KeyValueBackend;
 /// A store, shared by all instances of a host.
 pub(crate) enum KeyValueStore {
     Sqlite(SqliteStore),
-    Redis(RedisStore),
+    Redis(Box<RedisStore>),
 }
 
 /// The message of a failed operation, for the component's eyes.
@@ -20,7 +20,7 @@ impl KeyValueStore {
     pub(crate) fn new(label: &str, backend: &KeyValueBackend) -> Result<Self> {
         match backend {
             KeyValueBackend::Sqlite(path) => SqliteStore::open(label, path.as_deref()).map(Self::Sqlite),
-            KeyValueBackend::Redis(url) => RedisStore::new(url).map(Self::Redis),
+            KeyValueBackend::Redis(url) => RedisStore::new(url).map(|store| Self::Redis(Box::new(store))),
         }
     }
 

@@ -1,32 +1,23 @@
 //! A key-value store in an SQLite file, in the table Spin uses.
 //!
-//! One connection serves all instances, one at a time, and its operations run where they are called:
-//! each takes some microseconds, less than handing it to another thread would. For that the file is in
-//! WAL mode with `synchronous=NORMAL`: a commit survives a crash of this process, but the last ones may
-//! be lost when the machine loses power. Spin keeps SQLite's defaults and pays a synced commit
-//! (about 1.4 ms) for every write.
+//! Operations run where they are called: each takes some microseconds, less than handing it to another
+//! thread would.
 
 use std::path::Path;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, MutexGuard};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::key_value::StoreResult;
+use super::owned_file::OwnedFile;
 
 /// The rows of one label.
 pub(crate) struct SqliteStore {
     label: String,
-    connection: Mutex<Connection>,
-    /// Dropped with the store, which ends the checkpoints.
-    _checkpoints: Option<Sender<()>>,
+    file: Arc<OwnedFile>,
 }
-
-/// How often the write-ahead log is brought into the file.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 
 /// Spin's table, kept as one tree, so that a write changes one page.
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS spin_key_value (
@@ -43,26 +34,15 @@ const INCREMENT: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (
 impl SqliteStore {
     /// Opens or makes the file; without one the store is in memory.
     pub(crate) fn open(label: &str, path: Option<&Path>) -> Result<Self> {
-        let connection = match path {
-            Some(path) => super::sqlite::open_file(path),
-            None => Connection::open_in_memory(),
-        };
-        let connection = connection
-            .and_then(|connection| {
-                connection.execute_batch(CREATE)?;
-                add_counter_function(&connection)?;
-                Ok(connection)
-            })
-            .with_context(|| match path {
-                Some(path) => format!("cannot open the key-value store {}", path.display()),
-                None => "cannot make a key-value store in memory".to_owned(),
-            })?;
-        let checkpoints = path.map(|path| checkpoint_aside(path, &connection)).transpose()?;
-        Ok(Self { label: label.to_owned(), connection: Mutex::new(connection), _checkpoints: checkpoints })
+        let file = OwnedFile::open(path, |connection| {
+            connection.execute_batch(CREATE)?;
+            add_counter_function(connection)
+        })?;
+        Ok(Self { label: label.to_owned(), file })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.file.connection()
     }
 
     pub(crate) fn get(&self, key: &str) -> StoreResult<Option<Vec<u8>>> {
@@ -96,7 +76,7 @@ impl SqliteStore {
     }
 
     /// A counter is eight little-endian bytes, as on Spin; anything else under the key is an error. One
-    /// statement: another host on the same file comes before or after it, never between.
+    /// statement: another instance comes before or after it, never between.
     pub(crate) fn increment(&self, key: &str, delta: i64) -> StoreResult<i64> {
         let counter: Vec<u8> = self
             .connection()
@@ -108,26 +88,6 @@ impl SqliteStore {
             .map_err(said)?;
         from_bytes(&counter)
     }
-}
-
-/// Checkpoints on a thread and a connection of their own. SQLite would run them inside a write, and sync the
-/// file while every instance waits for the connection.
-fn checkpoint_aside(path: &Path, connection: &Connection) -> Result<Sender<()>> {
-    connection.pragma_update(None, "wal_autocheckpoint", 0).context("cannot set up checkpoints")?;
-    let aside = super::sqlite::open_file(path)
-        .with_context(|| format!("cannot open the key-value store {}", path.display()))?;
-    let (sender, store_is_gone) = mpsc::channel();
-    let checkpoint = move || {
-        while let Err(RecvTimeoutError::Timeout) = store_is_gone.recv_timeout(CHECKPOINT_EVERY) {
-            // One that cannot run now is made up for by the next.
-            let _ = aside.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        }
-    };
-    std::thread::Builder::new()
-        .name("checkpoints".to_owned())
-        .spawn(checkpoint)
-        .context("cannot start the thread that checkpoints")?;
-    Ok(sender)
 }
 
 /// `plus(counter, delta)` for SQL.

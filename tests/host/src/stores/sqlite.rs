@@ -21,13 +21,18 @@ pub struct Connection {
 }
 
 /// Opens a file the way this host keeps its databases.
-pub(crate) fn open_file(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
+fn open_file(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
     let connection = rusqlite::Connection::open(path)?;
-    // Whole pages go into the log: small ones make small writes. Decided before the file has content.
+    keep_a_log(&connection)?;
+    Ok(connection)
+}
+
+/// A write-ahead log of small pages, synced when it is brought into the file.
+pub(crate) fn keep_a_log(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
+    // Whole pages go into the log. Their size is decided before the file has content.
     connection.pragma_update(None, "page_size", 1024)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    Ok(connection)
+    connection.pragma_update(None, "synchronous", "NORMAL")
 }
 
 impl Connection {

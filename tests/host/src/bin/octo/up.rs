@@ -44,7 +44,7 @@ async fn start(app: &App, settings: &Settings, secret: Option<&Secret>) -> Resul
         .environment(secret.map(|secret| (secret::ENVIRONMENT.to_owned(), secret.value.clone())))
         .state_dir(state_dir(settings))
         .listen(settings.listen)
-        .log_sink(|line| eprintln!("{}", welcome::log_line(line)));
+        .log_sink(welcome::say);
     for (name, value) in &settings.variables {
         builder = builder.variable(name, value);
     }

@@ -45,10 +45,12 @@ fn shown(path: &Path) -> String {
     path.strip_prefix(&here).unwrap_or(path).display().to_string()
 }
 
-/// A log line as it is printed.
-pub(crate) fn log_line(line: &LogLine) -> String {
-    match line.source {
-        LogSource::Stdout | LogSource::Stderr => line.text.clone(),
-        LogSource::Host => format!("host: component {} {}", line.component, line.text),
-    }
+/// Prints a log line, in one piece: standard error is not buffered, and every piece is a system call.
+pub(crate) fn say(line: &LogLine) {
+    let text = match line.source {
+        LogSource::Stdout | LogSource::Stderr => format!("{}\n", line.text),
+        LogSource::Host => format!("host: component {} {}\n", line.component, line.text),
+    };
+    // Nobody reads it any more: no reason to stop.
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
 }
