@@ -59,10 +59,12 @@ impl Failure {
 /// What the free tier's counter must know about a call.
 pub fn outcome(result: &Result<String, Failure>) -> Outcome {
     match result {
-        Ok(_) | Err(Failure::Status(_) | Failure::Garbage) => Outcome::Answered,
+        Ok(_) | Err(Failure::Garbage) => Outcome::Answered,
         Err(Failure::Refused { retry_after }) => Outcome::Refused { retry_after: *retry_after },
         Err(Failure::Unreachable) => Outcome::NotSent,
-        Err(Failure::TimedOut | Failure::Broken) => Outcome::Unknown,
+        // An error may come from a proxy on the way: no proof that the provider counted the call, nor that
+        // the call will not reach it still.
+        Err(Failure::Status(_) | Failure::TimedOut | Failure::Broken) => Outcome::Unknown,
     }
 }
 

@@ -160,7 +160,7 @@ impl<T: FreeTier, H: HttpOut, C: Clock> Gateway<'_, T, H, C> {
                 response,
                 provider: Provider::Free,
                 reason: Reason::FreeAvailable,
-                remaining: Some(slot.remaining),
+                remaining: Some(T::remaining(&slot)),
             }),
             Err(failure) => {
                 log.free_failure = Some(failure.clone());
