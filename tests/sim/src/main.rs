@@ -10,13 +10,13 @@ use octo_sim::{
     run::{Report, START, Scenario, run},
 };
 
-fn limits(calls: i64) -> Limits {
+fn limits(calls: i64, network: Network) -> Limits {
     Limits {
         calls,
         window: Duration::from_secs(60),
         block: Duration::from_secs(60),
         timeout: Duration::from_secs(5),
-        skew: Duration::from_millis(250),
+        skew: Duration::from_millis(if network == Network::Clean { 50 } else { 250 }),
     }
 }
 
@@ -43,10 +43,10 @@ fn main() {
         for load in Load::ALL {
             for network in [Network::Clean, Network::Dirty] {
                 for calls in [10, 100] {
-                    let limits = limits(calls);
+                    let limits = limits(calls, network);
                     let (mut ours, mut naive, mut clock) =
                         (Report::default(), Report::default(), Report::default());
-                    for seed in 0..5 {
+                    for seed in 0..std::env::var("SEEDS").map_or(5, |s| s.parse().unwrap()) {
                         let scenario = Scenario { model, limits, load, network, windows: 60, seed };
                         ours.add(&run(&scenario, &mut Pure::new(model, limits, START)));
                         naive.add(&run(&scenario, &mut CountWhenSending::new(limits)));

@@ -5,7 +5,7 @@ use crate::random::Random;
 /// How calls travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network {
-    /// Every call is answered, some late.
+    /// Every call is answered in time, one in 50 after eight times as long.
     Clean,
     /// Of 1000 calls 40 are lost, crashed or refused, and one in 200 takes as long as the timeout or longer.
     Dirty,
@@ -55,9 +55,15 @@ impl Network {
             (Self::Dirty, 32..40) => Fate::CrashedAfter,
             _ => Fate::Answered,
         };
-        let mut latency = 40.0 + random.exponential(110.0);
+        let mut latency = match self {
+            Self::Clean => 15.0 + random.exponential(35.0),
+            Self::Dirty => 40.0 + random.exponential(110.0),
+        };
         if random.share() < 0.02 {
             latency *= 8.0;
+        }
+        if self == Self::Clean {
+            latency = latency.min(timeout as f64 - 1.0);
         }
         if self == Self::Dirty && random.share() < 0.005 {
             latency = timeout as f64 * (0.9 + 0.3 * random.share());

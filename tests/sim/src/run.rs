@@ -94,7 +94,7 @@ struct Call {
 }
 
 /// Runs `scenario` with `counter`.
-pub fn run(scenario: &Scenario, counter: &mut impl Counter) -> Report {
+pub fn run(scenario: &Scenario, counter: &mut (impl Counter + ?Sized)) -> Report {
     let Scenario { model, limits, load, network, windows, seed } = *scenario;
     let (window, timeout, skew) = (whole(limits.window), whole(limits.timeout), whole(limits.skew));
     // Chance of its own for the messages, so that each counter meets the same ones.
