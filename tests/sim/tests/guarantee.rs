@@ -1,5 +1,7 @@
 //! What the simulations show: never a call too many, and hardly a call paid for in vain.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use octo_core::UnixMillis;

@@ -1,5 +1,7 @@
 //! The script in a real Redis says what the pure rules say.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::time::Duration;
 
 use octo_core::{UnixMillis, testing::ready};
@@ -163,6 +165,26 @@ fn a_state_that_lost_one_key_is_lost() {
             let verdict = ready(tier.reserve(START)).unwrap();
             assert!(matches!(verdict, Verdict::Closed(_)), "{model:?} without {part}: {verdict:?}");
         }
+    }
+}
+
+#[test]
+fn an_old_state_from_a_snapshot_is_not_believed() {
+    let mut server = Redis::start().unwrap();
+    for model in WindowModel::ALL {
+        let redis = RealRedis::connect(&server.url()).unwrap();
+        let tier = RedisFreeTier::new(&redis, model, limits(3));
+        redis.command(&["SET", &tier.fresh_key(), "1"]).unwrap();
+        assert!(matches!(ready(tier.reserve(START)).unwrap(), Verdict::Go(_)));
+        redis.command(&["SAVE"]).unwrap();
+        assert!(matches!(ready(tier.reserve(START)).unwrap(), Verdict::Go(_)));
+        server.restart().unwrap();
+
+        let redis = RealRedis::connect(&server.url()).unwrap();
+        let tier = RedisFreeTier::new(&redis, model, limits(3));
+        let state = tier.fresh_key().replace("fresh", "state");
+        assert_eq!(server.ask(&format!("EXISTS {state}")).unwrap(), "1", "the snapshot must have been read");
+        assert!(matches!(ready(tier.reserve(START)).unwrap(), Verdict::Closed(_)), "{model:?}");
     }
 }
 

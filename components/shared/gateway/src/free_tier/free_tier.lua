@@ -44,14 +44,17 @@ end
 
 local FIELDS = { 'seen', 'open_from', 'newest', 'block', 'probe', 'earliest', 'since', 'witness', 'level', 'at',
   'sure', 'doubt', 'open', 'settled', 'full' }
+-- Another server, or this one started anew, may know an old state that lacks the newest slots.
+local info = redis.pcall('INFO', 'server')
+local server = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or 'unknown'
 local state = {}
 for index, value in ipairs(redis.call('HMGET', STATE, unpack(FIELDS))) do
   if value then state[FIELDS[index]] = tonumber(value) end
 end
 local open, settled = redis.call('ZCARD', OPEN), redis.call('ZCARD', SETTLED)
 
--- A key may be lost alone, when the server evicts: what is left is worth nothing then.
-if not state.seen or state.open ~= open or state.settled ~= settled then
+-- A key may also be lost alone, when the server evicts: what is left is worth nothing then.
+if not state.seen or redis.call('HGET', STATE, 'server') ~= server or state.open ~= open or state.settled ~= settled then
   redis.call('DEL', OPEN, SETTLED, STATE)
   open, settled = 0, 0
   state = { seen = now, open_from = now, newest = 0, earliest = 0, since = 0, level = N * P, at = now,
@@ -247,7 +250,7 @@ for _, field in ipairs(FIELDS) do
     gone[#gone + 1] = field
   end
 end
-redis.call('HSET', STATE, unpack(kept))
+redis.call('HSET', STATE, 'server', server, unpack(kept))
 if #gone > 0 then redis.call('HDEL', STATE, unpack(gone)) end
 local lifetime = whole(math.max((state.block or now) - now, state.open_from - now, 2 * P, B) + T + u + 2592000000)
 redis.call('PEXPIRE', STATE, lifetime)
