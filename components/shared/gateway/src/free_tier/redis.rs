@@ -145,3 +145,44 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! What it makes of answers. The script itself is tested on a real server, in `tests/sim`.
+
+    use super::*;
+    use octo_core::testing::ready;
+
+    const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
+    /// A server that answers the same to everything.
+    struct Canned(&'static [i64]);
+
+    impl Redis for Canned {
+        async fn eval(&self, _: &Script, _: &[String], args: &[String]) -> Result<Vec<i64>, StoreError> {
+            assert_eq!(args[1], "", "the server's own time counts");
+            Ok(self.0.to_vec())
+        }
+    }
+
+    fn reserve(answer: &'static [i64]) -> Result<Verdict<Slot>, StoreError> {
+        let second = Duration::from_secs(1);
+        let limits = Limits { calls: 1, window: second, block: second, timeout: second, skew: second };
+        ready(RedisFreeTier::new(&Canned(answer), WindowModel::Sliding, limits).reserve(NOW))
+    }
+
+    #[test]
+    fn a_slot_keeps_the_servers_time_and_a_reopening_is_told_in_the_callers() {
+        let Ok(Verdict::Go(slot)) = reserve(&[5_000, 1, 7, 0, 1]) else { panic!("no slot") };
+        assert_eq!((slot.reserved_at, slot.number, slot.probes), (UnixMillis(5_000), 7, true));
+        let Ok(Verdict::Closed(closed)) = reserve(&[5_000, 0, 2, 5_900]) else { panic!("a slot") };
+        assert_eq!(closed.reopens_at, NOW + Duration::from_millis(900));
+    }
+
+    #[test]
+    fn a_wrong_answer_is_no_slot() {
+        for answer in [&[][..], &[1], &[1, 1, 1], &[1, 0, 9, 1], &[1, 2, 1, 1, 1]] {
+            assert!(reserve(answer).is_err(), "{answer:?}");
+        }
+    }
+}
