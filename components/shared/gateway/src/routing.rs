@@ -1,7 +1,7 @@
 //! Free while it has room, paid otherwise.
 //!
 //! # Invariant
-//! For one call of [`route`] each provider is called at most once, and the free one only with a slot. Paid
+//! For one call of [`Gateway::route`] each provider is called at most once, and the free one only with a slot. Paid
 //! is called only for a sender with paid access, and only when free was closed, failed, or unknowable.
 
 use octo_core::{Clock, HttpOut, StoreError};
