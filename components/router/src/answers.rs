@@ -4,7 +4,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use octo_core::{Problem, UnixMillis};
 use octo_edge::{Response, exchange::LogFields, respond};
 use octo_gateway::{
-    free_tier::{Closed, ClosedReason, Limits, Status, WindowId},
+    Config,
+    free_tier::{Closed, ClosedReason, Limits, Status, WindowId, WindowModel},
     provider::Failure,
     routing::{Provider, Reason, Routed, Unprocessed},
 };
@@ -57,9 +58,10 @@ struct BlockBody {
 pub(crate) fn routed(
     id: &str,
     routed: Routed,
-    limits: &Limits,
+    config: &Config,
     now: UnixMillis,
 ) -> Result<Response, Problem> {
+    let limits = &config.limits;
     let mut log = LogFields::default().with("message", id);
     if let Some(failure) = &routed.free_failure {
         log = log.with("free_failure", failure.to_string());
@@ -78,7 +80,11 @@ pub(crate) fn routed(
             };
             let mut response = respond::json(StatusCode::OK, &body);
             if let Some(remaining) = processed.remaining {
-                let reset = WindowId::containing(now, limits.window).end(limits.window);
+                let reset = match config.model {
+                    WindowModel::Aligned => WindowId::containing(now, limits.window).end(limits.window),
+                    // Every slot held now is back by then, if not before.
+                    _ => now + limits.window,
+                };
                 add_rate_limit(&mut response, limits, remaining, reset.seconds_from(now));
             }
             log = log.with("provider", json!(processed.provider)).with("reason", json!(processed.reason));
@@ -103,14 +109,15 @@ pub(crate) fn routed(
 }
 
 /// The answer of `GET /messages/quota`.
-pub(crate) fn quota(status: &Status, limits: &Limits, now: UnixMillis) -> Response {
+pub(crate) fn quota(status: &Status, config: &Config, now: UnixMillis) -> Response {
+    let limits = &config.limits;
     let blocked = status.closed.filter(|closed| closed.reason == ClosedReason::FreeBlocked);
     let body = QuotaBody {
         limit: status.limit,
         used: status.used,
         remaining: status.remaining,
         window: WindowBody {
-            model: "aligned",
+            model: config.model.name(),
             seconds: limits.window.as_secs(),
             starts_at: status.window_starts_at.to_string(),
             ends_at: status.window_ends_at.to_string(),

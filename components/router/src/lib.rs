@@ -14,7 +14,7 @@
 mod answers;
 mod routes;
 
-use octo_spin_kit::{SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, serve};
+use octo_spin_kit::{SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinRedis, serve};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 use crate::routes::{MAX_BODY, Router};
@@ -28,6 +28,7 @@ async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
             http: SpinHttp,
             clock: SpinClock,
             entropy: SpinEntropy,
+            redis: SpinRedis::at,
         };
         router.handle(request).await
     })

@@ -1,7 +1,7 @@
 //! The routes, each readable in one breath: who, what, do, answer.
 
 use http::{Method, StatusCode};
-use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Settings, new_id};
+use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Redis, Settings, new_id};
 use octo_edge::{
     Caller, Request, Response, ServiceKey,
     body::Fields,
@@ -10,8 +10,8 @@ use octo_edge::{
 };
 use octo_gateway::{
     Config, Message,
-    free_tier::{FreeTier, KeyValueFreeTier},
-    routing::{Gateway, Sender},
+    free_tier::{FreeTier, KeyValueFreeTier, RedisFreeTier},
+    routing::{Gateway, Routed, Sender},
 };
 use serde_json::json;
 
@@ -22,15 +22,17 @@ use crate::answers;
 pub(crate) const MAX_BODY: usize = 6 * octo_gateway::message::MAX_BYTES + 1024;
 
 /// The router on its ports.
-pub(crate) struct Router<S, K, H, C, E> {
+pub(crate) struct Router<S, K, H, C, E, R> {
     pub(crate) settings: S,
     pub(crate) store: K,
     pub(crate) http: H,
     pub(crate) clock: C,
     pub(crate) entropy: E,
+    /// The Redis server at an address.
+    pub(crate) redis: fn(String) -> R,
 }
 
-impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H, C, E> {
+impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy, R: Redis> Router<S, K, H, C, E, R> {
     /// Answers one request.
     pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
         match (request.uri().path().trim_end_matches('/'), request.method()) {
@@ -52,24 +54,42 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
 
         let config = Config::read(&self.settings)?;
         let id = new_id(&self.clock, &self.entropy);
-        let gateway = Gateway {
-            config: &config,
-            tier: KeyValueFreeTier::new(&self.store, config.limits),
-            http: &self.http,
-            clock: &self.clock,
-        };
         let sender = Sender { paid_access: caller.claims.paid_access };
-        let routed = gateway.route(sender, &id, &message, async || self.paid_key(&config).await).await;
-        answers::routed(&id, routed, &config.limits, self.clock.now())
+        let routed = match config.redis.clone().map(self.redis) {
+            Some(redis) => {
+                let tier = RedisFreeTier::new(&redis, config.model, config.limits);
+                self.route(&config, tier, sender, &id, &message).await
+            }
+            None => {
+                let tier = KeyValueFreeTier::new(&self.store, config.limits);
+                self.route(&config, tier, sender, &id, &message).await
+            }
+        };
+        answers::routed(&id, routed, &config, self.clock.now())
+    }
+
+    async fn route<T: FreeTier>(
+        &self,
+        config: &Config,
+        tier: T,
+        sender: Sender,
+        id: &str,
+        message: &Message,
+    ) -> Routed {
+        let gateway = Gateway { config, tier, http: &self.http, clock: &self.clock };
+        gateway.route(sender, id, message, async || self.paid_key(config).await).await
     }
 
     /// `GET /messages/quota`
     async fn quota(&self, request: Request) -> Result<Response, Problem> {
         self.caller(&request).await?;
         let config = Config::read(&self.settings)?;
-        let tier = KeyValueFreeTier::new(&self.store, config.limits);
-        let status = tier.status(self.clock.now()).await?;
-        Ok(answers::quota(&status, &config.limits, self.clock.now()))
+        let now = self.clock.now();
+        let status = match config.redis.clone().map(self.redis) {
+            Some(redis) => RedisFreeTier::new(&redis, config.model, config.limits).status(now).await?,
+            None => KeyValueFreeTier::new(&self.store, config.limits).status(now).await?,
+        };
+        Ok(answers::quota(&status, &config, now))
     }
 
     /// `GET /internal/settings`

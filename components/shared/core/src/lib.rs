@@ -10,6 +10,7 @@
 pub mod id;
 pub mod ports;
 pub mod problem;
+pub mod script;
 pub mod settings;
 pub mod time;
 
@@ -17,7 +18,8 @@ pub mod time;
 pub mod testing;
 
 pub use id::new_id;
-pub use ports::{Clock, Entropy, HttpOut, KeyValue, SendError, Settings, Sql, SqlError, StoreError};
+pub use ports::{Clock, Entropy, HttpOut, KeyValue, Redis, SendError, Settings, Sql, SqlError, StoreError};
 pub use problem::Problem;
+pub use script::Script;
 pub use settings::SettingError;
 pub use time::UnixMillis;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::UnixMillis;
+use crate::{Script, UnixMillis};
 
 /// The wall clock of this instance. Two instances may disagree by their clock skew.
 pub trait Clock {
@@ -36,7 +36,7 @@ pub trait Settings {
 
 /// A store could not do what was asked: unreachable, full, or answering nonsense. The text is for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the key-value store failed: {0}")]
+#[error("the store failed: {0}")]
 pub struct StoreError(pub String);
 
 /// The key-value store shared by all instances.
@@ -53,6 +53,13 @@ pub trait KeyValue {
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
     /// Adds `delta` to the counter under `key` (0 when missing) and returns the new value, atomically.
     async fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError>;
+}
+
+/// A Redis server shared by all instances.
+pub trait Redis {
+    /// Runs `script`, which answers with whole numbers, in one round trip (two when the server has not seen
+    /// it before). Not repeated after a failure: it may have run.
+    async fn eval(&self, script: &Script, keys: &[String], args: &[String]) -> Result<Vec<i64>, StoreError>;
 }
 
 /// A value in a SQL statement or row. Money is minor units in `Integer`, or decimal text; never a float.

@@ -7,9 +7,10 @@ use http::Uri;
 use octo_core::{
     SettingError, Settings,
     settings::{milliseconds, number, seconds, text},
+    time::millis,
 };
 
-use crate::free_tier::Limits;
+use crate::free_tier::{Limits, WindowModel};
 
 /// A provider: where it is and how it is spoken to.
 #[derive(Clone, Debug)]
@@ -31,6 +32,10 @@ pub struct Endpoint {
 pub struct Config {
     /// What the free provider allows.
     pub limits: Limits,
+    /// How its windows lie in time.
+    pub model: WindowModel,
+    /// The address of the Redis server that counts, with its password; `None` for the key-value store.
+    pub redis: Option<String>,
     /// The free provider.
     pub free: Endpoint,
     /// The paid provider.
@@ -49,30 +54,92 @@ impl Config {
             timeout: free.timeout,
             skew: milliseconds(settings, "free_clock_skew_ms", 0..=60_000)?,
         };
-        require_aligned(settings)?;
-        // The counter looks at the windows a call may fall in: with a longer timeout that would be three or
-        // more, and most of the quota would be held by calls that ended long ago.
-        if limits.window <= limits.timeout + 2 * limits.skew {
-            return Err(SettingError::new(
-                "free_window_seconds",
-                "must be more than `free_provider_timeout_ms` plus twice `free_clock_skew_ms`",
-            ));
+        let redis = redis_address(settings)?;
+        let model = window_model(settings)?;
+        match redis {
+            Some(_) => require_countable_by_script(model, &limits)?,
+            None => require_countable_by_increment(model, &limits)?,
         }
-        Ok(Self { limits, free, paid })
+        Ok(Self { limits, model, redis, free, paid })
     }
 }
 
+const MODEL: &str = "free_window_model";
+
+fn window_model(settings: &impl Settings) -> Result<WindowModel, SettingError> {
+    let name = text(settings, MODEL)?;
+    name.parse().map_err(|_| {
+        let names = WindowModel::ALL.map(WindowModel::name).join("`, `");
+        SettingError::new(MODEL, format!("must be one of `{names}`; it is `{name}`"))
+    })
+}
+
+/// The address in the variable, which `allowed_outbound_hosts` shares and which therefore has neither
+/// password nor path, with the password put in.
+fn redis_address(settings: &impl Settings) -> Result<Option<String>, SettingError> {
+    const NAME: &str = "redis_url";
+    let address = text(settings, NAME)?;
+    let password = text(settings, "redis_password")?;
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let server = address.strip_prefix("redis://").map(|server| ("redis", server));
+    let server = server.or_else(|| address.strip_prefix("rediss://").map(|server| ("rediss", server)));
+    let plain = |(_, server): &(_, &str)| {
+        let port = server.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        port.is_some() && server.parse::<http::uri::Authority>().is_ok_and(|it| !it.as_str().contains('@'))
+    };
+    let Some((scheme, server)) = server.filter(plain) else {
+        let rule = "must be an address such as `redis://localhost:6379`, with the port and without a \
+                    password (`redis_password`) or a path";
+        return Err(SettingError::new(NAME, rule));
+    };
+    if password.is_empty() {
+        return Ok(Some(address));
+    }
+    let password: String = form_urlencoded::byte_serialize(password.as_bytes()).collect();
+    Ok(Some(format!("{scheme}://:{}@{server}", password.replace('+', "%20"))))
+}
+
 /// With `increment` as the only atomic operation, just the aligned model can be counted exactly.
-fn require_aligned(settings: &impl Settings) -> Result<(), SettingError> {
-    const NAME: &str = "free_window_model";
-    match text(settings, NAME)?.as_str() {
-        "aligned" => Ok(()),
-        other => Err(SettingError::new(
-            NAME,
-            format!(
-                "must be `aligned`; it is `{other}`, which the key-value store cannot count without overruns"
-            ),
+fn require_countable_by_increment(model: WindowModel, limits: &Limits) -> Result<(), SettingError> {
+    if model != WindowModel::Aligned {
+        let rule = format!(
+            "must be `aligned` unless `redis_url` is set; it is `{}`, which the key-value store cannot count \
+             without overruns",
+            model.name()
+        );
+        return Err(SettingError::new(MODEL, rule));
+    }
+    // The counter looks at the windows a call may fall in: with a longer timeout that would be three or
+    // more, and most of the quota would be held by calls that ended long ago.
+    if limits.window <= limits.timeout + 2 * limits.skew {
+        return Err(SettingError::new(
+            "free_window_seconds",
+            "must be more than `free_provider_timeout_ms` plus twice `free_clock_skew_ms`",
+        ));
+    }
+    Ok(())
+}
+
+fn require_countable_by_script(model: WindowModel, limits: &Limits) -> Result<(), SettingError> {
+    match model {
+        // The script counts in thousandths of a second of refill, exactly up to here.
+        WindowModel::TokenBucket
+            if millis(limits.window).checked_mul(limits.calls).is_none_or(|brim| brim > 1 << 53) =>
+        {
+            Err(SettingError::new(
+                "free_limit",
+                "times `free_window_seconds` must be at most 9007199254740 for the model `token_bucket`",
+            ))
+        }
+        // A refusal tells where the provider's count stands only if no call can outlast the block.
+        WindowModel::CountThenBlock if limits.block < limits.timeout + limits.skew => Err(SettingError::new(
+            "free_block_seconds",
+            "must be at least `free_provider_timeout_ms` plus `free_clock_skew_ms` for the model \
+                 `count_then_block`",
         )),
+        _ => Ok(()),
     }
 }
 
@@ -140,6 +207,8 @@ pub(crate) mod tests {
             ("free_block_seconds", "60"),
             ("free_window_model", "aligned"),
             ("free_clock_skew_ms", "250"),
+            ("redis_url", ""),
+            ("redis_password", ""),
             ("free_provider_origin", "http://free-provider.spin.internal"),
             ("free_provider_path", "/process"),
             ("free_provider_key", ""),
@@ -191,6 +260,39 @@ pub(crate) mod tests {
     #[test]
     fn a_window_shorter_than_the_timeout_is_refused() {
         assert!(refusal("free_window_seconds", "5").contains("free_provider_timeout_ms"));
+    }
+
+    #[test]
+    fn redis_counts_every_model_it_can_and_refuses_the_rest_with_the_reason() {
+        let redis = defaults().with("redis_url", "redis://localhost:6379");
+        for model in WindowModel::ALL {
+            let config = Config::read(&redis.clone().with("free_window_model", model.name())).unwrap();
+            assert_eq!(config.model, model);
+        }
+        let refused = |model: &str, name: &str, value: &str| {
+            let settings = redis.clone().with("free_window_model", model).with(name, value);
+            Config::read(&settings).unwrap_err().to_string()
+        };
+        assert!(refused("monthly", "free_limit", "1").contains("`count_then_block`"));
+        assert!(refused("count_then_block", "free_block_seconds", "5").contains("free_provider_timeout_ms"));
+        let many = redis.clone().with("free_window_seconds", "86400");
+        let many = many.with("free_window_model", "token_bucket").with("free_limit", "1000000000");
+        assert!(Config::read(&many).unwrap_err().to_string().contains("token_bucket"));
+    }
+
+    #[test]
+    fn the_address_of_redis_is_plain_and_the_password_is_put_in() {
+        let address = |url: &str, password: &str| {
+            let settings = defaults().with("redis_url", url).with("redis_password", password);
+            Config::read(&settings).map(|config| config.redis).map_err(|error| error.to_string())
+        };
+        assert_eq!(address("", "unused"), Ok(None));
+        assert_eq!(address("redis://a:1", ""), Ok(Some("redis://a:1".into())));
+        assert_eq!(address("rediss://a:1", "p@ s"), Ok(Some("rediss://:p%40%20s@a:1".into())));
+        for wrong in ["http://a:1", "a:1", "redis://a", "redis://a:1/0", "redis://:secret@a:1"] {
+            let refusal = address(wrong, "").unwrap_err();
+            assert!(refusal.contains("redis_password") && !refusal.contains("secret"), "{refusal}");
+        }
     }
 
     #[test]

@@ -59,25 +59,28 @@ impl Failure {
 /// What the free tier's counter must know about a call.
 pub fn outcome(result: &Result<String, Failure>) -> Outcome {
     match result {
-        Ok(_) | Err(Failure::Status(_) | Failure::Garbage) => Outcome::Answered,
+        Ok(_) | Err(Failure::Garbage) => Outcome::Answered,
         Err(Failure::Refused { retry_after }) => Outcome::Refused { retry_after: *retry_after },
         Err(Failure::Unreachable) => Outcome::NotSent,
-        Err(Failure::TimedOut | Failure::Broken) => Outcome::Unknown,
+        // An error may come from a proxy on the way: no proof that the provider counted the call, nor that
+        // the call will not reach it still.
+        Err(Failure::Status(_) | Failure::TimedOut | Failure::Broken) => Outcome::Unknown,
     }
 }
 
 /// Sends `message` under the id `id` to the provider at `endpoint`, with the credential `key` if it asks for
-/// one, and returns its result.
+/// one, and returns its result, or gives up after `timeout`.
 pub async fn call(
     http: &impl HttpOut,
     endpoint: &Endpoint,
     key: Option<&str>,
     id: &str,
     message: &Message,
+    timeout: Duration,
     now: UnixMillis,
 ) -> Result<String, Failure> {
     let request = request(endpoint, key, id, message).ok_or(Failure::Unreachable)?;
-    let limits = CallLimits { timeout: endpoint.timeout, max_answer: MAX_ANSWER_BYTES };
+    let limits = CallLimits { timeout, max_answer: MAX_ANSWER_BYTES };
     match http.send(request, limits).await {
         Ok(response) => read(endpoint, &response, now),
         Err(SendError::NotSent(_)) => Err(Failure::Unreachable),
@@ -144,7 +147,15 @@ mod tests {
     fn answered(response: Response<Vec<u8>>) -> Result<String, Failure> {
         let config = Config::read(&defaults()).unwrap();
         let http = FakeHttp::default().will(Ok(response));
-        ready(call(&http, &config.free, None, "id", &Message::new("hi".into()).unwrap(), NOW))
+        ready(call(
+            &http,
+            &config.free,
+            None,
+            "id",
+            &Message::new("hi".into()).unwrap(),
+            config.free.timeout,
+            NOW,
+        ))
     }
 
     fn response(status: u16, retry_after: Option<&str>, body: &str) -> Response<Vec<u8>> {
@@ -160,7 +171,10 @@ mod tests {
         let config = Config::read(&defaults()).unwrap();
         let http = FakeHttp::default().will(Ok(response(200, None, r#"{"response":"ih"}"#)));
         let message = Message::new("hi".into()).unwrap();
-        assert_eq!(ready(call(&http, &config.paid, Some("k-1"), "m-1", &message, NOW)), Ok("ih".into()));
+        assert_eq!(
+            ready(call(&http, &config.paid, Some("k-1"), "m-1", &message, config.paid.timeout, NOW)),
+            Ok("ih".into())
+        );
         let seen = http.requests.borrow();
         assert_eq!(seen[0].uri(), "http://paid-provider.spin.internal/process");
         assert_eq!(seen[0].headers()["authorization"], "Bearer k-1");

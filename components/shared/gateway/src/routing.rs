@@ -1,7 +1,7 @@
 //! Free while it has room, paid otherwise.
 //!
 //! # Invariant
-//! For one call of [`route`] each provider is called at most once, and the free one only with a slot. Paid
+//! For one call of [`Gateway::route`] each provider is called at most once, and the free one only with a slot. Paid
 //! is called only for a sender with paid access, and only when free was closed, failed, or unknowable.
 
 use octo_core::{Clock, HttpOut, StoreError};
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     Config, Message,
-    free_tier::{Closed, ClosedReason, FreeTier, Verdict},
+    free_tier::{Closed, ClosedReason, FreeTier, Outcome, Verdict},
     provider::{self, Failure},
 };
 
@@ -122,7 +122,8 @@ impl<T: FreeTier, H: HttpOut, C: Clock> Gateway<'_, T, H, C> {
         let paid = match paid_key().await {
             Ok(key) => {
                 let endpoint = &self.config.paid;
-                provider::call(self.http, endpoint, key.as_deref(), id, message, self.clock.now()).await
+                let (key, timeout) = (key.as_deref(), endpoint.timeout);
+                provider::call(self.http, endpoint, key, id, message, timeout, self.clock.now()).await
             }
             Err(error) => {
                 log.store_errors.push(error);
@@ -139,7 +140,8 @@ impl<T: FreeTier, H: HttpOut, C: Clock> Gateway<'_, T, H, C> {
 
     /// Reserve, send, settle.
     async fn try_free(&self, id: &str, message: &Message, log: &mut Routed) -> Free {
-        let slot = match self.tier.reserve(self.clock.now()).await {
+        let asked = self.clock.now();
+        let slot = match self.tier.reserve(asked).await {
             Ok(Verdict::Go(slot)) => slot,
             Ok(Verdict::Closed(closed)) => {
                 return Free::Not(closed.reason.into(), Unprocessed::Closed(closed));
@@ -151,7 +153,16 @@ impl<T: FreeTier, H: HttpOut, C: Clock> Gateway<'_, T, H, C> {
         };
         let endpoint = &self.config.free;
         let called = self.clock.now();
-        let result = provider::call(self.http, endpoint, endpoint.key.as_deref(), id, message, called).await;
+        // The counter takes the call to be over within the timeout from its reservation: what the store took
+        // to answer is part of that.
+        let waited = called.since(asked);
+        if waited > endpoint.timeout / 2 {
+            log.store_errors.push(StoreError(format!("it took {} ms to give a slot", waited.as_millis())));
+            log.store_errors.extend(self.tier.settle(&slot, Outcome::NotSent, called).await.err());
+            return Free::Not(Reason::CounterUnavailable, Unprocessed::CounterUnavailable);
+        }
+        let (key, timeout) = (endpoint.key.as_deref(), endpoint.timeout - waited);
+        let result = provider::call(self.http, endpoint, key, id, message, timeout, called).await;
         let settled = self.tier.settle(&slot, provider::outcome(&result), self.clock.now()).await;
         // A settlement that is lost leaves the slot held, which is safe.
         log.store_errors.extend(settled.err());
@@ -160,7 +171,7 @@ impl<T: FreeTier, H: HttpOut, C: Clock> Gateway<'_, T, H, C> {
                 response,
                 provider: Provider::Free,
                 reason: Reason::FreeAvailable,
-                remaining: Some(slot.remaining),
+                remaining: Some(T::remaining(&slot)),
             }),
             Err(failure) => {
                 log.free_failure = Some(failure.clone());

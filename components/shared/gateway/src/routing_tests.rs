@@ -145,3 +145,46 @@ fn when_both_fail_the_message_is_reported_unprocessed_with_both_failures() {
     );
     assert_eq!(called, [FREE, PAID]);
 }
+
+/// A counter that takes its time to give a slot.
+struct SlowTier<'a>(&'a FakeClock, Duration, std::cell::RefCell<Vec<Outcome>>);
+
+impl FreeTier for &SlowTier<'_> {
+    type Slot = ();
+
+    fn remaining((): &()) -> i64 {
+        0
+    }
+
+    async fn reserve(&self, _now: UnixMillis) -> Result<Verdict<()>, StoreError> {
+        self.0.advance(self.1);
+        Ok(Verdict::Go(()))
+    }
+
+    async fn settle(&self, (): &(), outcome: Outcome, _now: UnixMillis) -> Result<(), StoreError> {
+        self.2.borrow_mut().push(outcome);
+        Ok(())
+    }
+
+    async fn status(&self, _now: UnixMillis) -> Result<crate::free_tier::Status, StoreError> {
+        Err(StoreError("not asked for".into()))
+    }
+}
+
+#[test]
+fn a_slot_that_comes_too_late_is_given_back_and_not_used() {
+    let config = Config::read(&defaults()).unwrap();
+    for (takes, outcome, provider) in [
+        (Duration::from_millis(2_500), Outcome::Answered, FREE),
+        (Duration::from_millis(2_501), Outcome::NotSent, PAID),
+    ] {
+        let clock = FakeClock::at(NOW);
+        let tier = SlowTier(&clock, takes, std::cell::RefCell::default());
+        let http = FakeHttp::default().will(result("cba"));
+        let gateway = Gateway { config: &config, tier: &tier, http: &http, clock: &clock };
+        let message = Message::new("abc".into()).unwrap();
+        ready(gateway.route(PAYING, "id", &message, async || Ok(None))).result.unwrap();
+        assert_eq!(*tier.2.borrow(), [outcome]);
+        assert_eq!(http.requests.borrow()[0].uri().host(), Some(provider));
+    }
+}

@@ -1,7 +1,7 @@
 //! The ports of `octo-core` on `spin-sdk`: the only shared crate that names it.
 //!
 //! [`serve`] is a component's entry: it reads the request, lets the component answer, and sends the answer
-//! in one piece. [`SpinKeyValue`], [`SpinSql`], [`SpinHttp`], [`SpinClock`], [`SpinEntropy`],
+//! in one piece. [`SpinKeyValue`], [`SpinRedis`], [`SpinSql`], [`SpinHttp`], [`SpinClock`], [`SpinEntropy`],
 //! [`SpinSettings`] and [`SettingsBlock`] are the ports. A component imports only what it uses: the linker drops the rest.
 //!
 //! Nothing here is kept between requests, so that instances may be reused (WASI 0.3) or not (WASI 0.2).
@@ -13,6 +13,7 @@ mod clock;
 mod entry;
 mod http_out;
 mod key_value;
+mod redis;
 mod settings;
 mod sql;
 
@@ -20,6 +21,7 @@ pub use clock::{SpinClock, SpinEntropy};
 pub use entry::serve;
 pub use http_out::SpinHttp;
 pub use key_value::SpinKeyValue;
+pub use redis::SpinRedis;
 pub use settings::{SettingsBlock, SpinSettings};
 pub use spin_sdk;
 pub use sql::SpinSql;

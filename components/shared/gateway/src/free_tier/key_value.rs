@@ -181,6 +181,12 @@ enum Election {
 }
 
 impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
+    type Slot = Reservation;
+
+    fn remaining(slot: &Reservation) -> i64 {
+        slot.remaining
+    }
+
     async fn reserve(&self, now: UnixMillis) -> Result<Verdict, StoreError> {
         let blocked =
             |until| Verdict::Closed(Closed { reason: ClosedReason::FreeBlocked, reopens_at: until });

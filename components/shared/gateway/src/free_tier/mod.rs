@@ -8,10 +8,14 @@
 //! A slot is held from its reservation until the call provably cannot share a provider window with a new
 //! one. Counting when *sending* is not enough: a call sent just before a window's end can arrive in the next.
 //!
-//! [`FreeTier`] is the port; [`key_value`] counts with `increment` alone, for providers whose windows are
-//! aligned to the clock.
+//! [`FreeTier`] is the port. [`key_value`] counts with `increment` alone, for providers whose windows are
+//! aligned to the clock. [`ledger`] decides for every [`WindowModel`], and [`redis`] lets a Redis server do
+//! the same in one script.
 
 pub mod key_value;
+pub mod ledger;
+pub mod model;
+pub mod redis;
 pub mod window;
 
 use std::time::Duration;
@@ -20,6 +24,9 @@ use octo_core::{StoreError, UnixMillis};
 use serde::Serialize;
 
 pub use key_value::KeyValueFreeTier;
+pub use ledger::{Ledger, Slot};
+pub use model::WindowModel;
+pub use redis::RedisFreeTier;
 pub use window::WindowId;
 
 /// What the free provider allows, and how sharply we can know it.
@@ -39,18 +46,19 @@ pub struct Limits {
 
 /// The shared counter of free calls.
 pub trait FreeTier {
+    /// A held slot.
+    type Slot;
+
+    /// Slots left in the window when this one was given.
+    fn remaining(slot: &Self::Slot) -> i64;
+
     /// Asks for a slot at `now`. Gives one exactly when fewer than N are held in every window the call may
     /// fall in.
-    async fn reserve(&self, now: UnixMillis) -> Result<Verdict, StoreError>;
+    async fn reserve(&self, now: UnixMillis) -> Result<Verdict<Self::Slot>, StoreError>;
 
     /// Tells how the call with this slot ended at `now`. Without it (a crash) the slot stays held as for a
     /// call whose outcome is unknown, which is safe.
-    async fn settle(
-        &self,
-        reservation: &Reservation,
-        outcome: Outcome,
-        now: UnixMillis,
-    ) -> Result<(), StoreError>;
+    async fn settle(&self, slot: &Self::Slot, outcome: Outcome, now: UnixMillis) -> Result<(), StoreError>;
 
     /// The state at `now`, without taking a slot.
     async fn status(&self, now: UnixMillis) -> Result<Status, StoreError>;
@@ -58,14 +66,14 @@ pub trait FreeTier {
 
 /// The answer to [`FreeTier::reserve`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Verdict<Slot = Reservation> {
     /// Send the call to the free provider, then settle.
-    Go(Reservation),
+    Go(Slot),
     /// Do not call the free provider.
     Closed(Closed),
 }
 
-/// A held slot.
+/// A slot of [`KeyValueFreeTier`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reservation {
     /// The windows it is counted in, oldest first.
@@ -106,7 +114,7 @@ pub struct Block {
 /// How a free call ended, as far as the counter cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The provider answered: the call arrived between its reservation and now.
+    /// The provider answered: the call arrived, and was counted, between its reservation and now.
     Answered,
     /// The provider answered that it is closed, and for how long when it said so.
     Refused {
@@ -115,7 +123,8 @@ pub enum Outcome {
     },
     /// Provably never sent: the slot is given back.
     NotSent,
-    /// No telling whether or when the call arrived (timeout, broken connection).
+    /// No telling whether or when the call arrived (timeout, broken connection, an error from somewhere on
+    /// the way).
     Unknown,
 }
 

@@ -1,0 +1,409 @@
+//! The counter's decisions, for every window model, over a plain value and given times.
+//!
+//! The script `free_tier.lua` is the same in Redis's own language; a property test drives both with the
+//! same histories and requires the same answers.
+//!
+//! # Words
+//! A call reserves at `s` and is known to have ended at `c`, both on the store's clock, which never goes
+//! back. It reaches the provider, if at all, at some `a` with `s <= a <= c`. A call whose end is never told
+//! has `c = s + T + u`: it is given up after T, and u covers what is on the way then.
+//!
+//! A slot is **open** from its reservation until its end is told, **settled** afterwards, and **released**
+//! at `release(c)`, an open one at `release(s + T + u)`. It is *held* until it is released.
+//!
+//! # Why no window sees more than N calls
+//! Sliding, aligned, anchored: a slot is given only while fewer than N are held, and *a slot is released
+//! only when its call and one reserved from now on cannot share a window*. Were there N + 1 calls in a
+//! window, look at the one reserved last: of the N others at least one had been released by then, so it
+//! shares no window with it.
+//!
+//! - **Sliding**, `release(c) = c + P`: a later call arrives at `a' >= s' >= c + P >= a + P`.
+//! - **Aligned**, `release(c)` = the end of the window that holds `c + u`, plus `u`. On the provider's clock
+//!   the call arrives by `c + u`, and a later one not before that window's end.
+//! - **Anchored**: the window that holds `a` began by `a <= c`, so it ends by `c + P`. Most slots leave
+//!   earlier, together. Let `g` be a time before which no window of the current *epoch* can have begun, and
+//!   `h` the end of the first call of the epoch that surely arrived (the *witness*). The witness's window
+//!   began between `g` and `h`. A call with `c < g + P` arrived in that window or an earlier one; so at
+//!   `h + P` it is released. Then the next epoch begins. Its windows begin after `g + P`, and with a call
+//!   that holds a slot or reserves later: the later of these bounds is the new `g`. Only calls reserved
+//!   within an epoch may be its witness. Each *straggler*, a call that may have arrived on either side of a
+//!   window's end, widens the time between `g` and `h`; so once a call was turned away, no slot is given
+//!   until `h + P`. Then no call is under way, and the next window's beginning is known sharply again.
+//! - **Token bucket**: a token is taken from our level when the call *ends*, and a slot given while the level
+//!   less the open slots is at least 1. The provider's level is never below ours less the open calls that
+//!   have arrived: both are refilled alike, and a token taken later loses more of the refill to the brim.
+//! - **Count then block**, `release(c) = c + B`: the provider closes for B at every Nth call that it counts.
+//!   Of the released calls `sure` (modulo N) were counted and up to `doubt` more may have been. A call may
+//!   go when none of the held ones can have been an Nth, that is while `sure + doubt + held < N`, or when
+//!   none is held. Doubt stays until a refusal shows where the count stands: time tells nothing here.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use octo_core::{UnixMillis, time::millis};
+
+use super::{Closed, ClosedReason, Limits, Outcome, Status, Verdict, WindowId, WindowModel};
+
+/// A slot, as its holder knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    /// s, on the store's clock.
+    pub reserved_at: UnixMillis,
+    /// Tells slots of the same time apart.
+    pub number: i64,
+    /// Slots left after this one.
+    pub remaining: i64,
+    /// Whether this is the single call that finds out if a block is over.
+    pub probes: bool,
+}
+
+/// Everything the counter remembers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The latest time seen.
+    seen: UnixMillis,
+    /// No slot is given before this time: what happened before the state was lost is over by then.
+    open_from: UnixMillis,
+    /// The number of the newest slot.
+    newest: i64,
+    /// Nobody calls before this time; afterwards a single probe does.
+    block: Option<UnixMillis>,
+    /// The slot of the probe whose lease `block` is.
+    probe: Option<i64>,
+    /// Release time, reservation time and number of the slots whose end is not known.
+    open: BTreeSet<(UnixMillis, UnixMillis, i64)>,
+    /// The same of those whose end is.
+    settled: BTreeSet<(UnixMillis, UnixMillis, i64)>,
+    epoch: Epoch,
+    bucket: Bucket,
+    count: Count,
+}
+
+/// What is known of an anchored provider's window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Epoch {
+    /// g: no window of the epoch begins earlier.
+    earliest: UnixMillis,
+    /// Calls reserved from here on belong to it.
+    since: UnixMillis,
+    /// h: when the first call ended that surely arrived in it.
+    witness: Option<UnixMillis>,
+    /// A call was turned away in it.
+    full: bool,
+}
+
+/// A token bucket: a token is P units, and N units flow in each millisecond, so that all is whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Bucket {
+    level: i64,
+    at: UnixMillis,
+}
+
+/// Where the count of a provider stands that blocks after N calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    sure: i64,
+    doubt: i64,
+}
+
+/// The rules for a provider of one kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Ledger {
+    /// How its windows lie in time.
+    pub model: WindowModel,
+    /// What it allows.
+    pub limits: Limits,
+}
+
+impl Ledger {
+    /// The state for a provider that is known to have seen no call.
+    pub fn fresh(&self, now: UnixMillis) -> State {
+        State {
+            seen: now,
+            open_from: now,
+            newest: 0,
+            block: None,
+            probe: None,
+            open: BTreeSet::new(),
+            settled: BTreeSet::new(),
+            epoch: Epoch::default(),
+            bucket: Bucket { level: self.brim(), at: now },
+            count: Count::default(),
+        }
+    }
+
+    /// The state when none is found: any number of calls may have been reserved up to now, and nothing is
+    /// known of their ends. As for every slot whose end is not told, what they did is over at their release.
+    /// Only the count of a provider that never forgets a call stays in doubt.
+    pub fn recovered(&self, now: UnixMillis) -> State {
+        let over = match self.model {
+            WindowModel::TokenBucket => self.given_up(now) + self.limits.window,
+            _ => self.release(self.given_up(now)),
+        };
+        State { open_from: over, count: Count { sure: 0, doubt: self.limits.calls - 1 }, ..self.fresh(now) }
+    }
+
+    /// Asks for a slot.
+    pub fn reserve(&self, state: &mut State, now: UnixMillis) -> Verdict<Slot> {
+        let now = self.advance(state, now);
+        if let Some(closed) = self.closed(state, now) {
+            state.epoch.full |=
+                self.model == WindowModel::Anchored && closed.reason == ClosedReason::FreeExhausted;
+            return Verdict::Closed(closed);
+        }
+        if self.model == WindowModel::Anchored && state.held() == 0 {
+            state.epoch = Epoch { earliest: now, since: now, witness: None, full: false };
+        }
+        state.newest += 1;
+        let probes = state.block.is_some();
+        if probes {
+            state.block = Some(self.given_up(now));
+            state.probe = Some(state.newest);
+        }
+        state.open.insert((self.release(self.given_up(now)), now, state.newest));
+        let remaining = self.remaining(state).max(0);
+        Verdict::Go(Slot { reserved_at: now, number: state.newest, remaining, probes })
+    }
+
+    /// Tells how the call with this slot ended.
+    pub fn settle(&self, state: &mut State, slot: &Slot, outcome: Outcome, now: UnixMillis) {
+        if outcome == Outcome::Unknown {
+            // It counts as ending when it must have: the slot is held so already.
+            return;
+        }
+        let now = self.advance(state, now);
+        let id = (slot.reserved_at, slot.number);
+        let own_probe = state.probe == Some(slot.number);
+        // A slot whose end is told after its time is gone already; what it says of a block still counts.
+        let held = state.open.remove(&(self.release(self.given_up(slot.reserved_at)), id.0, id.1));
+        match outcome {
+            Outcome::Unknown => {}
+            Outcome::NotSent => {
+                if own_probe {
+                    (state.block, state.probe) = (Some(now), None);
+                }
+            }
+            Outcome::Answered => {
+                if own_probe {
+                    (state.block, state.probe) = (None, None);
+                }
+                if held {
+                    self.end(state, id, now);
+                    if self.model == WindowModel::Anchored && slot.reserved_at >= state.epoch.since {
+                        state.epoch.witness.get_or_insert(now);
+                    }
+                }
+            }
+            Outcome::Refused { retry_after } => {
+                let until = now + retry_after.unwrap_or_default().max(self.limits.block);
+                state.block = Some(state.block.map_or(until, |known| known.max(until)));
+                state.probe = None;
+                if held && self.model == WindowModel::CountThenBlock {
+                    self.restart_count(state, slot.reserved_at);
+                } else if held {
+                    self.end(state, id, now);
+                }
+            }
+        }
+    }
+
+    /// The state as people see it.
+    pub fn status(&self, state: &mut State, now: UnixMillis) -> Status {
+        let now = self.advance(state, now);
+        let closed = self.closed(state, now);
+        let remaining = self.remaining(state).clamp(0, self.limits.calls);
+        let period = self.limits.window;
+        let (window_starts_at, window_ends_at) = match self.model {
+            WindowModel::Aligned => {
+                let window = WindowId::containing(now, period);
+                (window.start(period), window.end(period))
+            }
+            WindowModel::Anchored if state.held() > 0 => {
+                let epoch = state.epoch;
+                (epoch.earliest, epoch.witness.unwrap_or(epoch.earliest) + period)
+            }
+            _ => (now - period, state.first_release().unwrap_or(now)),
+        };
+        Status {
+            limit: self.limits.calls,
+            used: self.limits.calls - remaining,
+            remaining: if closed.is_some() { 0 } else { remaining },
+            window_starts_at,
+            window_ends_at,
+            closed,
+        }
+    }
+
+    /// Why no slot is given, if none is.
+    fn closed(&self, state: &State, now: UnixMillis) -> Option<Closed> {
+        let blocked = state.block.map_or(state.open_from, |block| block.max(state.open_from));
+        if blocked > now {
+            return Some(Closed { reason: ClosedReason::FreeBlocked, reopens_at: blocked });
+        }
+        if state.epoch.full
+            && let Some(witness) = state.epoch.witness
+        {
+            let reopens_at = witness + self.limits.window;
+            return Some(Closed { reason: ClosedReason::FreeExhausted, reopens_at });
+        }
+        let lone = self.model == WindowModel::CountThenBlock && state.held() == 0;
+        (self.remaining(state) < 1 && !lone).then(|| Closed {
+            reason: ClosedReason::FreeExhausted,
+            reopens_at: self.next_release(state, now),
+        })
+    }
+
+    /// Moves time forward: releases what is over.
+    fn advance(&self, state: &mut State, now: UnixMillis) -> UnixMillis {
+        let now = state.seen.max(now);
+        state.seen = now;
+        if self.model == WindowModel::TokenBucket {
+            while let Some(&(gone, ..)) = state.open.first().filter(|(release, ..)| *release <= now) {
+                state.open.pop_first();
+                self.charge(state, gone);
+            }
+            self.refill(state, now);
+            return now;
+        }
+        let doubtful = release_until(&mut state.open, now);
+        let sure = release_until(&mut state.settled, now);
+        match self.model {
+            WindowModel::CountThenBlock => {
+                state.count.sure = (state.count.sure + sure) % self.limits.calls;
+                state.count.doubt = (state.count.doubt + doubtful).min(self.limits.calls);
+            }
+            WindowModel::Anchored => self.advance_epoch(state, now),
+            _ => {}
+        }
+        now
+    }
+
+    fn advance_epoch(&self, state: &mut State, now: UnixMillis) {
+        let period = self.limits.window;
+        if state.epoch.witness.is_none_or(|witness| witness + period > now) {
+            return;
+        }
+        // `c < g + P`, and the releases in the sets are `c + P`.
+        let last = state.epoch.earliest + 2 * period - Duration::from_millis(1);
+        release_until(&mut state.open, last);
+        release_until(&mut state.settled, last);
+        let first = state.open.iter().chain(&state.settled).map(|(_, s, _)| *s).min().unwrap_or(now);
+        let earliest = first.max(state.epoch.earliest + period);
+        state.epoch = Epoch { earliest, since: now, witness: None, full: false };
+    }
+
+    /// A call that may have arrived ended at `now`.
+    fn end(&self, state: &mut State, (reserved_at, number): (UnixMillis, i64), now: UnixMillis) {
+        if self.model == WindowModel::TokenBucket {
+            self.charge(state, now);
+        } else {
+            state.settled.insert((self.release(now), reserved_at, number));
+        }
+    }
+
+    /// The provider was closed when a call reserved at `refused` arrived, so it counts from 0 when it opens.
+    /// Calls that ended before are out of its count; of the others it is not known.
+    fn restart_count(&self, state: &mut State, refused: UnixMillis) {
+        release_until(&mut state.settled, self.release(refused));
+        state.open.append(&mut state.settled);
+        state.count = Count::default();
+    }
+
+    fn charge(&self, state: &mut State, at: UnixMillis) {
+        self.refill(state, at);
+        state.bucket.level -= millis(self.limits.window);
+    }
+
+    fn refill(&self, state: &mut State, at: UnixMillis) {
+        let flowed = millis(at.since(state.bucket.at)).min(millis(self.limits.window)) * self.limits.calls;
+        state.bucket.level = (state.bucket.level + flowed).min(self.brim());
+        state.bucket.at = state.bucket.at.max(at);
+    }
+
+    fn brim(&self) -> i64 {
+        self.limits.calls.saturating_mul(millis(self.limits.window))
+    }
+
+    /// Slots that could be given now, if nothing is blocked.
+    fn remaining(&self, state: &State) -> i64 {
+        match self.model {
+            WindowModel::TokenBucket => {
+                state.bucket.level.div_euclid(millis(self.limits.window)) - state.held()
+            }
+            WindowModel::CountThenBlock => {
+                self.limits.calls - state.count.sure - state.count.doubt - state.held()
+            }
+            _ => self.limits.calls - state.held(),
+        }
+    }
+
+    /// When the next slot becomes free if no open call's end is told before.
+    fn next_release(&self, state: &State, now: UnixMillis) -> UnixMillis {
+        let first = state.first_release().unwrap_or(now);
+        let period = self.limits.window;
+        match self.model {
+            WindowModel::TokenBucket => {
+                let missing = (state.held() + 1) * millis(period) - state.bucket.level;
+                let flow = (missing + self.limits.calls - 1).div_euclid(self.limits.calls);
+                let full = UnixMillis(now.0 + flow);
+                // The bucket has no room for more tokens than N: one must be taken first.
+                if state.held() < self.limits.calls { full } else { full.max(first) }
+            }
+            WindowModel::CountThenBlock => state.last_release().unwrap_or(now),
+            WindowModel::Anchored => match state.epoch.witness {
+                Some(witness) if first < state.epoch.earliest + 2 * period => first.min(witness + period),
+                _ => first,
+            },
+            WindowModel::Aligned | WindowModel::Sliding => first,
+        }
+    }
+
+    /// The latest time at which a call reserved at `s` can arrive.
+    fn given_up(&self, s: UnixMillis) -> UnixMillis {
+        s + self.limits.timeout + self.limits.skew
+    }
+
+    /// When a call that ended at `c` can share no window with a new one.
+    fn release(&self, c: UnixMillis) -> UnixMillis {
+        let Limits { window, block, skew, .. } = self.limits;
+        match self.model {
+            WindowModel::Sliding | WindowModel::Anchored => c + window,
+            WindowModel::Aligned => WindowId::containing(c + skew, window).end(window) + skew,
+            WindowModel::CountThenBlock => c + block,
+            // Its token is taken then, and the slot is free.
+            WindowModel::TokenBucket => c,
+        }
+    }
+}
+
+impl State {
+    /// The latest time seen: time does not go back.
+    pub fn latest(&self) -> UnixMillis {
+        self.seen
+    }
+
+    fn held(&self) -> i64 {
+        i64::try_from(self.open.len() + self.settled.len()).unwrap_or(i64::MAX)
+    }
+
+    fn first_release(&self) -> Option<UnixMillis> {
+        self.open.first().into_iter().chain(self.settled.first()).map(|(release, ..)| *release).min()
+    }
+
+    fn last_release(&self) -> Option<UnixMillis> {
+        self.open.last().into_iter().chain(self.settled.last()).map(|(release, ..)| *release).max()
+    }
+}
+
+/// Takes out the slots released at `now` or earlier, and counts them.
+fn release_until(slots: &mut BTreeSet<(UnixMillis, UnixMillis, i64)>, now: UnixMillis) -> i64 {
+    let mut released = 0;
+    while slots.first().is_some_and(|(release, ..)| *release <= now) {
+        slots.pop_first();
+        released += 1;
+    }
+    released
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

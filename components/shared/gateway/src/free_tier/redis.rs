@@ -1,0 +1,188 @@
+//! The counter in Redis, for every window model: one script call to reserve a slot, one to settle.
+//!
+//! The script decides by the rules of [`Ledger`](super::Ledger), on the server's own clock, so that the
+//! clocks of the instances play no part. All its keys share a hash tag and expire.
+//!
+//! # A lost state
+//! When the state is missing (flushed, evicted) or was written by another server or before this one was
+//! started (failed over to a replica that lags, restored from a snapshot), no slot is given until every call that may have
+//! been reserved before can no longer matter: P + T + u, or the end of that window. Nothing tells a lost
+//! state from a first start, so a first start waits too, unless the operator vouches for a provider that has
+//! seen no call, with `SET` of the key [`RedisFreeTier::fresh_key`] just before. The mark is used up at once;
+//! a flush that takes the state takes the mark as well.
+
+use std::time::Duration;
+
+use octo_core::{Redis, Script, StoreError, UnixMillis, time::millis};
+
+use super::{Closed, ClosedReason, FreeTier, Limits, Outcome, Slot, Status, Verdict, WindowModel};
+
+/// The rules as Redis runs them.
+pub const SCRIPT: Script = Script::new(include_str!("free_tier.lua"));
+
+/// [`FreeTier`] over a Redis server.
+#[derive(Debug)]
+pub struct RedisFreeTier<'a, R> {
+    redis: &'a R,
+    model: WindowModel,
+    limits: Limits,
+    time: Time,
+}
+
+/// Whose clock counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Time {
+    /// The server's.
+    Servers,
+    /// The caller's: for tests and simulations in virtual time.
+    Callers,
+}
+
+impl<'a, R: Redis> RedisFreeTier<'a, R> {
+    /// A counter for a provider of this kind.
+    pub fn new(redis: &'a R, model: WindowModel, limits: Limits) -> Self {
+        Self { redis, model, limits, time: Time::Servers }
+    }
+
+    /// The same on the time its caller gives. Only where one caller makes the time, as in a test: otherwise
+    /// the clocks of the instances would matter.
+    pub fn in_virtual_time(self) -> Self {
+        Self { time: Time::Callers, ..self }
+    }
+
+    /// The key that vouches, when there is no state, that the provider has seen no call.
+    pub fn fresh_key(&self) -> String {
+        self.key("fresh")
+    }
+
+    fn key(&self, part: &str) -> String {
+        // The model and P are part of the name: for others the scores mean other times.
+        format!("{{octo:free}}:{}:{}:{part}", self.model.name(), millis(self.limits.window))
+    }
+
+    /// The answer's numbers, and what is to be added to its times to have them on the caller's clock.
+    async fn run(
+        &self,
+        operation: &str,
+        now: UnixMillis,
+        more: &[String],
+    ) -> Result<(Vec<i64>, i64), StoreError> {
+        let keys = ["state", "open", "settled", "fresh"].map(|part| self.key(part));
+        let Limits { calls, window, block, timeout, skew } = self.limits;
+        let time = if self.time == Time::Callers { now.0.to_string() } else { String::new() };
+        let mut args = vec![operation.to_owned(), time, self.model.name().to_owned(), calls.to_string()];
+        args.extend([window, block, timeout, skew].map(|duration| millis(duration).to_string()));
+        args.extend_from_slice(more);
+        let answer = self.redis.eval(&SCRIPT, &keys, &args).await?;
+        let ahead = answer.first().map_or(0, |time| now.0 - time);
+        Ok((answer, ahead))
+    }
+}
+
+fn nonsense(answer: &[i64]) -> StoreError {
+    StoreError(format!("the script of the free tier answers {answer:?}"))
+}
+
+fn closed(reason: i64, reopens_at: i64) -> Option<Closed> {
+    let reason = match reason {
+        1 => ClosedReason::FreeExhausted,
+        2 => ClosedReason::FreeBlocked,
+        _ => return None,
+    };
+    Some(Closed { reason, reopens_at: UnixMillis(reopens_at) })
+}
+
+impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
+    type Slot = Slot;
+
+    fn remaining(slot: &Slot) -> i64 {
+        slot.remaining
+    }
+
+    async fn reserve(&self, now: UnixMillis) -> Result<Verdict<Slot>, StoreError> {
+        let (answer, ahead) = self.run("reserve", now, &[]).await?;
+        match *answer.as_slice() {
+            [time, 1, number, remaining, probes] => Ok(Verdict::Go(Slot {
+                // Stays on the server's clock: it goes back there.
+                reserved_at: UnixMillis(time),
+                number,
+                remaining,
+                probes: probes == 1,
+            })),
+            [_, 0, reason, reopens_at] => {
+                closed(reason, reopens_at + ahead).map(Verdict::Closed).ok_or_else(|| nonsense(&answer))
+            }
+            _ => Err(nonsense(&answer)),
+        }
+    }
+
+    async fn settle(&self, slot: &Slot, outcome: Outcome, now: UnixMillis) -> Result<(), StoreError> {
+        let (outcome, retry_after) = match outcome {
+            Outcome::Answered => ("answered", Duration::ZERO),
+            Outcome::Refused { retry_after } => ("refused", retry_after.unwrap_or_default()),
+            Outcome::NotSent => ("not_sent", Duration::ZERO),
+            // It counts as ending when it must have: the slot is held so already.
+            Outcome::Unknown => return Ok(()),
+        };
+        let slot = [slot.reserved_at.0.to_string(), slot.number.to_string()];
+        let end = [outcome.to_owned(), millis(retry_after).to_string()];
+        let (answer, _) = self.run("settle", now, &[slot, end].concat()).await?;
+        if answer.len() == 1 { Ok(()) } else { Err(nonsense(&answer)) }
+    }
+
+    async fn status(&self, now: UnixMillis) -> Result<Status, StoreError> {
+        let (answer, ahead) = self.run("status", now, &[]).await?;
+        match *answer.as_slice() {
+            [_, used, remaining, starts, ends, reason, reopens_at] => Ok(Status {
+                limit: self.limits.calls,
+                used,
+                remaining,
+                window_starts_at: UnixMillis(starts + ahead),
+                window_ends_at: UnixMillis(ends + ahead),
+                closed: closed(reason, reopens_at + ahead),
+            }),
+            _ => Err(nonsense(&answer)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What it makes of answers. The script itself is tested on a real server, in `tests/sim`.
+
+    use super::*;
+    use octo_core::testing::ready;
+
+    const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
+    /// A server that answers the same to everything.
+    struct Canned(&'static [i64]);
+
+    impl Redis for Canned {
+        async fn eval(&self, _: &Script, _: &[String], args: &[String]) -> Result<Vec<i64>, StoreError> {
+            assert_eq!(args[1], "", "the server's own time counts");
+            Ok(self.0.to_vec())
+        }
+    }
+
+    fn reserve(answer: &'static [i64]) -> Result<Verdict<Slot>, StoreError> {
+        let second = Duration::from_secs(1);
+        let limits = Limits { calls: 1, window: second, block: second, timeout: second, skew: second };
+        ready(RedisFreeTier::new(&Canned(answer), WindowModel::Sliding, limits).reserve(NOW))
+    }
+
+    #[test]
+    fn a_slot_keeps_the_servers_time_and_a_reopening_is_told_in_the_callers() {
+        let Ok(Verdict::Go(slot)) = reserve(&[5_000, 1, 7, 0, 1]) else { panic!("no slot") };
+        assert_eq!((slot.reserved_at, slot.number, slot.probes), (UnixMillis(5_000), 7, true));
+        let Ok(Verdict::Closed(closed)) = reserve(&[5_000, 0, 2, 5_900]) else { panic!("a slot") };
+        assert_eq!(closed.reopens_at, NOW + Duration::from_millis(900));
+    }
+
+    #[test]
+    fn a_wrong_answer_is_no_slot() {
+        for answer in [&[][..], &[1], &[1, 1, 1], &[1, 0, 9, 1], &[1, 2, 1, 1, 1]] {
+            assert!(reserve(answer).is_err(), "{answer:?}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! One simulation: messages, counter, network, provider, and the oracle beside them.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use octo_core::UnixMillis;
+use octo_gateway::free_tier::{ClosedReason, Limits, Outcome, Slot, Verdict, WindowModel};
+
+use crate::{
+    counter::Counter,
+    load::Load,
+    network::{Fate, Network},
+    provider::Provider,
+    random::Random,
+};
+
+/// When every simulation begins: a multiple of any window used.
+pub const START: UnixMillis = UnixMillis(1_800_000_000_000);
+const INSTANCES: usize = 3;
+
+/// What is simulated.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// How the provider counts.
+    pub model: WindowModel,
+    /// What it allows.
+    pub limits: Limits,
+    /// How messages come.
+    pub load: Load,
+    /// What happens to calls.
+    pub network: Network,
+    /// For how many windows.
+    pub windows: i64,
+    /// Decides all chance.
+    pub seed: u64,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Messages sent.
+    pub messages: u64,
+    /// Processed by the free provider.
+    pub free: u64,
+    /// Paid because every slot was held.
+    pub exhausted: u64,
+    /// Paid because the provider was left alone after a refusal.
+    pub blocked: u64,
+    /// Paid because the free call gave no result.
+    pub failed: u64,
+    /// Messages lost with an instance that crashed; the client sends them again, which counts as paid.
+    pub crashed: u64,
+    /// Arrivals at the free provider beyond what it allows.
+    pub over: u64,
+    /// How often it blocked because of them.
+    pub blocks: u64,
+    /// What the perfect greedy caller pays.
+    pub oracle: u64,
+}
+
+impl Report {
+    /// Messages paid for because the free provider was thought to have no room: what the oracle's are to be
+    /// compared with.
+    pub fn paid(&self) -> u64 {
+        self.exhausted + self.blocked
+    }
+
+    /// The sum of two.
+    pub fn add(&mut self, other: &Report) {
+        for (mine, others) in [
+            (&mut self.messages, other.messages),
+            (&mut self.free, other.free),
+            (&mut self.exhausted, other.exhausted),
+            (&mut self.blocked, other.blocked),
+            (&mut self.failed, other.failed),
+            (&mut self.crashed, other.crashed),
+            (&mut self.over, other.over),
+            (&mut self.blocks, other.blocks),
+            (&mut self.oracle, other.oracle),
+        ] {
+            *mine += others;
+        }
+    }
+}
+
+enum Event {
+    Message,
+    Arrives(usize),
+    Ends { call: usize, outcome: Option<Outcome> },
+}
+
+struct Call {
+    slot: Slot,
+    taken: Option<bool>,
+}
+
+/// Runs `scenario` with `counter`.
+pub fn run(scenario: &Scenario, counter: &mut (impl Counter + ?Sized)) -> Report {
+    let Scenario { model, limits, load, network, windows, seed } = *scenario;
+    let (window, timeout, skew) = (whole(limits.window), whole(limits.timeout), whole(limits.skew));
+    // Chance of its own for the messages, so that each counter meets the same ones.
+    let mut random = Random::new(seed);
+    let times = load.times(limits.calls, window, windows * window, &mut Random::new(seed ^ 0x00AD));
+    let ahead = random.between(-skew, skew);
+    let skews: Vec<i64> = (0..INSTANCES).map(|_| random.between(-skew, skew)).collect();
+    let mut provider = Provider::new(model, &limits, ahead);
+
+    let mut report = Report { messages: times.len() as u64, ..Report::default() };
+    let mut oracles = Provider::new(model, &limits, ahead);
+    for time in &times {
+        if oracles.has_room(START.0 + time) {
+            oracles.arrive(START.0 + time);
+        } else {
+            report.oracle += 1;
+        }
+    }
+
+    let mut events = BinaryHeap::new();
+    let mut waiting: Vec<Option<Event>> = Vec::new();
+    let mut calls: Vec<Call> = Vec::new();
+    for time in times {
+        events.push(Reverse((START.0 + time, waiting.len())));
+        waiting.push(Some(Event::Message));
+    }
+    while let Some(Reverse((now, index))) = events.pop() {
+        let Some(event) = waiting.get_mut(index).and_then(Option::take) else { continue };
+        let mut plan = |at: i64, event: Event| {
+            events.push(Reverse((at, waiting.len())));
+            waiting.push(Some(event));
+        };
+        match event {
+            Event::Message => {
+                let instance = random.between(0, INSTANCES as i64 - 1) as usize;
+                let way = network.way(timeout, &mut random);
+                match counter.reserve(UnixMillis(now), skews.get(instance).copied().unwrap_or(0)) {
+                    Verdict::Closed(closed) => match closed.reason {
+                        ClosedReason::FreeExhausted => report.exhausted += 1,
+                        ClosedReason::FreeBlocked => report.blocked += 1,
+                    },
+                    Verdict::Go(slot) => {
+                        let call = calls.len();
+                        calls.push(Call { slot, taken: None });
+                        let start = now + way.start;
+                        let in_time = way.there + way.back < timeout;
+                        if !matches!(way.fate, Fate::CallLost | Fate::NotSent | Fate::CrashedBefore) {
+                            plan(start + way.there.min(timeout), Event::Arrives(call));
+                        }
+                        let end = match way.fate {
+                            Fate::NotSent => Some((start, Some(Outcome::NotSent))),
+                            Fate::Answered if in_time => Some((start + way.there + way.back, None)),
+                            Fate::Answered | Fate::AnswerLost | Fate::CallLost => {
+                                Some((start + timeout, Some(Outcome::Unknown)))
+                            }
+                            Fate::CrashedBefore | Fate::CrashedAfter => None,
+                        };
+                        match end {
+                            Some((at, outcome)) => plan(at + way.settle, Event::Ends { call, outcome }),
+                            None => report.crashed += 1,
+                        }
+                    }
+                }
+            }
+            Event::Arrives(call) => {
+                let taken = provider.arrive(now);
+                if let Some(call) = calls.get_mut(call) {
+                    call.taken = Some(taken);
+                }
+            }
+            Event::Ends { call, outcome } => {
+                let Some(call) = calls.get(call) else { continue };
+                let outcome = outcome.unwrap_or(match call.taken {
+                    Some(true) => Outcome::Answered,
+                    _ => Outcome::Refused { retry_after: None },
+                });
+                if outcome == Outcome::Answered {
+                    report.free += 1;
+                } else {
+                    report.failed += 1;
+                }
+                counter.settle(&call.slot, outcome, UnixMillis(now));
+            }
+        }
+    }
+    (report.over, report.blocks) = (provider.over, provider.blocks);
+    report
+}
+
+fn whole(duration: std::time::Duration) -> i64 {
+    duration.as_millis() as i64
+}

@@ -1,0 +1,112 @@
+//! What the simulations show: never a call too many, and hardly a call paid for in vain.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use octo_core::UnixMillis;
+use octo_gateway::free_tier::{Limits, RedisFreeTier, WindowModel};
+use octo_sim::{
+    counter::{CountWhenSending, Counter, Pure, Scripted},
+    load::Load,
+    network::Network,
+    real_redis::RealRedis,
+    run::{Report, START, Scenario, run},
+};
+use proptest::prelude::*;
+use xtask::servers::Redis;
+
+fn scenario() -> impl Strategy<Value = Scenario> {
+    let limits = (1i64..30, 5u64..90, 0u64..90, 1u64..30, 0u64..2_000);
+    let model = prop::sample::select(WindowModel::ALL.to_vec());
+    let load = prop::sample::select(Load::ALL.to_vec());
+    (model, limits, load, any::<u64>()).prop_map(|(model, limits, load, seed)| {
+        let (calls, window, block, timeout, skew) = limits;
+        let block =
+            if model == WindowModel::CountThenBlock { block + timeout + skew / 1000 + 1 } else { block };
+        Scenario {
+            model,
+            limits: Limits {
+                calls,
+                window: Duration::from_secs(window),
+                block: Duration::from_secs(block),
+                timeout: Duration::from_secs(timeout),
+                // At least what the simulated way from the store to the caller takes.
+                skew: Duration::from_millis(skew + 5),
+            },
+            load,
+            network: Network::Dirty,
+            windows: 30,
+            seed,
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+    /// The guarantee, in every model: whatever the latencies, losses, crashes and skews, with windows
+    /// shorter and longer than a call can take.
+    #[test]
+    fn no_provider_sees_a_call_too_many(scenario in scenario()) {
+        let report = run(&scenario, &mut Pure::new(scenario.model, scenario.limits, START));
+        prop_assert_eq!(report.over, 0, "{:?}", report);
+    }
+}
+
+fn limits(calls: i64) -> Limits {
+    Limits {
+        calls,
+        window: Duration::from_secs(60),
+        block: Duration::from_secs(60),
+        timeout: Duration::from_secs(5),
+        skew: Duration::from_millis(50),
+    }
+}
+
+/// The sum over seeds.
+fn total(model: WindowModel, load: Load, mut counter: impl FnMut(Limits) -> Box<dyn Counter>) -> Report {
+    let mut total = Report::default();
+    for seed in 0..30 {
+        let limits = limits(100);
+        let scenario = Scenario { model, limits, load, network: Network::Clean, windows: 60, seed };
+        total.add(&run(&scenario, counter(limits).as_mut()));
+    }
+    total
+}
+
+#[test]
+fn what_is_paid_is_what_a_perfect_caller_pays() {
+    for model in WindowModel::ALL {
+        let pure = |limits| Box::new(Pure::new(model, limits, START)) as Box<dyn Counter>;
+        let critical = total(model, Load::Critical, pure);
+        let allowed = critical.oracle as f64 * 1.03 + 3.0 * 30.0;
+        assert!(critical.paid() as f64 <= allowed, "{model:?}: {critical:?}");
+        let overload = total(model, Load::Overload, pure);
+        assert!(overload.paid() as f64 <= overload.oracle as f64 * 1.001, "{model:?}: {overload:?}");
+    }
+}
+
+#[test]
+fn counting_when_sending_overruns_the_same_providers() {
+    for model in [WindowModel::Aligned, WindowModel::Anchored, WindowModel::Sliding] {
+        let naive = |limits| Box::new(CountWhenSending::new(limits)) as Box<dyn Counter>;
+        assert!(total(model, Load::Critical, naive).over > 0, "{model:?}");
+    }
+}
+
+#[test]
+fn the_script_fares_as_the_rules_do() {
+    let server = Redis::start().unwrap();
+    let redis = RealRedis::connect(&server.url()).unwrap();
+    for model in WindowModel::ALL {
+        let limits = limits(10);
+        let scenario =
+            Scenario { model, limits, load: Load::Critical, network: Network::Dirty, windows: 30, seed: 7 };
+        let tier = RedisFreeTier::new(&redis, model, limits).in_virtual_time();
+        redis.command(&["SET", &tier.fresh_key(), "1"]).unwrap();
+        let scripted = run(&scenario, &mut Scripted(tier));
+        assert_eq!(scripted, run(&scenario, &mut Pure::new(model, limits, UnixMillis(START.0))));
+        assert_eq!(scripted.over, 0);
+    }
+}

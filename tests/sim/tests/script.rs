@@ -1,0 +1,209 @@
+//! The script in a real Redis says what the pure rules say.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::time::Duration;
+
+use octo_core::{UnixMillis, testing::ready};
+use octo_gateway::free_tier::{FreeTier, Ledger, Limits, Outcome, RedisFreeTier, Slot, Verdict, WindowModel};
+use octo_sim::{real_redis::RealRedis, run::START};
+use proptest::prelude::*;
+use xtask::servers::Redis;
+
+fn limits(calls: i64) -> Limits {
+    Limits {
+        calls,
+        window: Duration::from_secs(10),
+        block: Duration::from_secs(7),
+        timeout: Duration::from_secs(3),
+        skew: Duration::from_millis(250),
+    }
+}
+
+/// One step of a random history.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Time passes, in milliseconds; backwards too, as after a failover.
+    Wait(i64),
+    Reserve,
+    /// One of the calls under way ends.
+    Settle(prop::sample::Index, Outcome),
+    Status,
+    /// The server forgets everything.
+    Flush,
+    /// It forgets one kind of key.
+    Evict(&'static str),
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        12 => Just(Outcome::Answered),
+        1 => Just(Outcome::NotSent),
+        1 => Just(Outcome::Unknown),
+        1 => prop::option::of(0u64..20).prop_map(|seconds| Outcome::Refused {
+            retry_after: seconds.map(Duration::from_secs)
+        }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        10 => (0i64..2_500).prop_map(Step::Wait),
+        1 => (-3_000i64..30_000).prop_map(Step::Wait),
+        20 => Just(Step::Reserve),
+        15 => (any::<prop::sample::Index>(), outcome()).prop_map(|(call, outcome)| Step::Settle(call, outcome)),
+        3 => Just(Step::Status),
+    ]
+}
+
+fn same(redis: &RealRedis, model: WindowModel, calls: i64, vouched: bool, history: &[Step]) {
+    let ledger = Ledger { model, limits: limits(calls) };
+    let tier = RedisFreeTier::new(redis, model, ledger.limits).in_virtual_time();
+    redis.command(&["FLUSHALL"]).unwrap();
+    if vouched {
+        redis.command(&["SET", &tier.fresh_key(), "1"]).unwrap();
+    }
+    let mut now = START;
+    // Made at the first operation that finds none, as the script does.
+    let mut kept = None;
+    let mut vouched = vouched;
+    let mut made = |now| {
+        if std::mem::take(&mut vouched) { ledger.fresh(now) } else { ledger.recovered(now) }
+    };
+    let mut under_way: Vec<Slot> = Vec::new();
+    for (index, step) in history.iter().enumerate() {
+        match step {
+            Step::Wait(ms) => now = UnixMillis(now.0 + ms),
+            Step::Reserve => {
+                let state = kept.get_or_insert_with(|| made(now));
+                let pure = ledger.reserve(state, now);
+                let mut scripted = ready(tier.reserve(now)).unwrap();
+                if let Verdict::Closed(closed) = &mut scripted {
+                    // The tier puts it on the caller's clock, which may be behind.
+                    closed.reopens_at.0 -= now.0 - state.latest().0;
+                }
+                assert_eq!(pure, scripted, "{model:?}: step {index} of {history:?}");
+                if let Verdict::Go(slot) = pure {
+                    under_way.push(slot);
+                }
+            }
+            Step::Settle(call, outcome) if !under_way.is_empty() => {
+                let slot = under_way.swap_remove(call.index(under_way.len()));
+                if *outcome != Outcome::Unknown {
+                    ledger.settle(kept.get_or_insert_with(|| made(now)), &slot, *outcome, now);
+                }
+                ready(tier.settle(&slot, *outcome, now)).unwrap();
+            }
+            Step::Settle(..) => {}
+            Step::Status => {
+                let state = kept.get_or_insert_with(|| made(now));
+                let pure = ledger.status(state, now);
+                let scripted = ready(tier.status(now)).unwrap();
+                let ahead = now.0 - state.latest().0;
+                let mut scripted = scripted;
+                scripted.window_starts_at.0 -= ahead;
+                scripted.window_ends_at.0 -= ahead;
+                if let Some(closed) = &mut scripted.closed {
+                    closed.reopens_at.0 -= ahead;
+                }
+                assert_eq!(pure, scripted, "{model:?}: step {index} of {history:?}");
+            }
+            Step::Flush => {
+                redis.command(&["FLUSHALL"]).unwrap();
+                kept = None;
+            }
+            Step::Evict(part) => {
+                redis.command(&["DEL", &tier.fresh_key().replace("fresh", part)]).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn the_script_and_the_rules_agree_in_any_history() {
+    let server = Redis::start().unwrap();
+    let redis = RealRedis::connect(&server.url()).unwrap();
+    let histories = (1i64..6, any::<bool>(), prop::collection::vec(step(), 1..150));
+    for model in WindowModel::ALL {
+        // A runner counts its cases over all its runs.
+        let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) };
+        proptest::test_runner::TestRunner::new(config)
+            .run(&histories, |(calls, vouched, history)| {
+                same(&redis, model, calls, vouched, &history);
+                Ok(())
+            })
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_flush_is_met_with_the_pause_of_a_lost_state() {
+    let server = Redis::start().unwrap();
+    let redis = RealRedis::connect(&server.url()).unwrap();
+    for model in WindowModel::ALL {
+        let history = [
+            Step::Reserve,
+            Step::Wait(500),
+            Step::Flush,
+            Step::Reserve,
+            Step::Status,
+            Step::Wait(60_000),
+            Step::Reserve,
+        ];
+        same(&redis, model, 3, true, &history);
+    }
+}
+
+#[test]
+fn a_state_that_lost_one_key_is_lost() {
+    let server = Redis::start().unwrap();
+    let redis = RealRedis::connect(&server.url()).unwrap();
+    for model in WindowModel::ALL {
+        for part in ["state", "open"] {
+            same(&redis, model, 3, true, &[Step::Reserve, Step::Evict(part)]);
+            let tier = RedisFreeTier::new(&redis, model, limits(3)).in_virtual_time();
+            let verdict = ready(tier.reserve(START)).unwrap();
+            assert!(matches!(verdict, Verdict::Closed(_)), "{model:?} without {part}: {verdict:?}");
+        }
+    }
+}
+
+#[test]
+fn an_old_state_from_a_snapshot_is_not_believed() {
+    let mut server = Redis::start().unwrap();
+    for model in WindowModel::ALL {
+        let redis = RealRedis::connect(&server.url()).unwrap();
+        let tier = RedisFreeTier::new(&redis, model, limits(3));
+        redis.command(&["SET", &tier.fresh_key(), "1"]).unwrap();
+        assert!(matches!(ready(tier.reserve(START)).unwrap(), Verdict::Go(_)));
+        redis.command(&["SAVE"]).unwrap();
+        assert!(matches!(ready(tier.reserve(START)).unwrap(), Verdict::Go(_)));
+        server.restart().unwrap();
+
+        let redis = RealRedis::connect(&server.url()).unwrap();
+        let tier = RedisFreeTier::new(&redis, model, limits(3));
+        let state = tier.fresh_key().replace("fresh", "state");
+        assert_eq!(server.ask(&format!("EXISTS {state}")).unwrap(), "1", "the snapshot must have been read");
+        assert!(matches!(ready(tier.reserve(START)).unwrap(), Verdict::Closed(_)), "{model:?}");
+    }
+}
+
+#[test]
+fn on_its_own_clock_every_key_expires_and_has_the_hash_tag() {
+    let server = Redis::start().unwrap();
+    let redis = RealRedis::connect(&server.url()).unwrap();
+    for model in WindowModel::ALL {
+        let tier = RedisFreeTier::new(&redis, model, limits(3));
+        redis.command(&["SET", &tier.fresh_key(), "1"]).unwrap();
+        let Verdict::Go(slot) = ready(tier.reserve(START)).unwrap() else { panic!("no slot") };
+        ready(tier.reserve(START)).unwrap();
+        ready(tier.settle(&slot, Outcome::Answered, START)).unwrap();
+        for part in ["state", "open", "settled"] {
+            let key = tier.fresh_key().replace("fresh", part);
+            assert!(key.starts_with("{octo:free}:"));
+            let left: i64 = server.ask(&format!("PTTL {key}")).unwrap().parse().unwrap();
+            let absent = part == "settled" && model == WindowModel::TokenBucket;
+            assert!(left > 0 || absent && left == -2, "{key} has {left} ms left");
+        }
+    }
+}
