@@ -13,6 +13,7 @@ mod costs;
 mod faults;
 mod messages;
 mod privacy;
+mod redis_form;
 mod settings;
 mod sign_on;
 mod tokens;
