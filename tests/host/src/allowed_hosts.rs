@@ -2,8 +2,8 @@
 //!
 //! An entry is `scheme://host[:port]`, each part `*` or exact; the host may be `*.domain`, an address
 //! range (`10.0.0.0/8`) or `self`; the port may be a range (`8000..8100`, end excluded). A missing port
-//! is the scheme's own. A path is refused. An entry may be a template over application variables; one
-//! that comes out empty (or as `http://`) allows nothing, so that an optional address can stay unset.
+//! is the scheme's own. A path is refused. An entry may be a template over application variables; as
+//! in every released Spin it must not come out empty.
 
 use std::net::IpAddr;
 
@@ -72,16 +72,13 @@ impl HostEntry {
         }
     }
 
-    /// The rule, or none for a template that comes out empty.
-    pub(crate) fn resolve(&self, value_of: impl FnMut(&str) -> Result<String>) -> Result<Option<HostRule>> {
+    /// The rule, once the variables of a template are known.
+    pub(crate) fn resolve(&self, value_of: impl FnMut(&str) -> Result<String>) -> Result<HostRule> {
         match self {
-            Self::Fixed(rule) => Ok(Some(rule.clone())),
+            Self::Fixed(rule) => Ok(rule.clone()),
             Self::Template(template) => {
                 let text = template.render(value_of)?;
-                if matches!(text.as_str(), "" | "http://" | "https://") {
-                    return Ok(None);
-                }
-                HostRule::parse(&text).map(Some).with_context(|| {
+                HostRule::parse(&text).with_context(|| {
                     format!("the template \"{template}\" comes out as {text:?}, which is not an allowed outbound host")
                 })
             }
@@ -368,11 +365,12 @@ mod tests {
     }
 
     #[test]
-    fn a_template_may_come_out_empty() {
+    fn a_template_must_come_out_as_an_entry() {
         let entry = HostEntry::parse("{{ url }}").unwrap();
-        assert_eq!(entry.resolve(|_| Ok(String::new())).unwrap(), None);
-        assert!(entry.resolve(|_| Ok("http://a".into())).unwrap().is_some());
-        let refusal = entry.resolve(|_| Ok("http://a/b".into())).unwrap_err();
-        assert!(format!("{refusal:#}").contains("{{ url }}"));
+        assert_eq!(entry.resolve(|_| Ok("http://a".into())).unwrap(), HostRule::parse("http://a").unwrap());
+        for wrong in ["", "http://", "http://a/b"] {
+            let refusal = entry.resolve(|_| Ok(wrong.into())).unwrap_err();
+            assert!(format!("{refusal:#}").contains("{{ url }}"), "{wrong}");
+        }
     }
 }

@@ -140,7 +140,7 @@ impl Services {
                 let rule = entry
                     .resolve(|name| self.variables.require(name))
                     .with_context(|| format!("component {id:?}: allowed_outbound_hosts"))?;
-                rules.extend(rule);
+                rules.push(rule);
             }
             let hosts = AllowedHosts::new(rules, components.keys().cloned());
             resolved.insert(Arc::from(id.as_str()), Arc::new(hosts));

@@ -19,6 +19,7 @@ The project's own commands. Start with `cargo xtask test`; `cargo run --release`
   cargo xtask check             formatting and lints, as errors
   cargo xtask deny              licences, sources and duplicates of the dependencies
   cargo xtask bench [OPTION…]   throughput and latency beside the host's floors (--quick for a short run)
+  cargo xtask sim [OPTION…]     simulated providers against the free tier's counter (--help lists the options)
   cargo xtask help              this text
 ";
 
@@ -45,6 +46,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
     match command {
         "test" => commands::test::run(rest),
         "bench" => commands::bench::run(rest),
+        "sim" => commands::sim::run(rest),
         "build" => bare(commands::build::run),
         "sizes" => bare(commands::sizes::run),
         "check" => bare(commands::check::run),

@@ -75,7 +75,9 @@ fn window_model(settings: &impl Settings) -> Result<WindowModel, SettingError> {
 }
 
 /// The address in the variable, which `allowed_outbound_hosts` shares and which therefore has neither
-/// password nor path, with the password put in.
+/// password nor path, with the password put in. For the same reason "none" has the form of an address: no
+/// released Spin takes an empty entry there, so the default is under `.invalid`, where no server is (RFC
+/// 6761, section 6.4).
 fn redis_address(settings: &impl Settings) -> Result<Option<String>, SettingError> {
     const NAME: &str = "redis_url";
     let address = text(settings, NAME)?;
@@ -94,11 +96,14 @@ fn redis_address(settings: &impl Settings) -> Result<Option<String>, SettingErro
                     password (`redis_password`) or a path";
         return Err(SettingError::new(NAME, rule));
     };
+    if server.split(':').next().is_some_and(|host| host.ends_with(".invalid")) {
+        return Ok(None);
+    }
     if password.is_empty() {
         return Ok(Some(address));
     }
-    let password: String = form_urlencoded::byte_serialize(password.as_bytes()).collect();
-    Ok(Some(format!("{scheme}://:{}@{server}", password.replace('+', "%20"))))
+    let encoded: String = form_urlencoded::byte_serialize(password.as_bytes()).collect();
+    Ok(Some(format!("{scheme}://:{}@{server}", encoded.replace('+', "%20"))))
 }
 
 /// With `increment` as the only atomic operation, just the aligned model can be counted exactly.
@@ -207,7 +212,7 @@ pub(crate) mod tests {
             ("free_block_seconds", "60"),
             ("free_window_model", "aligned"),
             ("free_clock_skew_ms", "250"),
-            ("redis_url", ""),
+            ("redis_url", "redis://none.invalid:6379"),
             ("redis_password", ""),
             ("free_provider_origin", "http://free-provider.spin.internal"),
             ("free_provider_path", "/process"),
@@ -287,6 +292,7 @@ pub(crate) mod tests {
             Config::read(&settings).map(|config| config.redis).map_err(|error| error.to_string())
         };
         assert_eq!(address("", "unused"), Ok(None));
+        assert_eq!(address("redis://none.invalid:6379", "unused"), Ok(None));
         assert_eq!(address("redis://a:1", ""), Ok(Some("redis://a:1".into())));
         assert_eq!(address("rediss://a:1", "p@ s"), Ok(Some("rediss://:p%40%20s@a:1".into())));
         for wrong in ["http://a:1", "a:1", "redis://a", "redis://a:1/0", "redis://:secret@a:1"] {

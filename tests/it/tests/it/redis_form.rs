@@ -1,9 +1,10 @@
 //! Free calls counted in Redis (variable `redis_url`), on real time: the store's clock is the one that counts.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use octo_host::Clock;
+use tokio::time::Instant;
 
 use super::TestApp;
 use super::harness::Setup;
