@@ -15,6 +15,11 @@ pub struct SpinKeyValue(OnceCell<Bucket>);
 /// The only label that needs no flag on `spin up`.
 const LABEL: &str = "default";
 
+/// Spin's Redis backend has no namespace: whatever else lives in that database must not meet our keys.
+fn own(key: &str) -> String {
+    format!("octo/{key}")
+}
+
 impl SpinKeyValue {
     fn bucket(&self) -> Result<&Bucket, StoreError> {
         if let Some(bucket) = self.0.get() {
@@ -35,18 +40,18 @@ fn failed(error: Error) -> StoreError {
 
 impl KeyValue for SpinKeyValue {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.bucket()?.get(key).map_err(failed)
+        self.bucket()?.get(&own(key)).map_err(failed)
     }
 
     async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.bucket()?.set(key, value).map_err(failed)
+        self.bucket()?.set(&own(key), value).map_err(failed)
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.bucket()?.delete(key).map_err(failed)
+        self.bucket()?.delete(&own(key)).map_err(failed)
     }
 
     async fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
-        atomics::increment(self.bucket()?, key, delta).map_err(failed)
+        atomics::increment(self.bucket()?, &own(key), delta).map_err(failed)
     }
 }
