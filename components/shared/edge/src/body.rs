@@ -52,16 +52,6 @@ impl Fields {
         None
     }
 
-    /// A text that may be absent (or null).
-    pub fn optional_text(&mut self, name: &str) -> Option<String> {
-        match self.members.remove(name) {
-            Some(Value::String(text)) => return Some(text),
-            None | Some(Value::Null) => {}
-            Some(_) => self.refuse(name, "must be a string"),
-        }
-        None
-    }
-
     /// A truth value that must be there.
     pub fn boolean(&mut self, name: &str) -> Option<bool> {
         match self.members.remove(name) {

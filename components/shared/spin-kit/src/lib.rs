@@ -23,5 +23,4 @@ pub use http_out::SpinHttp;
 pub use key_value::SpinKeyValue;
 pub use redis::SpinRedis;
 pub use settings::{SettingsBlock, SpinSettings};
-pub use spin_sdk;
 pub use sql::SpinSql;

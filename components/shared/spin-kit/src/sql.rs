@@ -16,11 +16,11 @@ pub struct SpinSql {
 
 impl SpinSql {
     fn connection(&self) -> Result<&Connection, SqlError> {
-        if self.connection.get().is_none() {
-            let connection = Connection::open_default().map_err(classify)?;
-            return Ok(self.connection.get_or_init(|| connection));
+        if let Some(connection) = self.connection.get() {
+            return Ok(connection);
         }
-        self.connection.get().ok_or_else(|| SqlError::Failed("not open".into()))
+        let connection = Connection::open_default().map_err(classify)?;
+        Ok(self.connection.get_or_init(|| connection))
     }
 }
 
