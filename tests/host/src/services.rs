@@ -16,6 +16,7 @@ use crate::logs::{LogSource, Logs};
 use crate::records::Records;
 use crate::runtime_config::{KeyValueBackend, RuntimeConfig, SqliteLocation};
 use crate::stores::key_value::KeyValueStore;
+use crate::stores::sqlite;
 use crate::tasks::Tasks;
 use crate::variables::Variables;
 
@@ -82,6 +83,10 @@ impl Services {
         }
         let mut databases: HashMap<_, _> = config.sqlite.clone().into_iter().collect();
         databases.entry(DEFAULT_LABEL.to_owned()).or_insert_with(|| Some(state_dir.join("sqlite_db.db")));
+        for path in databases.values().flatten() {
+            // Connections that open a new file at once would refuse one another the change to its log.
+            sqlite::make(path).with_context(|| format!("cannot open the database {}", path.display()))?;
+        }
         let services = Self {
             key_value,
             databases,

@@ -1,12 +1,14 @@
 //! Spin's SQLite database labelled `default`.
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, time::Duration};
 
 use octo_core::{
-    Sql, SqlError,
+    Clock, Sql, SqlError,
     ports::{Row, SqlValue},
 };
 use spin_sdk::sqlite::{Connection, Error, Value};
+
+use crate::SpinClock;
 
 /// Spin's SQLite database, opened when first used.
 #[derive(Default)]
@@ -22,13 +24,29 @@ impl SpinSql {
         let connection = Connection::open_default().map_err(classify)?;
         Ok(self.connection.get_or_init(|| connection))
     }
+
+    fn try_query(&self, statement: &str, parameters: &[Value]) -> Result<Vec<Row>, SqlError> {
+        let result = self.connection()?.execute(statement, parameters).map_err(classify)?;
+        result.rows.into_iter().map(|row| row.values.into_iter().map(from_spin).collect()).collect()
+    }
 }
+
+/// Pauses before a busy database is asked again, in milliseconds. SQLite waits for other writers by itself, but
+/// where waiting could be for ever (two connections that both want to begin writing, or to open a new file) it
+/// says busy at once. Together less than a second: after that the client is told.
+const PAUSES_MS: [u64; 6] = [5, 15, 45, 100, 200, 400];
 
 impl Sql for SpinSql {
     async fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, SqlError> {
         let parameters: Vec<_> = parameters.iter().map(to_spin).collect();
-        let result = self.connection()?.execute(statement, &parameters).map_err(classify)?;
-        result.rows.into_iter().map(|row| row.values.into_iter().map(from_spin).collect()).collect()
+        for pause in PAUSES_MS {
+            match self.try_query(statement, &parameters) {
+                // The statement did nothing.
+                Err(SqlError::Busy) => SpinClock.sleep(Duration::from_millis(pause)).await,
+                result => return result,
+            }
+        }
+        self.try_query(statement, &parameters)
     }
 }
 

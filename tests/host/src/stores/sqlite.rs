@@ -20,6 +20,11 @@ pub struct Connection {
     inner: Arc<Mutex<Option<rusqlite::Connection>>>,
 }
 
+/// Makes the file, if it is not there, before components open it.
+pub(crate) fn make(path: &Path) -> rusqlite::Result<()> {
+    open_file(path).map(drop)
+}
+
 /// Opens a file the way this host keeps its databases.
 fn open_file(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
     let connection = rusqlite::Connection::open(path)?;
