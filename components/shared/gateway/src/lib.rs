@@ -4,6 +4,7 @@
 //! - [`free_tier`]: the counter that keeps the free provider from ever seeing one call too many.
 //! - [`provider`]: one call to a provider, and what its answer means.
 //! - [`routing`]: free while it has room, paid otherwise.
+//! - [`figures`]: what became of the messages, counted for people.
 //! - [`config`]: the operator's variables, checked.
 //!
 //! It reaches stores and providers only through the ports of `octo-core`, and must not know HTTP routes,
@@ -13,6 +14,7 @@
 #![allow(async_fn_in_trait)]
 
 pub mod config;
+pub mod figures;
 pub mod free_tier;
 pub mod message;
 pub mod provider;

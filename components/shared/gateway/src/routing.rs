@@ -5,11 +5,11 @@
 //! is called only for a sender with paid access, and only when free was closed, failed, or unknowable.
 
 use octo_core::{Clock, HttpOut, StoreError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Config, Message,
-    free_tier::{Closed, ClosedReason, FreeTier, Outcome, Verdict},
+    free_tier::{Ask, Closed, ClosedReason, End, FreeTier, Outcome, Told, Verdict},
     provider::{self, Failure},
 };
 
@@ -23,18 +23,22 @@ pub enum Provider {
     Paid,
 }
 
-/// Why that provider was used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Why the free provider was used, or was not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// The free provider had room.
+    /// It had room.
     FreeAvailable,
     /// Every free slot of the window is taken.
     FreeExhausted,
-    /// The free provider refused a call and is left alone for a while.
+    /// It refused a call and is left alone for a while.
     FreeBlocked,
-    /// The free provider was tried and gave no result.
+    /// It gave no result several times in a row and is left alone for a while.
+    FreeFailing,
+    /// It was tried and gave no result.
     FreeFailed,
+    /// The sender's free messages of the day are used up.
+    AllowanceUsed,
     /// The counter's store is away: nothing is sent free on a guess.
     CounterUnavailable,
 }
@@ -141,16 +145,20 @@ impl<T: FreeTier, H: HttpOut, C: Clock> Gateway<'_, T, H, C> {
     /// Reserve, send, settle.
     async fn try_free(&self, id: &str, message: &Message, log: &mut Routed) -> Free {
         let asked = self.clock.now();
-        let slot = match self.tier.reserve(asked).await {
-            Ok(Verdict::Go(slot)) => slot,
-            Ok(Verdict::Closed(closed)) => {
-                return Free::Not(closed.reason.into(), Unprocessed::Closed(closed));
-            }
-            Err(error) => {
-                log.store_errors.push(error);
-                return Free::Not(Reason::CounterUnavailable, Unprocessed::CounterUnavailable);
-            }
-        };
+        let slot =
+            match self.tier.reserve(&Ask { id: id.to_owned(), first: true, wait_until: None }, asked).await {
+                Ok(Verdict::Go(slot)) => slot,
+                Ok(Verdict::Wait(_)) => {
+                    return Free::Not(Reason::CounterUnavailable, Unprocessed::CounterUnavailable);
+                }
+                Ok(Verdict::Closed(closed)) => {
+                    return Free::Not(closed.reason.into(), Unprocessed::Closed(closed));
+                }
+                Err(error) => {
+                    log.store_errors.push(error);
+                    return Free::Not(Reason::CounterUnavailable, Unprocessed::CounterUnavailable);
+                }
+            };
         let endpoint = &self.config.free;
         let called = self.clock.now();
         // The counter takes the call to be over within the timeout from its reservation: what the store took
@@ -158,12 +166,25 @@ impl<T: FreeTier, H: HttpOut, C: Clock> Gateway<'_, T, H, C> {
         let waited = called.since(asked);
         if waited > endpoint.timeout / 2 {
             log.store_errors.push(StoreError(format!("it took {} ms to give a slot", waited.as_millis())));
-            log.store_errors.extend(self.tier.settle(&slot, Outcome::NotSent, called).await.err());
+            log.store_errors.extend(
+                self.tier
+                    .settle(&slot, &End { outcome: Outcome::NotSent, told: Told::default() }, None, called)
+                    .await
+                    .err(),
+            );
             return Free::Not(Reason::CounterUnavailable, Unprocessed::CounterUnavailable);
         }
         let (key, timeout) = (endpoint.key.as_deref(), endpoint.timeout - waited);
         let result = provider::call(self.http, endpoint, key, id, message, timeout, called).await;
-        let settled = self.tier.settle(&slot, provider::outcome(&result), self.clock.now()).await;
+        let settled = self
+            .tier
+            .settle(
+                &slot,
+                &End { outcome: provider::outcome(&result), told: Told::default() },
+                None,
+                self.clock.now(),
+            )
+            .await;
         // A settlement that is lost leaves the slot held, which is safe.
         log.store_errors.extend(settled.err());
         match result {
@@ -193,6 +214,7 @@ impl From<ClosedReason> for Reason {
         match reason {
             ClosedReason::FreeExhausted => Reason::FreeExhausted,
             ClosedReason::FreeBlocked => Reason::FreeBlocked,
+            ClosedReason::FreeFailing => Reason::FreeFailing,
         }
     }
 }

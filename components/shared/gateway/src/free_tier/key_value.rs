@@ -23,9 +23,10 @@
 use octo_core::{KeyValue, StoreError, UnixMillis};
 
 use super::{
-    Block, Closed, ClosedReason, FreeTier, Limits, Outcome, Reservation, Status, Verdict,
+    Ask, Block, Closed, ClosedReason, End, FreeTier, Limits, Outcome, Reservation, Status, Verdict,
     window::{WindowId, touching},
 };
+use crate::figures::{Figures, Tally};
 
 const BLOCK_KEY: &str = "gateway/free/block";
 const RECENT_KEY: &str = "gateway/free/recent";
@@ -187,7 +188,11 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
         slot.remaining
     }
 
-    async fn reserve(&self, now: UnixMillis) -> Result<Verdict, StoreError> {
+    fn starts_at(slot: &Reservation) -> Option<UnixMillis> {
+        slot.starts_at
+    }
+
+    async fn reserve(&self, _ask: &Ask, now: UnixMillis) -> Result<Verdict, StoreError> {
         let blocked =
             |until| Verdict::Closed(Closed { reason: ClosedReason::FreeBlocked, reopens_at: until });
         let mut probes = None;
@@ -204,17 +209,18 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
         let windows = self.reachable(now);
         Ok(match self.take(&windows, now).await? {
             Err(closed) => Verdict::Closed(closed),
-            Ok(remaining) => Verdict::Go(Reservation { windows, remaining, probes }),
+            Ok(remaining) => Verdict::Go(Reservation { windows, remaining, probes, starts_at: None }),
         })
     }
 
     async fn settle(
         &self,
         reservation: &Reservation,
-        outcome: Outcome,
+        end: &End,
+        _tally: Option<Tally>,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
-        match outcome {
+        match end.outcome {
             Outcome::Answered => {
                 let arrived_by = now + self.limits.skew;
                 let later = |window: &&WindowId| window.start(self.limits.window) > arrived_by;
@@ -231,6 +237,14 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
             Outcome::Unknown => {}
         }
         Ok(())
+    }
+
+    async fn record(&self, _tally: Tally, _now: UnixMillis) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn figures(&self, _now: UnixMillis) -> Result<Figures, StoreError> {
+        Ok(Figures::default())
     }
 
     async fn status(&self, now: UnixMillis) -> Result<Status, StoreError> {

@@ -40,11 +40,12 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use octo_core::{UnixMillis, time::millis};
+use serde::{Deserialize, Serialize};
 
 use super::{Closed, ClosedReason, Limits, Outcome, Status, Verdict, WindowId, WindowModel};
 
 /// A slot, as its holder knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Slot {
     /// s, on the store's clock.
     pub reserved_at: UnixMillis,

@@ -21,7 +21,9 @@ pub mod window;
 use std::time::Duration;
 
 use octo_core::{StoreError, UnixMillis};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::figures::{Figures, Tally};
 
 pub use key_value::KeyValueFreeTier;
 pub use ledger::{Ledger, Slot};
@@ -52,29 +54,81 @@ pub trait FreeTier {
     /// Slots left in the window when this one was given.
     fn remaining(slot: &Self::Slot) -> i64;
 
-    /// Asks for a slot at `now`. Gives one exactly when fewer than N are held in every window the call may
-    /// fall in.
-    async fn reserve(&self, now: UnixMillis) -> Result<Verdict<Self::Slot>, StoreError>;
+    /// When the call with this slot may be sent, if that is later than its reservation: a slot booked in a
+    /// window to come.
+    fn starts_at(slot: &Self::Slot) -> Option<UnixMillis>;
 
-    /// Tells how the call with this slot ended at `now`. Without it (a crash) the slot stays held as for a
-    /// call whose outcome is unknown, which is safe.
-    async fn settle(&self, slot: &Self::Slot, outcome: Outcome, now: UnixMillis) -> Result<(), StoreError>;
+    /// Asks for a slot at `now`. Gives one exactly when fewer than N are held in every window the call may
+    /// fall in, and nobody who waits has to be let in before.
+    async fn reserve(&self, ask: &Ask, now: UnixMillis) -> Result<Verdict<Self::Slot>, StoreError>;
+
+    /// Tells how the call with this slot ended at `now`, and what became of its message if that is known.
+    /// Without it (a crash) the slot stays held as for a call whose outcome is unknown, which is safe.
+    async fn settle(
+        &self,
+        slot: &Self::Slot,
+        end: &End,
+        tally: Option<Tally>,
+        now: UnixMillis,
+    ) -> Result<(), StoreError>;
+
+    /// Counts what became of a message that holds no slot.
+    async fn record(&self, tally: Tally, now: UnixMillis) -> Result<(), StoreError>;
 
     /// The state at `now`, without taking a slot.
     async fn status(&self, now: UnixMillis) -> Result<Status, StoreError>;
+
+    /// What became of the messages so far.
+    async fn figures(&self, now: UnixMillis) -> Result<Figures, StoreError>;
+}
+
+/// What a message asks of the counter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The message's id; its place in the line while it waits.
+    pub id: String,
+    /// Whether this message asks for the first time. The oracle of the figures counts it then.
+    pub first: bool,
+    /// Until when it would rather wait for a free slot than go without one.
+    pub wait_until: Option<UnixMillis>,
+}
+
+/// How a call ended, and what the provider said of its limit with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Whether and when it can have arrived.
+    pub outcome: Outcome,
+    /// The fields of its answer.
+    pub told: Told,
+}
+
+/// What an answer of the provider tells about its limit. All of it may be missing, and none of it is
+/// believed to allow more than the operator's variables do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// q: calls per window.
+    pub limit: Option<i64>,
+    /// r: calls left in the window.
+    pub remaining: Option<i64>,
+    /// t: until there are more.
+    pub reset: Option<Duration>,
+    /// The provider's clock when it answered, to the second.
+    pub date: Option<UnixMillis>,
 }
 
 /// The answer to [`FreeTier::reserve`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict<Slot = Reservation> {
     /// Send the call to the free provider, then settle.
     Go(Slot),
+    /// In line for a slot that comes in time: ask again then, or soon after.
+    Wait(UnixMillis),
     /// Do not call the free provider.
     Closed(Closed),
 }
 
 /// A slot of [`KeyValueFreeTier`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     /// The windows it is counted in, oldest first.
     pub windows: Vec<WindowId>,
@@ -83,10 +137,12 @@ pub struct Reservation {
     /// When this is the single call that finds out whether a block is over: the block that stands for its
     /// lease, lifted if the provider answers.
     pub probes: Option<Block>,
+    /// When the call may be sent, for a slot booked in a window to come.
+    pub starts_at: Option<UnixMillis>,
 }
 
 /// The free provider has no room, or is blocked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
     /// Why.
     pub reason: ClosedReason,
@@ -95,24 +151,26 @@ pub struct Closed {
 }
 
 /// Why the free provider is not called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClosedReason {
     /// Every slot of the window is held.
     FreeExhausted,
     /// The provider refused a call and is left alone for a while.
     FreeBlocked,
+    /// The provider gave no result several times in a row and is left alone for a while.
+    FreeFailing,
 }
 
 /// A block of the free provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// Nobody calls before this time; afterwards a single probe does.
     pub until: UnixMillis,
 }
 
 /// How a free call ended, as far as the counter cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// The provider answered: the call arrived, and was counted, between its reservation and now.
     Answered,

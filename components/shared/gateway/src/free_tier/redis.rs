@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use octo_core::{Redis, Script, StoreError, UnixMillis, time::millis};
 
-use super::{Closed, ClosedReason, FreeTier, Limits, Outcome, Slot, Status, Verdict, WindowModel};
+use super::{Ask, Closed, ClosedReason, End, FreeTier, Limits, Outcome, Slot, Status, Verdict, WindowModel};
+use crate::figures::{Figures, Tally};
 
 /// The rules as Redis runs them.
 pub const SCRIPT: Script = Script::new(include_str!("free_tier.lua"));
@@ -99,7 +100,11 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
         slot.remaining
     }
 
-    async fn reserve(&self, now: UnixMillis) -> Result<Verdict<Slot>, StoreError> {
+    fn starts_at(_slot: &Slot) -> Option<UnixMillis> {
+        None
+    }
+
+    async fn reserve(&self, _ask: &Ask, now: UnixMillis) -> Result<Verdict<Slot>, StoreError> {
         let (answer, ahead) = self.run("reserve", now, &[]).await?;
         match *answer.as_slice() {
             [time, 1, number, remaining, probes] => Ok(Verdict::Go(Slot {
@@ -116,8 +121,14 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
         }
     }
 
-    async fn settle(&self, slot: &Slot, outcome: Outcome, now: UnixMillis) -> Result<(), StoreError> {
-        let (outcome, retry_after) = match outcome {
+    async fn settle(
+        &self,
+        slot: &Slot,
+        end: &End,
+        _tally: Option<Tally>,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let (outcome, retry_after) = match end.outcome {
             Outcome::Answered => ("answered", Duration::ZERO),
             Outcome::Refused { retry_after } => ("refused", retry_after.unwrap_or_default()),
             Outcome::NotSent => ("not_sent", Duration::ZERO),
@@ -128,6 +139,14 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
         let end = [outcome.to_owned(), millis(retry_after).to_string()];
         let (answer, _) = self.run("settle", now, &[slot, end].concat()).await?;
         if answer.len() == 1 { Ok(()) } else { Err(nonsense(&answer)) }
+    }
+
+    async fn record(&self, _tally: Tally, _now: UnixMillis) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn figures(&self, _now: UnixMillis) -> Result<Figures, StoreError> {
+        Ok(Figures::default())
     }
 
     async fn status(&self, now: UnixMillis) -> Result<Status, StoreError> {
@@ -168,7 +187,10 @@ mod tests {
     fn reserve(answer: &'static [i64]) -> Result<Verdict<Slot>, StoreError> {
         let second = Duration::from_secs(1);
         let limits = Limits { calls: 1, window: second, block: second, timeout: second, skew: second };
-        ready(RedisFreeTier::new(&Canned(answer), WindowModel::Sliding, limits).reserve(NOW))
+        ready(
+            RedisFreeTier::new(&Canned(answer), WindowModel::Sliding, limits)
+                .reserve(&Ask { id: "m".into(), first: true, wait_until: None }, NOW),
+        )
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use octo_core::{UnixMillis, time::millis};
+use serde::{Deserialize, Serialize};
 
 /// The number of a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WindowId(pub i64);
 
 impl WindowId {
