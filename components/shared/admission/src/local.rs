@@ -45,7 +45,7 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
         let ask = Ask { id: asked.id.clone(), first: true, wait_until: asked.wait_until };
         let verdict = self.tier().reserve(&ask, self.clock.now()).await?;
         let paid = match &verdict {
-            Verdict::Closed(_) if paid_access => Some(self.paid_pass().await),
+            Verdict::Closed(_) if paid_access => Some(self.paid_pass(asked.needs_paid_key).await),
             _ => None,
         };
         Ok(Admitted { permission: Permission::Tier(verdict), paid })
@@ -77,8 +77,9 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Admission for Loca
         self.tier().reserve(ask, self.clock.now()).await
     }
 
-    async fn paid_pass(&self) -> PaidPass {
-        PaidPass { key: ServiceKey::new(self.store, "paid-provider").obtain(self.entropy).await }
+    async fn paid_pass(&self, with_key: bool) -> PaidPass {
+        let key = ServiceKey::new(self.store, "paid-provider");
+        PaidPass { key: if with_key { Some(key.obtain(self.entropy).await) } else { None } }
     }
 
     async fn finish(&self, ending: &Ending) -> Result<(), StoreError> {

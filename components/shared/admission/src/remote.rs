@@ -99,9 +99,9 @@ impl<H: HttpOut> Admission for Remote<'_, H> {
         self.answer("/again", ask).await
     }
 
-    async fn paid_pass(&self) -> PaidPass {
-        let pass = self.answer("/paid-pass", &()).await;
-        pass.unwrap_or_else(|error| PaidPass { key: Err(error) })
+    async fn paid_pass(&self, with_key: bool) -> PaidPass {
+        let pass = self.answer("/paid-pass", &with_key).await;
+        pass.unwrap_or_else(|error| PaidPass { key: Some(Err(error)) })
     }
 
     async fn finish(&self, ending: &Ending) -> Result<(), StoreError> {

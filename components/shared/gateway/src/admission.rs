@@ -17,8 +17,9 @@ pub trait Admission {
     /// Asks again for a free slot, for a message in line.
     async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError>;
 
-    /// What a call to the paid provider takes.
-    async fn paid_pass(&self) -> PaidPass;
+    /// What a call to the paid provider takes; with the key that the application itself made for it, if
+    /// `with_key`.
+    async fn paid_pass(&self, with_key: bool) -> PaidPass;
 
     /// Tells the stores how it went.
     async fn finish(&self, ending: &Ending) -> Result<(), StoreError>;
@@ -36,8 +37,8 @@ pub struct Admitted {
 /// What a call to the paid provider takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaidPass {
-    /// Its credential, unless the operator's variables give one.
-    pub key: Result<String, StoreError>,
+    /// The key that the application made, if that was asked for.
+    pub key: Option<Result<String, StoreError>>,
 }
 
 /// How a call to the paid provider ended.

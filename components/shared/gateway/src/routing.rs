@@ -49,6 +49,21 @@ pub enum Reason {
     CounterUnavailable,
 }
 
+impl Reason {
+    /// Its name in answers and figures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::FreeAvailable => "free_available",
+            Reason::FreeExhausted => "free_exhausted",
+            Reason::FreeBlocked => "free_blocked",
+            Reason::FreeFailing => "free_failing",
+            Reason::FreeFailed => "free_failed",
+            Reason::AllowanceUsed => "allowance_used",
+            Reason::CounterUnavailable => "counter_unavailable",
+        }
+    }
+}
+
 /// A processed message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Processed {
@@ -279,13 +294,13 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         };
         let pass = match pass {
             Some(pass) => pass,
-            None => self.admission.paid_pass().await,
+            None => self.admission.paid_pass(self.paid.key.is_none()).await,
         };
         let key = match (&self.paid.key, pass.key) {
             (Some(key), _) => key.clone(),
-            (None, Ok(key)) => key,
-            (None, Err(error)) => {
-                routed.store_errors.push(error);
+            (None, Some(Ok(key))) => key,
+            (None, missing) => {
+                routed.store_errors.extend(missing.and_then(Result::err));
                 return failed(PaidFailure::NoCredential, routed);
             }
         };

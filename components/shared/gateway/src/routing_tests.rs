@@ -35,8 +35,8 @@ impl<T: FreeTier<Slot = Reservation>> Admission for Stores<'_, T> {
         Ok(self.0.reserve(ask, self.1.now()).await?.map(AnySlot::KeyValue))
     }
 
-    async fn paid_pass(&self) -> PaidPass {
-        PaidPass { key: Ok("k".into()) }
+    async fn paid_pass(&self, _with_key: bool) -> PaidPass {
+        PaidPass { key: Some(Ok("k".into())) }
     }
 
     async fn finish(&self, ending: &Ending) -> Result<(), StoreError> {
