@@ -7,7 +7,11 @@ use octo_core::{
 };
 
 use super::*;
-use crate::{config::tests::defaults, free_tier::KeyValueFreeTier};
+use crate::{
+    config::tests::defaults,
+    figures::{Figures, Tally},
+    free_tier::KeyValueFreeTier,
+};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_030_000);
 const PAYING: Sender = Sender { paid_access: true };
@@ -156,17 +160,35 @@ impl FreeTier for &SlowTier<'_> {
         0
     }
 
-    async fn reserve(&self, _now: UnixMillis) -> Result<Verdict<()>, StoreError> {
+    fn starts_at((): &()) -> Option<UnixMillis> {
+        None
+    }
+
+    async fn reserve(&self, _ask: &Ask, _now: UnixMillis) -> Result<Verdict<()>, StoreError> {
         self.0.advance(self.1);
         Ok(Verdict::Go(()))
     }
 
-    async fn settle(&self, (): &(), outcome: Outcome, _now: UnixMillis) -> Result<(), StoreError> {
-        self.2.borrow_mut().push(outcome);
+    async fn settle(
+        &self,
+        (): &(),
+        end: &End,
+        _tally: Option<Tally>,
+        _now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        self.2.borrow_mut().push(end.outcome);
+        Ok(())
+    }
+
+    async fn record(&self, _tally: Tally, _now: UnixMillis) -> Result<(), StoreError> {
         Ok(())
     }
 
     async fn status(&self, _now: UnixMillis) -> Result<crate::free_tier::Status, StoreError> {
+        Err(StoreError("not asked for".into()))
+    }
+
+    async fn figures(&self, _now: UnixMillis) -> Result<Figures, StoreError> {
         Err(StoreError("not asked for".into()))
     }
 }

@@ -7,6 +7,7 @@ use octo_core::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::free_tier::Told;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The middle of a window, far from any boundary.
@@ -22,26 +23,34 @@ fn limits(calls: i64) -> Limits {
     }
 }
 
+fn ask() -> Ask {
+    Ask { id: "m".into(), first: true, wait_until: None }
+}
+
+fn end(outcome: Outcome) -> End {
+    End { outcome, told: Told::default() }
+}
+
 fn reserve(store: &FakeKeyValue, calls: i64, now: UnixMillis) -> Verdict {
-    ready(KeyValueFreeTier::new(store, limits(calls)).reserve(now)).unwrap()
+    ready(KeyValueFreeTier::new(store, limits(calls)).reserve(&ask(), now)).unwrap()
 }
 
 fn go(verdict: Verdict) -> Reservation {
     match verdict {
         Verdict::Go(reservation) => reservation,
-        Verdict::Closed(closed) => panic!("expected a slot, got {closed:?}"),
+        other => panic!("expected a slot, got {other:?}"),
     }
 }
 
 fn closed(verdict: Verdict) -> Closed {
     match verdict {
         Verdict::Closed(closed) => closed,
-        Verdict::Go(reservation) => panic!("expected no slot, got {reservation:?}"),
+        other => panic!("expected no slot, got {other:?}"),
     }
 }
 
 fn settle(store: &FakeKeyValue, reservation: &Reservation, outcome: Outcome, now: UnixMillis) {
-    ready(KeyValueFreeTier::new(store, limits(10)).settle(reservation, outcome, now)).unwrap();
+    ready(KeyValueFreeTier::new(store, limits(10)).settle(reservation, &end(outcome), None, now)).unwrap();
 }
 
 #[test]
@@ -220,7 +229,7 @@ fn old_windows_are_forgotten() {
 fn no_slot_is_given_while_the_store_is_away() {
     let store = FakeKeyValue::default();
     store.down.set(true);
-    assert!(ready(KeyValueFreeTier::new(&store, limits(10)).reserve(MIDDLE)).is_err());
+    assert!(ready(KeyValueFreeTier::new(&store, limits(10)).reserve(&ask(), MIDDLE)).is_err());
 }
 
 /// One step of a random history.
@@ -280,11 +289,11 @@ proptest! {
                     let mut done: Vec<_> = done;
                     done.sort_by_key(|(at, ..)| *at);
                     for (at, skew, slot, outcome) in done {
-                        ready(tier.settle(&slot, outcome, UnixMillis(at.0 + skew))).unwrap();
+                        ready(tier.settle(&slot, &end(outcome), None, UnixMillis(at.0 + skew))).unwrap();
                     }
                 }
                 Step::Call { skew, takes, arrives_at, ends } => {
-                    let Verdict::Go(slot) = ready(tier.reserve(UnixMillis(now.0 + skew))).unwrap() else {
+                    let Verdict::Go(slot) = ready(tier.reserve(&ask(), UnixMillis(now.0 + skew))).unwrap() else {
                         continue;
                     };
                     if !matches!(ends, Ending::NotSent) {

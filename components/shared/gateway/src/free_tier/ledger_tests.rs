@@ -32,15 +32,15 @@ impl Counter {
     fn go(&mut self, seconds: u64) -> Slot {
         match self.reserve(seconds) {
             Verdict::Go(slot) => slot,
-            Verdict::Closed(closed) => panic!("no slot after {seconds} s: {closed:?}"),
+            other => panic!("no slot after {seconds} s: {other:?}"),
         }
     }
 
     /// When it says that it reopens, in seconds after the start, and why it is closed.
     fn closed(&mut self, seconds: u64) -> (i64, ClosedReason) {
         match self.reserve(seconds) {
-            Verdict::Go(slot) => panic!("a slot after {seconds} s: {slot:?}"),
             Verdict::Closed(closed) => ((closed.reopens_at.0 - START.0) / 1000, closed.reason),
+            other => panic!("not closed after {seconds} s: {other:?}"),
         }
     }
 
