@@ -48,8 +48,8 @@ enum Step {
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         12 => Just(Outcome::Answered),
-        1 => Just(Outcome::NotSent),
-        1 => Just(Outcome::Unknown),
+        3 => Just(Outcome::NotSent),
+        3 => Just(Outcome::Unknown),
         1 => prop::option::of(0u64..20).prop_map(|seconds| Outcome::Refused {
             retry_after: seconds.map(Duration::from_secs)
         }),
@@ -99,9 +99,7 @@ fn same(redis: &RealRedis, model: WindowModel, calls: i64, vouched: bool, histor
             }
             Step::Settle(call, outcome) if !under_way.is_empty() => {
                 let slot = under_way.swap_remove(call.index(under_way.len()));
-                if *outcome != Outcome::Unknown {
-                    ledger.settle(kept.get_or_insert_with(|| made(now)), &slot, *outcome, now);
-                }
+                ledger.settle(kept.get_or_insert_with(|| made(now)), &slot, *outcome, now);
                 ready(tier.settle(&slot, &end(*outcome), None, now)).unwrap();
             }
             Step::Settle(..) => {}

@@ -164,16 +164,16 @@ fn after_a_block_one_probe_goes_and_its_answer_reopens_for_all() {
 
     let reopened = MIDDLE + 61 * SECOND;
     let probe = go(reserve(&store, 10, reopened));
-    assert!(probe.probes.is_some());
+    assert!(probe.pass.lease.is_some());
     for _ in 0..5 {
         let other = closed(reserve(&store, 10, reopened));
         assert_eq!(other.reason, ClosedReason::FreeBlocked);
     }
     settle(&store, &probe, Outcome::Answered, reopened + SECOND);
     for _ in 0..9 {
-        assert!(go(reserve(&store, 10, reopened + SECOND)).probes.is_none());
+        assert!(go(reserve(&store, 10, reopened + SECOND)).pass.lease.is_none());
     }
-    assert!(!store.keys().iter().any(|key| key.contains("probe") || key.contains("block")));
+    assert!(!store.keys().iter().any(|key| key.contains("probe") || key.ends_with("/gate")));
 }
 
 #[test]
@@ -183,22 +183,27 @@ fn a_probe_that_crashes_is_replaced_after_the_time_a_call_can_take() {
     settle(&store, &slot, Outcome::Refused { retry_after: None }, MIDDLE);
 
     let reopened = MIDDLE + 61 * SECOND;
-    assert!(go(reserve(&store, 10, reopened)).probes.is_some());
+    assert!(go(reserve(&store, 10, reopened)).pass.lease.is_some());
     closed(reserve(&store, 10, reopened + 5 * SECOND));
-    assert!(go(reserve(&store, 10, reopened + 6 * SECOND)).probes.is_some());
+    assert!(go(reserve(&store, 10, reopened + 6 * SECOND)).pass.lease.is_some());
 }
 
 #[test]
-fn a_prober_that_crashes_before_it_took_its_lease_does_not_close_the_provider_for_good() {
+fn failures_in_a_row_close_the_provider_and_an_answer_reopens_it() {
     let store = FakeKeyValue::default();
-    let slot = go(reserve(&store, 10, MIDDLE));
-    settle(&store, &slot, Outcome::Refused { retry_after: None }, MIDDLE);
-    let reopened = MIDDLE + 61 * SECOND;
-    let key = format!("gateway/free/probe/{}/0", (MIDDLE + 60 * SECOND).0);
-    ready(store.increment(&key, 1)).unwrap();
+    for outcome in [Outcome::Unknown, Outcome::NotSent, Outcome::Unknown, Outcome::NotSent, Outcome::Unknown]
+    {
+        let slot = go(reserve(&store, 10, MIDDLE));
+        settle(&store, &slot, outcome, MIDDLE);
+    }
+    let refused = closed(reserve(&store, 10, MIDDLE));
+    assert_eq!((refused.reason, refused.reopens_at), (ClosedReason::FreeFailing, MIDDLE + 5 * SECOND));
+    let status = ready(KeyValueFreeTier::new(&store, limits(10)).status(MIDDLE)).unwrap();
+    assert_eq!(status.closed, Some(refused));
 
-    closed(reserve(&store, 10, reopened));
-    assert!(go(reserve(&store, 10, reopened + 5 * SECOND)).probes.is_some());
+    let probe = go(reserve(&store, 10, refused.reopens_at));
+    settle(&store, &probe, Outcome::Answered, refused.reopens_at);
+    go(reserve(&store, 10, refused.reopens_at));
 }
 
 #[test]
