@@ -198,7 +198,7 @@ impl FreeTier for &SlowTier<'_> {
 
     async fn reserve(&self, _ask: &Ask, _now: UnixMillis) -> Result<Verdict, StoreError> {
         self.0.advance(self.1);
-        Ok(Verdict::Go(Reservation { windows: vec![], remaining: 0, probes: None, starts_at: None }))
+        Ok(Verdict::Go(Reservation { windows: vec![], remaining: 0, pass: Pass::default(), starts_at: None }))
     }
 
     async fn settle(
