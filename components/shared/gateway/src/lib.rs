@@ -3,6 +3,7 @@
 //! - [`message`]: what a message is.
 //! - [`free_tier`]: the counter that keeps the free provider from ever seeing one call too many.
 //! - [`provider`]: one call to a provider, and what its answer means.
+//! - [`told`]: what an answer says of the provider's limit.
 //! - [`routing`]: free while it has room, paid otherwise.
 //! - [`figures`]: what became of the messages, counted for people.
 //! - [`config`]: the operator's variables, checked.
@@ -19,6 +20,7 @@ pub mod free_tier;
 pub mod message;
 pub mod provider;
 pub mod routing;
+pub mod told;
 
 pub use config::Config;
 pub use message::Message;
