@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     figures::Tally,
-    free_tier::{AnySlot, Ask, End, Outcome, Verdict},
+    free_tier::{
+        AnySlot, Ask, End, Outcome, Verdict,
+        gate::{Pass, Permit},
+    },
     routing::Permission,
 };
 
@@ -39,6 +42,9 @@ pub struct Admitted {
 pub struct PaidPass {
     /// The key that the application made, if that was asked for.
     pub key: Option<Result<String, StoreError>>,
+    /// Whether the provider may be called: not for a while after it refused calls or failed. While the store
+    /// is away nobody knows, and it may.
+    pub permit: Permit,
 }
 
 /// How a call to the paid provider ended.
@@ -46,6 +52,8 @@ pub struct PaidPass {
 pub struct PaidCall {
     /// Whether it answered.
     pub outcome: Outcome,
+    /// What let the call pass.
+    pub pass: Pass,
 }
 
 /// What the stores are to be told of a message, all at once or part by part.

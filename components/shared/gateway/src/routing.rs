@@ -15,7 +15,7 @@ use crate::{
     admission::{Admission, Admitted, Ending, PaidCall, PaidPass},
     config::Endpoint,
     figures::{Fate, Tally},
-    free_tier::{AnySlot, Ask, Closed, ClosedReason, End, Outcome, Told, Verdict},
+    free_tier::{AnySlot, Ask, Closed, ClosedReason, End, Outcome, Told, Verdict, gate::Permit},
     provider::{self, Answer, Failure},
 };
 
@@ -296,6 +296,10 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
             Some(pass) => pass,
             None => self.admission.paid_pass(self.paid.key.is_none()).await,
         };
+        let permitted = match pass.permit {
+            Permit::Go(permitted) => permitted,
+            Permit::Closed { until, .. } => return failed(PaidFailure::LeftAlone(until), routed),
+        };
         let key = match (&self.paid.key, pass.key) {
             (Some(key), _) => key.clone(),
             (None, Some(Ok(key))) => key,
@@ -315,8 +319,9 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
             self.clock,
         )
         .await;
-        routed.sent |= provider::outcome(&result) != Outcome::NotSent;
-        routed.ending.paid = Some(PaidCall { outcome: provider::outcome(&result) });
+        let outcome = provider::outcome(&result);
+        routed.sent |= outcome != Outcome::NotSent;
+        routed.ending.paid = Some(PaidCall { outcome, pass: permitted });
         let remaining = matches!(reason, Reason::FreeExhausted | Reason::FreeBlocked).then_some(0);
         match result {
             Ok(response) => Ok(Processed { response, provider: Provider::Paid, reason, remaining }),

@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     Config,
     config::tests::defaults,
-    free_tier::{FreeTier, KeyValueFreeTier, Reservation},
+    free_tier::{FreeTier, KeyValueFreeTier, Reservation, gate::Pass},
 };
 
 const NOW: UnixMillis = UnixMillis(1_800_000_030_000);
@@ -36,7 +36,7 @@ impl<T: FreeTier<Slot = Reservation>> Admission for Stores<'_, T> {
     }
 
     async fn paid_pass(&self, _with_key: bool) -> PaidPass {
-        PaidPass { key: Some(Ok("k".into())) }
+        PaidPass { key: Some(Ok("k".into())), permit: Permit::Go(Pass::default()) }
     }
 
     async fn finish(&self, ending: &Ending) -> Result<(), StoreError> {

@@ -40,7 +40,7 @@ pub struct GateState<N = ()> {
 }
 
 /// Whether a call may pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Permit {
     /// It may; the pass is to be given back with its end.
     Go(Pass),
