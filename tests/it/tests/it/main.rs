@@ -9,6 +9,7 @@ mod harness;
 
 mod bodies;
 mod concurrency;
+mod contract_000;
 mod costs;
 mod faults;
 mod messages;
