@@ -3,10 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{
-    TestApp,
-    harness::{Answer, User},
-};
+use super::{TestApp, harness::User};
 
 const NOTHING_LEFT: &str = "Бесплатных сообщений не осталось. Доступ к платному провайдеру отсутствует";
 
@@ -16,10 +13,6 @@ fn path(provider: &str, token: &str, message: &str) -> String {
         .append_pair("message", message)
         .finish();
     format!("/{provider}?{query}")
-}
-
-fn text(answer: &Answer) -> &str {
-    str::from_utf8(&answer.body).unwrap()
 }
 
 async fn send(app: &TestApp, user: &User, provider: &str, message: &str) -> Value {
@@ -98,7 +91,7 @@ async fn a_missing_parameter_is_listed_as_the_original_does() {
     {
         let answer = app.post(&format!("/free_provider{query}")).json(&json!({ "message": "x" })).await;
         answer.expect(422);
-        assert_eq!(text(&answer), format!(r#"{{"detail":[{errors}]}}"#));
+        assert_eq!(answer.text(), format!(r#"{{"detail":[{errors}]}}"#));
     }
 }
 
@@ -111,7 +104,7 @@ async fn redirections_are_confirmed_and_slashes_and_methods_answered_like_the_or
     ] {
         let answer = app.get(path).await;
         answer.expect(200);
-        assert_eq!(text(&answer), format!(r#"{{"ok":true,"response":"{sentence}"}}"#));
+        assert_eq!(answer.text(), format!(r#"{{"ok":true,"response":"{sentence}"}}"#));
         assert_eq!(app.post(path).await.expect(405), json!({ "detail": "Method Not Allowed" }));
     }
     let answer = app.call(0, Method::GET, "/free_provider").await;
@@ -131,8 +124,7 @@ async fn a_token_in_the_query_appears_in_no_log() {
     app.post(&path("paid_provider", &ada.access, "hello")).await.expect(403);
     app.post(&format!("/free_provider/?token={}", ada.access)).await;
     app.post(&format!("/free_provider?token={}", ada.access)).await;
-    let lines = app.host().logs();
-    let log: String = lines.iter().map(|line| format!("{line:?}\n")).collect();
+    let log = app.log();
     assert!(log.contains("/free_provider"), "{log}");
     assert!(!log.contains(&ada.access), "{log}");
 }

@@ -8,6 +8,7 @@
 mod harness;
 
 mod bodies;
+mod breakers;
 mod concurrency;
 mod contract_000;
 mod costs;
