@@ -260,6 +260,8 @@ async fn when_both_providers_fail_the_answer_names_both_and_sending_again_works(
         assert!(problem["detail"].as_str().unwrap().contains("safe to send it again"), "{problem}");
 
         app.host().faults().outbound(PAID, OutboundFault::None);
+        // As long as the answer said: a provider that refuses is left alone for that.
+        app.clock().advance(Duration::from_secs(1));
         assert_eq!(send(&app, &ada).await.0.expect(200)["provider"], "paid");
         app.host().faults().outbound(FREE, OutboundFault::None);
         assert_eq!(send(&app, &ada).await.0.expect(200)["provider"], "free");

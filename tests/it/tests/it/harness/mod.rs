@@ -28,6 +28,9 @@ pub(crate) const NOON: u64 = 1_800_000_030_000;
 /// The credential of the paid provider, unless a test sets another.
 pub(crate) const PAID_KEY: &str = "the-key-of-the-paid-provider";
 
+/// Free calls in a window, unless a test sets another number.
+const FREE_LIMIT: i64 = 10;
+
 /// What makes the first administrator.
 pub(crate) const BOOTSTRAP_SECRET: &str = "the bootstrap secret of the tests, long enough";
 
@@ -71,7 +74,10 @@ impl Setup {
             clock: Clock::manual(NOON),
             request_time: None,
         };
-        setup.with("bootstrap_secret", BOOTSTRAP_SECRET).with("paid_provider_key", PAID_KEY)
+        setup
+            .with("bootstrap_secret", BOOTSTRAP_SECRET)
+            .with("paid_provider_key", PAID_KEY)
+            .with("free_limit", FREE_LIMIT)
     }
 
     /// Sets a variable.
