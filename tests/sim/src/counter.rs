@@ -29,8 +29,8 @@ impl Pure {
 }
 
 impl Counter for Pure {
-    fn reserve(&mut self, _ask: &Ask, now: UnixMillis, _skew: i64) -> Verdict<Slot> {
-        self.0.reserve(&mut self.1, now)
+    fn reserve(&mut self, ask: &Ask, now: UnixMillis, _skew: i64) -> Verdict<Slot> {
+        self.0.reserve(&mut self.1, ask, now)
     }
 
     fn settle(&mut self, slot: &Slot, end: &End, now: UnixMillis) {

@@ -36,6 +36,8 @@ enum Step {
     /// Time passes, in milliseconds; backwards too, as after a failover.
     Wait(i64),
     Reserve,
+    /// One of a few messages asks, and would wait for so many milliseconds.
+    Queue(u8, i64),
     /// One of the calls under way ends.
     Settle(prop::sample::Index, Outcome),
     Status,
@@ -61,6 +63,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (0i64..2_500).prop_map(Step::Wait),
         1 => (-3_000i64..30_000).prop_map(Step::Wait),
         20 => Just(Step::Reserve),
+        15 => (0u8..6, -100i64..12_000).prop_map(|(id, patience)| Step::Queue(id, patience)),
         15 => (any::<prop::sample::Index>(), outcome()).prop_map(|(call, outcome)| Step::Settle(call, outcome)),
         3 => Just(Step::Status),
     ]
@@ -84,13 +87,23 @@ fn same(redis: &RealRedis, model: WindowModel, calls: i64, vouched: bool, histor
     for (index, step) in history.iter().enumerate() {
         match step {
             Step::Wait(ms) => now = UnixMillis(now.0 + ms),
-            Step::Reserve => {
+            Step::Reserve | Step::Queue(..) => {
+                let ask = match step {
+                    Step::Queue(id, patience) => Ask {
+                        id: id.to_string(),
+                        first: false,
+                        wait_until: Some(UnixMillis(now.0 + patience)),
+                    },
+                    _ => ask(),
+                };
                 let state = kept.get_or_insert_with(|| made(now));
-                let pure = ledger.reserve(state, now);
-                let mut scripted = ready(tier.reserve(&ask(), now)).unwrap();
-                if let Verdict::Closed(closed) = &mut scripted {
-                    // The tier puts it on the caller's clock, which may be behind.
-                    closed.reopens_at.0 -= now.0 - state.latest().0;
+                let pure = ledger.reserve(state, &ask, now);
+                let mut scripted = ready(tier.reserve(&ask, now)).unwrap();
+                // The tier puts times on the caller's clock, which may be behind.
+                match &mut scripted {
+                    Verdict::Closed(closed) => closed.reopens_at.0 -= now.0 - state.latest().0,
+                    Verdict::Wait(again) => again.0 -= now.0 - state.latest().0,
+                    Verdict::Go(_) => {}
                 }
                 assert_eq!(pure, scripted, "{model:?}: step {index} of {history:?}");
                 if let Verdict::Go(slot) = pure {

@@ -11,6 +11,10 @@
 //!    sent, or it was answered at `c` and the window begins after `c + u`.
 //! 3. A crash between any two steps leaves counters too high, never too low; the next window starts fresh.
 //!
+//! # Waiting
+//! A message that would wait books a slot in the next window, if that begins in time. There is no line to
+//! stand in, and nobody polls; only while the provider is left alone does the message ask again.
+//!
 //! # Cost
 //! A free call takes two store calls (read the [gate](super::gate), increment the window), four near a
 //! boundary. Nothing is written when it settles, except near a boundary or when it did not go well.
@@ -48,29 +52,56 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
         Gate::new(self.store, "free", self.limits.timeout + self.limits.skew)
     }
 
-    /// Takes a slot in every window, or in none.
-    async fn take(&self, windows: &[WindowId], now: UnixMillis) -> Result<Result<i64, Closed>, StoreError> {
+    /// Takes a slot in every window, or in none; then tells which one is full.
+    async fn take(&self, windows: &[WindowId], now: UnixMillis) -> Result<Result<i64, WindowId>, StoreError> {
         let current = WindowId::containing(now, self.limits.window);
         let mut remaining = self.limits.calls;
         for (index, &window) in windows.iter().enumerate() {
-            let count = self.store.increment(&self.window_key(window), 1).await?;
-            if count == 1 {
-                self.forget_old_windows(window).await?;
-            }
+            let count = self.increment(window, now).await?;
             if count > self.limits.calls {
                 if index > 0 || self.slots_may_return(window, now) {
                     self.give_back(windows.iter().take(index + 1)).await?;
                 }
-                return Ok(Err(Closed {
-                    reason: ClosedReason::FreeExhausted,
-                    reopens_at: window.end(self.limits.window) + self.limits.skew,
-                }));
+                return Ok(Err(window));
             }
             if window == current {
                 remaining = self.limits.calls - count;
             }
         }
         Ok(Ok(remaining))
+    }
+
+    /// Takes a slot in the window after the full one, for a call that is sent as soon as it can fall in that
+    /// window alone: at its start plus u, so that it arrives, on the provider's clock, from the window's
+    /// start on, and by its start plus T + 2u, which the window must be longer than. It is counted there
+    /// like any other call, so the window sees no more than N; and the numbers that `increment` gives are
+    /// the line, in the order of asking.
+    async fn book(
+        &self,
+        full: WindowId,
+        wait_until: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<Option<(Vec<WindowId>, i64, UnixMillis)>, StoreError> {
+        let window = WindowId(full.0 + 1);
+        let starts_at = window.start(self.limits.window) + self.limits.skew;
+        let windows = self.reachable(starts_at);
+        if starts_at > wait_until || windows != [window] {
+            return Ok(None);
+        }
+        let count = self.increment(window, now).await?;
+        if count > self.limits.calls {
+            self.give_back([window].iter()).await?;
+            return Ok(None);
+        }
+        Ok(Some((windows, self.limits.calls - count, starts_at)))
+    }
+
+    async fn increment(&self, window: WindowId, now: UnixMillis) -> Result<i64, StoreError> {
+        let count = self.store.increment(&self.window_key(window), 1).await?;
+        if count == 1 {
+            self.forget_old_windows(window, now).await?;
+        }
+        Ok(count)
     }
 
     /// Whether calls that began before `window` may still give back the slot they hold in it. Only then is
@@ -99,16 +130,17 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
         Ok(())
     }
 
-    /// The store has no expiry: the first call of a window removes the windows that are past. `recent`
-    /// holds the two newest windows ever counted, so that idle times leave nothing behind.
-    async fn forget_old_windows(&self, newest: WindowId) -> Result<(), StoreError> {
+    /// The store has no expiry: the first call of a window removes the windows that are past at `now`.
+    /// `recent` holds the newest windows ever counted, so that idle times leave nothing behind.
+    async fn forget_old_windows(&self, newest: WindowId, now: UnixMillis) -> Result<(), StoreError> {
+        let current = WindowId::containing(now, self.limits.window);
         let text = self.store.get(RECENT_KEY).await?.unwrap_or_default();
         let recent: Vec<i64> =
             String::from_utf8_lossy(&text).split(' ').filter_map(|id| id.parse().ok()).collect();
         let mut kept = vec![newest.0];
         for id in recent {
             // Keep the window before: calls that began in it may still settle.
-            if id < newest.0 - 1 {
+            if id < current.0 - 1 {
                 self.store.delete(&self.window_key(WindowId(id))).await?;
             } else if !kept.contains(&id) {
                 kept.push(id);
@@ -128,20 +160,34 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
 impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
     type Slot = Reservation;
 
-    async fn reserve(&self, _ask: &Ask, now: UnixMillis) -> Result<Verdict, StoreError> {
+    async fn reserve(&self, ask: &Ask, now: UnixMillis) -> Result<Verdict, StoreError> {
         let gate = self.gate();
         let state = gate.read().await?;
         let pass = match gate.permit(&state, now).await? {
             Permit::Go(pass) => pass,
+            Permit::Closed { until, .. } if ask.wait_until.is_some_and(|end| until <= end) => {
+                return Ok(Verdict::Wait(until));
+            }
             Permit::Closed { until, cause } => {
                 return Ok(Verdict::Closed(Closed { reason: cause.into(), reopens_at: until }));
             }
         };
         let windows = self.reachable(now);
-        Ok(match self.take(&windows, now).await? {
-            Err(closed) => Verdict::Closed(closed),
-            Ok(remaining) => Verdict::Go(Reservation { windows, remaining, pass, starts_at: None }),
-        })
+        let full = match self.take(&windows, now).await? {
+            Ok(remaining) => {
+                return Ok(Verdict::Go(Reservation { windows, remaining, pass, starts_at: None }));
+            }
+            Err(full) => full,
+        };
+        // The probe must go now or leave it to another.
+        if let (Some(end), None) = (ask.wait_until, pass.lease)
+            && let Some((windows, remaining, starts_at)) = self.book(full, end, now).await?
+        {
+            let starts_at = Some(starts_at);
+            return Ok(Verdict::Go(Reservation { windows, remaining, pass, starts_at }));
+        }
+        let reopens_at = full.end(self.limits.window) + self.limits.skew;
+        Ok(Verdict::Closed(Closed { reason: ClosedReason::FreeExhausted, reopens_at }))
     }
 
     async fn settle(

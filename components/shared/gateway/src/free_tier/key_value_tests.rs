@@ -217,6 +217,61 @@ fn a_refused_probe_renews_the_block() {
     assert_eq!(closed(reserve(&store, 10, reopened + SECOND)).reopens_at, reopened + 60 * SECOND);
 }
 
+fn wait(store: &FakeKeyValue, calls: i64, now: UnixMillis, until: UnixMillis) -> Verdict {
+    let ask = Ask { wait_until: Some(until), ..ask() };
+    ready(KeyValueFreeTier::new(store, limits(calls)).reserve(&ask, now)).unwrap()
+}
+
+#[test]
+fn who_waits_books_a_slot_of_the_next_window_and_of_no_later_one() {
+    let store = FakeKeyValue::default();
+    let starts_at = UnixMillis(1_800_000_060_250);
+    go(reserve(&store, 2, MIDDLE));
+    assert_eq!(go(wait(&store, 2, MIDDLE, starts_at)).starts_at, None, "there is still a slot now");
+    closed(wait(&store, 2, MIDDLE, UnixMillis(starts_at.0 - 1)));
+    for left in [1, 0] {
+        let booked = go(wait(&store, 2, MIDDLE, starts_at));
+        assert_eq!((booked.starts_at, booked.remaining), (Some(starts_at), left));
+        assert_eq!(booked.windows, [WindowId::containing(starts_at, 60 * SECOND)]);
+    }
+    closed(wait(&store, 2, MIDDLE, starts_at));
+    closed(reserve(&store, 2, starts_at));
+}
+
+#[test]
+fn a_booked_slot_that_is_not_used_returns() {
+    let store = FakeKeyValue::default();
+    go(reserve(&store, 1, MIDDLE));
+    let booked = go(wait(&store, 1, MIDDLE, MIDDLE + 60 * SECOND));
+    settle(&store, &booked, Outcome::NotSent, MIDDLE + SECOND);
+    go(wait(&store, 1, MIDDLE, MIDDLE + 60 * SECOND));
+}
+
+#[test]
+fn booking_ahead_forgets_no_window_that_still_counts() {
+    let store = FakeKeyValue::default();
+    let late = UnixMillis(1_800_000_060_000) - SECOND;
+    let (old, new) = (WindowId(late.0 / 60_000), WindowId(late.0 / 60_000 + 1));
+    let tier = KeyValueFreeTier::new(&store, limits(1));
+    ready(tier.give_back([old].iter())).unwrap();
+    go(reserve(&store, 1, late));
+    // The next window is full, so it books the one after that.
+    let booked = go(wait(&store, 1, late, late + 90 * SECOND));
+    assert_eq!(booked.windows, [WindowId(new.0 + 1)]);
+    assert_eq!([old, new].map(|window| ready(tier.held(window)).unwrap()), [0, 1]);
+}
+
+#[test]
+fn a_pause_that_ends_in_time_is_waited_for() {
+    let store = FakeKeyValue::default();
+    let slot = go(reserve(&store, 10, MIDDLE));
+    settle(&store, &slot, Outcome::Refused { retry_after: None }, MIDDLE);
+    let reopens = MIDDLE + 60 * SECOND;
+    assert_eq!(wait(&store, 10, MIDDLE + SECOND, reopens), Verdict::Wait(reopens));
+    closed(wait(&store, 10, MIDDLE + SECOND, MIDDLE + 59 * SECOND));
+    assert!(go(wait(&store, 10, reopens, reopens)).pass.lease.is_some());
+}
+
 #[test]
 fn old_windows_are_forgotten() {
     let store = FakeKeyValue::default();
@@ -243,8 +298,8 @@ enum Step {
     /// Some time passes, in milliseconds.
     Wait(u64),
     /// A call is made on an instance whose clock is off by this much, takes so long, reaches the provider at
-    /// this share (in percent) of that time, and ends like this.
-    Call { skew: i64, takes: u64, arrives_at: u64, ends: Ending },
+    /// this share (in percent) of that time, and ends like this; it would wait for so many milliseconds.
+    Call { skew: i64, takes: u64, arrives_at: u64, ends: Ending, patience: u64 },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -264,8 +319,9 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         2 => (0u64..9_000).prop_map(Step::Wait),
-        5 => (-250i64..=250, 1u64..5_000, 0u64..=100, ending)
-            .prop_map(|(skew, takes, arrives_at, ends)| Step::Call { skew, takes, arrives_at, ends }),
+        5 => (-250i64..=250, 1u64..5_000, 0u64..=100, ending, prop_oneof![Just(0), 0u64..130_000]).prop_map(
+            |(skew, takes, arrives_at, ends, patience)| Step::Call { skew, takes, arrives_at, ends, patience },
+        ),
     ]
 }
 
@@ -297,10 +353,17 @@ proptest! {
                         ready(tier.settle(&slot, &end(outcome), None, UnixMillis(at.0 + skew))).unwrap();
                     }
                 }
-                Step::Call { skew, takes, arrives_at, ends } => {
-                    let Verdict::Go(slot) = ready(tier.reserve(&ask(), UnixMillis(now.0 + skew))).unwrap() else {
+                Step::Call { skew, takes, arrives_at, ends, patience } => {
+                    let asked = UnixMillis(now.0 + skew);
+                    let ask = Ask {
+                        wait_until: (patience > 0).then(|| asked + Duration::from_millis(patience)),
+                        ..ask()
+                    };
+                    let Verdict::Go(slot) = ready(tier.reserve(&ask, asked)).unwrap() else {
                         continue;
                     };
+                    // On the instance's clock.
+                    let now = slot.starts_at.map_or(now, |at| UnixMillis(at.0 - skew));
                     if !matches!(ends, Ending::NotSent) {
                         let arrival = now + Duration::from_millis(takes * arrives_at / 100);
                         *arrivals.entry(WindowId::containing(arrival, 60 * SECOND)).or_default() += 1;

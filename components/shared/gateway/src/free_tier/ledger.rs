@@ -43,8 +43,9 @@ use octo_core::{UnixMillis, time::millis};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Closed, ClosedReason, Limits, Outcome, Status, Verdict, WindowId, WindowModel,
+    Ask, Closed, ClosedReason, Limits, Outcome, Status, Verdict, WindowId, WindowModel,
     breaker::{Breaker, Cause},
+    line::{self, Line},
 };
 
 /// A slot, as its holder knows it.
@@ -80,6 +81,7 @@ pub struct State {
     epoch: Epoch,
     bucket: Bucket,
     count: Count,
+    line: Line,
 }
 
 /// What is known of an anchored provider's window.
@@ -132,6 +134,7 @@ impl Ledger {
             epoch: Epoch::default(),
             bucket: Bucket { level: self.brim(), at: now },
             count: Count::default(),
+            line: Line::default(),
         }
     }
 
@@ -147,13 +150,39 @@ impl Ledger {
     }
 
     /// Asks for a slot.
-    pub fn reserve(&self, state: &mut State, now: UnixMillis) -> Verdict<Slot> {
-        let now = self.advance(state, now);
-        if let Some(closed) = self.closed(state, now) {
-            state.epoch.full |=
-                self.model == WindowModel::Anchored && closed.reason == ClosedReason::FreeExhausted;
-            return Verdict::Closed(closed);
+    pub fn reserve(&self, state: &mut State, ask: &Ask, asked: UnixMillis) -> Verdict<Slot> {
+        let now = self.advance(state, asked);
+        // Only the distance counts of the time until which it waits: it is on the caller's clock.
+        let wait_until = ask.wait_until.map(|until| now + until.since(asked));
+        let before = state.line.before(&ask.id);
+        let (closed, in_time) = match self.room(state, now) {
+            Ok(room) if before < room => {
+                state.line.leave(&ask.id);
+                return Verdict::Go(self.give(state, now));
+            }
+            // Those before it come for what is left.
+            Ok(_) => {
+                let reopens_at = now + line::ASK_AGAIN;
+                (Closed { reason: ClosedReason::FreeExhausted, reopens_at }, true)
+            }
+            Err(closed) => {
+                state.epoch.full |=
+                    self.model == WindowModel::Anchored && closed.reason == ClosedReason::FreeExhausted;
+                (closed, wait_until.is_some_and(|until| closed.reopens_at <= until))
+            }
+        };
+        if let Some(until) = wait_until.filter(|until| *until > now)
+            && in_time
+            && state.line.join(&ask.id, now)
+        {
+            return Verdict::Wait(closed.reopens_at.min(now + line::ASK_AGAIN).min(until));
         }
+        state.line.leave(&ask.id);
+        Verdict::Closed(closed)
+    }
+
+    /// Gives a slot.
+    fn give(&self, state: &mut State, now: UnixMillis) -> Slot {
         if self.model == WindowModel::Anchored && state.held() == 0 {
             state.epoch = Epoch { earliest: now, since: now, witness: None, full: false };
         }
@@ -165,7 +194,7 @@ impl Ledger {
         }
         state.open.insert((self.release(self.given_up(now)), now, state.newest));
         let remaining = self.remaining(state).max(0);
-        Verdict::Go(Slot { reserved_at: now, number: state.newest, remaining, probes })
+        Slot { reserved_at: now, number: state.newest, remaining, probes }
     }
 
     /// Tells how the call with this slot ended.
@@ -228,10 +257,20 @@ impl Ledger {
         Status {
             limit: self.limits.calls,
             used: self.limits.calls - remaining,
-            remaining: if closed.is_some() { 0 } else { remaining },
+            remaining: if closed.is_some() { 0 } else { (remaining - state.line.length()).max(0) },
             window_starts_at,
             window_ends_at,
             closed,
+        }
+    }
+
+    /// How many slots may be given now, at least one; or why none.
+    fn room(&self, state: &State, now: UnixMillis) -> Result<i64, Closed> {
+        match self.closed(state, now) {
+            Some(closed) => Err(closed),
+            // A single probe.
+            None if state.breaker.until.is_some() => Ok(1),
+            None => Ok(self.remaining(state).max(1)),
         }
     }
 
@@ -262,6 +301,7 @@ impl Ledger {
     fn advance(&self, state: &mut State, now: UnixMillis) -> UnixMillis {
         let now = state.seen.max(now);
         state.seen = now;
+        state.line.forget(now);
         if self.model == WindowModel::TokenBucket {
             while let Some(&(gone, ..)) = state.open.first().filter(|(release, ..)| *release <= now) {
                 state.open.pop_first();

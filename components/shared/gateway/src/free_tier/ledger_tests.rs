@@ -26,7 +26,19 @@ impl Counter {
     }
 
     fn reserve(&mut self, seconds: u64) -> Verdict<Slot> {
-        self.0.reserve(&mut self.1, at(seconds))
+        let ask = Ask { id: "hasty".into(), first: true, wait_until: None };
+        self.0.reserve(&mut self.1, &ask, at(seconds))
+    }
+
+    /// Asks for `id`, which waits until so many seconds after the start; when it shall ask again, in
+    /// milliseconds after the start.
+    fn wait(&mut self, id: &str, seconds: u64, until: u64) -> Result<Slot, Option<i64>> {
+        let ask = Ask { id: id.into(), first: false, wait_until: Some(at(until)) };
+        match self.0.reserve(&mut self.1, &ask, at(seconds)) {
+            Verdict::Go(slot) => Ok(slot),
+            Verdict::Wait(again) => Err(Some(again.0 - START.0)),
+            Verdict::Closed(_) => Err(None),
+        }
     }
 
     fn go(&mut self, seconds: u64) -> Slot {
@@ -46,6 +58,10 @@ impl Counter {
 
     fn settle(&mut self, slot: &Slot, outcome: Outcome, seconds: u64) {
         self.0.settle(&mut self.1, slot, outcome, at(seconds));
+    }
+
+    fn status(&mut self, seconds: u64) -> Status {
+        self.0.status(&mut self.1, at(seconds))
     }
 
     /// A call that is answered.
@@ -218,6 +234,55 @@ fn failures_in_a_row_close_the_provider_whatever_their_slots_do() {
         let probe = counter.go(18);
         counter.settle(&probe, Outcome::Refused { retry_after: None }, 19);
         assert_eq!(counter.closed(19), (49, FreeBlocked));
+    }
+}
+
+#[test]
+fn those_in_line_are_served_in_their_order_and_before_all_others() {
+    let mut counter = Counter::new(WindowModel::Sliding, 2);
+    counter.call(0, 1);
+    counter.call(0, 2);
+    assert_eq!(counter.wait("a", 59, 70), Err(Some(60_000)));
+    assert_eq!(counter.wait("b", 59, 70), Err(Some(60_000)));
+    // One slot is back, and it is kept for the first in line.
+    assert_eq!(counter.wait("b", 61, 70), Err(Some(62_000)));
+    assert_eq!(counter.closed(61).1, FreeExhausted);
+    assert_eq!(counter.status(61).remaining, 0);
+    assert!(counter.wait("a", 61, 70).is_ok());
+    assert!(counter.wait("b", 62, 70).is_ok());
+    assert_eq!(counter.closed(62).1, FreeExhausted);
+}
+
+#[test]
+fn who_waits_in_vain_is_told_at_once() {
+    let mut counter = Counter::new(WindowModel::Sliding, 1);
+    counter.call(0, 2);
+    assert_eq!(counter.wait("a", 50, 61), Err(None), "the slot comes back after 62 seconds");
+    assert_eq!(counter.wait("a", 50, 62), Err(Some(51_000)));
+    assert_eq!(counter.wait("a", 51, 51), Err(None), "the time is over");
+    assert_eq!(counter.1.line.length(), 0);
+}
+
+#[test]
+fn a_crashed_waiter_is_overtaken_after_its_lease() {
+    let mut counter = Counter::new(WindowModel::Sliding, 1);
+    counter.call(0, 2);
+    assert!(counter.wait("crashed", 60, 80).is_err());
+    assert!(counter.wait("b", 61, 80).is_err());
+    assert_eq!(counter.wait("b", 62, 80), Err(Some(63_000)));
+    assert!(counter.wait("b", 63, 80).is_ok());
+}
+
+#[test]
+fn a_short_pause_is_waited_for_and_its_probe_is_the_first_in_line() {
+    for model in WindowModel::ALL {
+        let mut counter = Counter::new(model, 10);
+        let slot = counter.go(0);
+        counter.settle(&slot, Outcome::Refused { retry_after: None }, 1);
+        assert_eq!(counter.wait("a", 29, 40), Err(Some(30_000)));
+        assert_eq!(counter.wait("b", 29, 40), Err(Some(30_000)));
+        assert_eq!(counter.wait("b", 31, 40), Err(Some(32_000)), "{model:?}: one probe, and it is a's turn");
+        assert!(counter.wait("a", 31, 40).unwrap().probes);
     }
 }
 

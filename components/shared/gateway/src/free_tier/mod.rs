@@ -11,13 +11,14 @@
 //! [`FreeTier`] is the port. [`key_value`] counts with `increment` alone, for providers whose windows are
 //! aligned to the clock. [`ledger`] decides for every [`WindowModel`], and [`redis`] lets a Redis server do
 //! the same in one script. [`breaker`] leaves a failing provider alone; [`gate`] is the same in a key-value
-//! store, for any provider.
+//! store, for any provider. In [`line`] messages wait for a slot.
 
 pub mod any;
 pub mod breaker;
 pub mod gate;
 pub mod key_value;
 pub mod ledger;
+pub mod line;
 pub mod model;
 pub mod redis;
 pub mod window;
@@ -123,7 +124,8 @@ pub struct Told {
 pub enum Verdict<Slot = Reservation> {
     /// Send the call to the free provider, then settle.
     Go(Slot),
-    /// In line for a slot that comes in time: ask again then, or soon after.
+    /// In line for a slot that may come in time: ask again then, at most [`line::ASK_AGAIN`] later, with the
+    /// same id, or lose the place.
     Wait(UnixMillis),
     /// Do not call the free provider.
     Closed(Closed),
@@ -134,7 +136,7 @@ pub enum Verdict<Slot = Reservation> {
 pub struct Reservation {
     /// The windows it is counted in, oldest first.
     pub windows: Vec<WindowId>,
-    /// Slots left in the current window after this one.
+    /// Slots left after this one, in the current window or the one it is booked in.
     pub remaining: i64,
     /// How it passed the gate; given back with its end.
     pub pass: Pass,

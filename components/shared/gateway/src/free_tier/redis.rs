@@ -23,6 +23,7 @@ pub const SCRIPT: Script = Script::new(concat!(
     include_str!("script/state.lua"),
     include_str!("script/slots.lua"),
     include_str!("script/breaker.lua"),
+    include_str!("script/line.lua"),
     include_str!("script/operations.lua"),
 ));
 
@@ -73,7 +74,7 @@ impl<'a, R: Redis> RedisFreeTier<'a, R> {
         now: UnixMillis,
         more: &[String],
     ) -> Result<(Vec<i64>, i64), StoreError> {
-        let keys = ["state", "open", "settled", "fresh"].map(|part| self.key(part));
+        let keys = ["state", "open", "settled", "fresh", "line", "leases"].map(|part| self.key(part));
         let Limits { calls, window, block, timeout, skew } = self.limits;
         let time = if self.time == Time::Callers { now.0.to_string() } else { String::new() };
         let mut args = vec![operation.to_owned(), time, self.model.name().to_owned(), calls.to_string()];
@@ -102,8 +103,10 @@ fn closed(reason: i64, reopens_at: i64) -> Option<Closed> {
 impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
     type Slot = Slot;
 
-    async fn reserve(&self, _ask: &Ask, now: UnixMillis) -> Result<Verdict<Slot>, StoreError> {
-        let (answer, ahead) = self.run("reserve", now, &[]).await?;
+    async fn reserve(&self, ask: &Ask, now: UnixMillis) -> Result<Verdict<Slot>, StoreError> {
+        let patience = ask.wait_until.map(|until| millis(until.since(now)).to_string());
+        let ask = [ask.id.clone(), patience.unwrap_or_default()];
+        let (answer, ahead) = self.run("reserve", now, &ask).await?;
         match *answer.as_slice() {
             [time, 1, number, remaining, probes] => Ok(Verdict::Go(Slot {
                 // Stays on the server's clock: it goes back there.
@@ -115,6 +118,7 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
             [_, 0, reason, reopens_at] => {
                 closed(reason, reopens_at + ahead).map(Verdict::Closed).ok_or_else(|| nonsense(&answer))
             }
+            [_, 2, ask_again] => Ok(Verdict::Wait(UnixMillis(ask_again + ahead))),
             _ => Err(nonsense(&answer)),
         }
     }
@@ -196,11 +200,12 @@ mod tests {
         assert_eq!((slot.reserved_at, slot.number, slot.probes), (UnixMillis(5_000), 7, true));
         let Ok(Verdict::Closed(closed)) = reserve(&[5_000, 0, 2, 5_900]) else { panic!("a slot") };
         assert_eq!(closed.reopens_at, NOW + Duration::from_millis(900));
+        assert_eq!(reserve(&[5_000, 2, 5_400]), Ok(Verdict::Wait(NOW + Duration::from_millis(400))));
     }
 
     #[test]
     fn a_wrong_answer_is_no_slot() {
-        for answer in [&[][..], &[1], &[1, 1, 1], &[1, 0, 9, 1], &[1, 2, 1, 1, 1]] {
+        for answer in [&[][..], &[1], &[1, 1, 1], &[1, 0, 9, 1], &[1, 2, 1, 1, 1], &[1, 3, 1]] {
             assert!(reserve(answer).is_err(), "{answer:?}");
         }
     }

@@ -3,11 +3,13 @@
 local answer
 
 if operation == 'reserve' then
+  local id, patience = ARGV[9], tonumber(ARGV[10])
   local reason, reopens_at = closed()
-  if reason ~= 0 then
-    if reason == 1 and anchored then state.full = 1 end
-    answer = { now, 0, reason, reopens_at }
-  else
+  local ahead = before(id)
+  -- A single probe; a lone call is one, too.
+  local room = state.block and 1 or math.max(remaining(), 1)
+  if reason == 0 and ahead < room then
+    leave(id)
     if anchored and held() == 0 then
       state.earliest, state.since, state.witness, state.full = now, now, nil, nil
     end
@@ -19,6 +21,21 @@ if operation == 'reserve' then
     redis.call('ZADD', OPEN, whole(release(given_up(now))), name(now, state.newest))
     open = open + 1
     answer = { now, 1, state.newest, math.max(remaining(), 0), probes }
+  else
+    local in_time
+    if reason == 0 then
+      -- Those before it come for what is left.
+      reason, reopens_at, in_time = 1, now + ASK_AGAIN, true
+    else
+      if reason == 1 and anchored then state.full = 1 end
+      in_time = patience and reopens_at <= now + patience
+    end
+    if in_time and patience and patience > 0 and join(id) then
+      answer = { now, 2, math.min(reopens_at, now + ASK_AGAIN, now + patience) }
+    else
+      leave(id)
+      answer = { now, 0, reason, reopens_at }
+    end
   end
 elseif operation == 'settle' then
   local s, number, outcome, retry_after = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], tonumber(ARGV[12])
@@ -75,7 +92,7 @@ else
   elseif anchored and held() > 0 then
     window_start, window_end = state.earliest, (state.witness or state.earliest) + P
   end
-  answer = { now, N - left, reason == 0 and left or 0, window_start, window_end, reason, reopens_at }
+  answer = { now, N - left, reason == 0 and math.max(left - state.waiting, 0) or 0, window_start, window_end, reason, reopens_at }
 end
 
 -- Kept for a month longer than anything in it matters, so that a quiet time is not taken for a loss.

@@ -1,12 +1,15 @@
 -- The free tier's counter in Redis: the rules of `ledger.rs`, which says why they hold, in one script. Its
 -- parts are joined in `redis.rs`.
 --
--- KEYS  state (hash), open and settled slots (sorted sets by release time), the mark of a fresh provider
--- ARGV  operation, time or '' for the server's own, model, N, P, B, T, u (milliseconds), and to settle:
---       the slot's reservation time and number, the outcome, the provider's Retry-After in milliseconds
+-- KEYS  state (hash), open and settled slots (sorted sets by release time), the mark of a fresh provider,
+--       the line by number and by lease (sorted sets of message ids)
+-- ARGV  operation, time or '' for the server's own, model, N, P, B, T, u (milliseconds), and
+--       to reserve: the message's id, how long it would wait in milliseconds or ''
+--       to settle: the slot's reservation time and number, the outcome, the provider's Retry-After in
+--       milliseconds
 --
 -- Answers are whole numbers, the time first:
---   reserve  {time, 1, number, remaining, probes} or {time, 0, reason, reopens at}
+--   reserve  {time, 1, number, remaining, probes} or {time, 0, reason, reopens at} or {time, 2, ask again at}
 --   settle   {time}
 --   status   {time, used, remaining, window start, window end, reason or 0, reopens at}
 -- Reasons: 1 exhausted, 2 blocked, 3 failing.
@@ -14,7 +17,7 @@
 -- A call costs a fixed number of commands of O(log N), and removes every slot once. All numbers are whole
 -- and below 2^53, which is exact here.
 
-local STATE, OPEN, SETTLED, FRESH = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local STATE, OPEN, SETTLED, FRESH, LINE, LEASES = unpack(KEYS)
 local operation, model = ARGV[1], ARGV[3]
 local N, P, B, T, u = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local aligned, anchored = model == 'aligned', model == 'anchored'
@@ -45,6 +48,7 @@ end
 local FIELDS = {
   'seen', 'open_from', 'newest', 'block', 'cause', 'failures', 'probe',
   'earliest', 'since', 'witness', 'full', 'level', 'at', 'sure', 'doubt', 'open', 'settled',
+  'place', 'waiting',
 }
 -- Another server, or this one started anew, may know an old state that lacks the newest slots.
 local info = redis.pcall('INFO', 'server')
@@ -57,11 +61,12 @@ local open, settled = redis.call('ZCARD', OPEN), redis.call('ZCARD', SETTLED)
 
 -- A key may also be lost alone, when the server evicts: what is left is worth nothing then.
 if not state.seen or redis.call('HGET', STATE, 'server') ~= server or state.open ~= open or state.settled ~= settled then
-  redis.call('DEL', OPEN, SETTLED, STATE)
+  redis.call('DEL', OPEN, SETTLED, STATE, LINE, LEASES)
   open, settled = 0, 0
   state = {
     seen = now, open_from = now, newest = 0, failures = 0,
     earliest = 0, since = 0, level = N * P, at = now, sure = 0, doubt = 0,
+    place = 0, waiting = 0,
   }
   if redis.call('DEL', FRESH) == 0 then
     state.open_from = bucket and given_up(now) + P or release(given_up(now))
