@@ -20,5 +20,6 @@ mod settings;
 mod sign_on;
 mod tokens;
 mod transcript;
+mod waiting;
 
 use harness::TestApp;
