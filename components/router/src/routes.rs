@@ -126,9 +126,11 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
         let asked = message.is_ok().then(|| Asked { id: id.to_owned(), wait_until, needs_paid_key });
         let application = Application { token, message: asked };
         let asked_at = self.clock.now();
+        let mut counter_hung = false;
         let (caller, admitted) = match desk.admit(&application).await {
             Ok(entry) => (entry.caller, entry.admitted),
             Err(Refusal::Away(error)) => {
+                counter_hung = true;
                 (self.known_by_signature(application.token.as_deref()).await?, Some(Err(error)))
             }
             Err(refusal) => return Err(refusal),
@@ -140,6 +142,7 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
         let paid_access = caller.claims.paid_access;
         let dispatch = Dispatch { id, message: &message, paid_access, asked_at, wait_until };
         let mut routed = gateway.route(&dispatch, admitted).await;
+        routed.ending.counter_hung = counter_hung;
         self.unfinished.replace(Some(std::mem::take(&mut routed.ending)));
         Ok(routed)
     }

@@ -1,6 +1,6 @@
 //! The answers, from the stores.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use octo_core::{Clock, Entropy, HttpOut, KeyValue, Redis, StoreError};
 use octo_edge::{
@@ -10,18 +10,23 @@ use octo_edge::{
 use octo_gateway::{
     TierConfig,
     admission::{Admission, Admitted, Ending, PaidCall, PaidPass},
-    figures::Figures,
+    figures::{Fate, Figures, Tally},
     free_tier::{
         AnyFreeTier, AnySlot, Ask, FreeTier, Gate, KeyValueFreeTier, Outcome, RedisFreeTier, Status, Verdict,
         gate::{Pass, Permit},
     },
-    routing::Permission,
+    routing::{Permission, Reason},
 };
 
 use crate::desk::{Application, Asked, Desk, Entry, Refusal};
 
 /// How long the paid provider is left alone when it refuses a call without saying for how long.
 const PAID_PAUSE: Duration = Duration::from_secs(1);
+
+/// A Redis server that gave no answer in time is left alone for as long as a window lasts, within these
+/// bounds. What was asked of it may hang until it wakes: Spin ends no request by itself, and each holds an
+/// instance.
+const HANG_PAUSE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(10);
 
 /// [`Desk`] over stores that are asked right here.
 #[derive(Debug)]
@@ -62,14 +67,69 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
         }
     }
 
+    /// The gate before the Redis server. While it is closed nobody asks there, and one message finds out
+    /// whether the server answers again.
+    fn counter_gate(&self) -> Gate<'_, K> {
+        Gate::new(self.store, "counter", self.hang_pause())
+    }
+
+    fn hang_pause(&self) -> Duration {
+        self.config.limits.window.clamp(*HANG_PAUSE.start(), *HANG_PAUSE.end())
+    }
+
+    /// Asks the counter, unless it hangs.
+    async fn reserve(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
+        if self.redis.is_none() {
+            return self.tier().reserve(ask, self.clock.now()).await;
+        }
+        let gate = self.counter_gate();
+        let permit = match gate.read().await {
+            Ok(state) => gate.permit(&state, self.clock.now()).await,
+            Err(error) => Err(error),
+        };
+        // The key-value store may be away while Redis is there.
+        match permit.unwrap_or(Permit::Go(Pass::default())) {
+            Permit::Closed { .. } => Err(StoreError("the counter gave no answer and is left alone".into())),
+            Permit::Go(pass) => {
+                let verdict = self.tier().reserve(ask, self.clock.now()).await;
+                // It answered, if only with an error. That this cannot be noted costs the next a pause.
+                let _ = gate.answered(&pass).await;
+                verdict
+            }
+        }
+    }
+
+    /// Counts what became of a message.
+    async fn count(&self, tally: Tally) -> Result<(), StoreError> {
+        match unavailable(&tally) {
+            // The counter cannot be told.
+            Some(key) if self.redis.is_some() => self.store.increment(key, 1).await.map(|_| ()),
+            _ => self.tier().record(tally, self.clock.now()).await,
+        }
+    }
+
     async fn ask(&self, asked: &Asked, paid_access: bool) -> Result<Admitted, StoreError> {
         let ask = Ask { id: asked.id.clone(), first: true, wait_until: asked.wait_until };
-        let verdict = self.tier().reserve(&ask, self.clock.now()).await?;
+        let verdict = self.reserve(&ask).await?;
         let paid = match &verdict {
             Verdict::Closed(_) if paid_access => Some(self.paid_pass(asked.needs_paid_key).await),
             _ => None,
         };
         Ok(Admitted { permission: Permission::Tier(verdict), paid })
+    }
+}
+
+/// Where messages are counted that went without the counter: paid for, refused, failed.
+const UNCOUNTED: [&str; 3] =
+    ["gateway/uncounted/paid", "gateway/uncounted/refused", "gateway/uncounted/failed"];
+
+fn unavailable(tally: &Tally) -> Option<&'static str> {
+    let [paid, refused, failed] = UNCOUNTED;
+    match tally.fate {
+        Fate::Paid(Reason::CounterUnavailable) => Some(paid),
+        Fate::Refused(Reason::CounterUnavailable) => Some(refused),
+        Fate::Failed(Reason::CounterUnavailable) => Some(failed),
+        _ => None,
     }
 }
 
@@ -89,13 +149,26 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Local<'_,
     }
 
     async fn figures(&self) -> Result<Figures, StoreError> {
-        self.tier().figures(self.clock.now()).await
+        let mut figures = self.tier().figures(self.clock.now()).await?;
+        if self.redis.is_some() {
+            let total = &mut figures.total;
+            for (key, by_reason) in
+                UNCOUNTED.into_iter().zip([&mut total.paid, &mut total.refused, &mut total.failed])
+            {
+                // Looked for first, for reading a counter makes it.
+                if self.store.get(key).await?.is_some() {
+                    let messages = self.store.increment(key, 0).await?;
+                    *by_reason.entry(Reason::CounterUnavailable).or_default() += messages;
+                }
+            }
+        }
+        Ok(figures)
     }
 }
 
 impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Admission for Local<'_, K, R, H, C, E> {
     async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
-        self.tier().reserve(ask, self.clock.now()).await
+        self.reserve(ask).await
     }
 
     async fn paid_pass(&self, with_key: bool) -> PaidPass {
@@ -110,12 +183,15 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Admission for Loca
     }
 
     async fn finish(&self, ending: &Ending) -> Result<(), StoreError> {
-        let (tier, now) = (self.tier(), self.clock.now());
+        let now = self.clock.now();
         let counted = match (&ending.settle, ending.tally) {
-            (Some((slot, end)), tally) => tier.settle(slot, end, tally, now).await,
-            (None, Some(tally)) => tier.record(tally, now).await,
+            (Some((slot, end)), tally) => self.tier().settle(slot, end, tally, now).await,
+            (None, Some(tally)) => self.count(tally).await,
             (None, None) => Ok(()),
         };
+        if ending.counter_hung && self.redis.is_some() {
+            self.counter_gate().refused(now + self.hang_pause()).await?;
+        }
         match &ending.paid {
             Some(call) => self.paid_ended(call).await.and(counted),
             None => counted,

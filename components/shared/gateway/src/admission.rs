@@ -65,4 +65,6 @@ pub struct Ending {
     pub paid: Option<PaidCall>,
     /// What became of the message.
     pub tally: Option<Tally>,
+    /// Nobody answered in time whether it may go free.
+    pub counter_hung: bool,
 }
