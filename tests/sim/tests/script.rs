@@ -30,6 +30,19 @@ fn end(outcome: Outcome) -> End {
     End { outcome, told: Told::default() }
 }
 
+/// What an answer may tell; the date is relative to its end, in milliseconds.
+fn told() -> impl Strategy<Value = Told> {
+    let number = || prop::option::weighted(0.3, 0i64..8);
+    let reset = prop::option::of(0u64..12).prop_map(|seconds| seconds.map(Duration::from_secs));
+    let date = prop::option::weighted(0.3, prop_oneof![5 => -1_500i64..500, 1 => -60_000i64..60_000]);
+    (number(), number(), reset, date).prop_map(|(limit, remaining, reset, date)| Told {
+        limit,
+        remaining,
+        reset,
+        date: date.map(UnixMillis),
+    })
+}
+
 /// One step of a random history.
 #[derive(Clone, Debug)]
 enum Step {
@@ -39,7 +52,7 @@ enum Step {
     /// One of a few messages asks, and would wait for so many milliseconds.
     Queue(u8, i64),
     /// One of the calls under way ends.
-    Settle(prop::sample::Index, Outcome),
+    Settle(prop::sample::Index, Outcome, Told),
     Status,
     /// The server forgets everything.
     Flush,
@@ -64,7 +77,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (-3_000i64..30_000).prop_map(Step::Wait),
         20 => Just(Step::Reserve),
         15 => (0u8..6, -100i64..12_000).prop_map(|(id, patience)| Step::Queue(id, patience)),
-        15 => (any::<prop::sample::Index>(), outcome()).prop_map(|(call, outcome)| Step::Settle(call, outcome)),
+        15 => (any::<prop::sample::Index>(), outcome(), prop_oneof![Just(Told::default()), told()])
+            .prop_map(|(call, outcome, told)| Step::Settle(call, outcome, told)),
         3 => Just(Step::Status),
     ]
 }
@@ -110,10 +124,12 @@ fn same(redis: &RealRedis, model: WindowModel, calls: i64, vouched: bool, histor
                     under_way.push(slot);
                 }
             }
-            Step::Settle(call, outcome) if !under_way.is_empty() => {
+            Step::Settle(call, outcome, told) if !under_way.is_empty() => {
                 let slot = under_way.swap_remove(call.index(under_way.len()));
-                ledger.settle(kept.get_or_insert_with(|| made(now)), &slot, *outcome, now);
-                ready(tier.settle(&slot, &end(*outcome), None, now)).unwrap();
+                let date = told.date.map(|date| UnixMillis(now.0 + date.0));
+                let end = End { outcome: *outcome, told: Told { date, ..*told } };
+                ledger.settle(kept.get_or_insert_with(|| made(now)), &slot, &end, now);
+                ready(tier.settle(&slot, &end, None, now)).unwrap();
             }
             Step::Settle(..) => {}
             Step::Status => {

@@ -50,7 +50,11 @@ fn closed(verdict: Verdict) -> Closed {
 }
 
 fn settle(store: &FakeKeyValue, reservation: &Reservation, outcome: Outcome, now: UnixMillis) {
-    ready(KeyValueFreeTier::new(store, limits(10)).settle(reservation, &end(outcome), None, now)).unwrap();
+    tell(store, reservation, end(outcome), now);
+}
+
+fn tell(store: &FakeKeyValue, reservation: &Reservation, end: End, now: UnixMillis) {
+    ready(KeyValueFreeTier::new(store, limits(10)).settle(reservation, &end, None, now)).unwrap();
 }
 
 #[test]
@@ -170,10 +174,12 @@ fn after_a_block_one_probe_goes_and_its_answer_reopens_for_all() {
         assert_eq!(other.reason, ClosedReason::FreeBlocked);
     }
     settle(&store, &probe, Outcome::Answered, reopened + SECOND);
-    for _ in 0..9 {
+    // The refusal of the first call has halved the limit.
+    for _ in 0..4 {
         assert!(go(reserve(&store, 10, reopened + SECOND)).pass.lease.is_none());
     }
-    assert!(!store.keys().iter().any(|key| key.contains("probe") || key.ends_with("/gate")));
+    closed(reserve(&store, 10, reopened + SECOND));
+    assert!(!store.keys().iter().any(|key| key.contains("probe")));
 }
 
 #[test]
@@ -270,6 +276,84 @@ fn a_pause_that_ends_in_time_is_waited_for() {
     assert_eq!(wait(&store, 10, MIDDLE + SECOND, reopens), Verdict::Wait(reopens));
     closed(wait(&store, 10, MIDDLE + SECOND, MIDDLE + 59 * SECOND));
     assert!(go(wait(&store, 10, reopens, reopens)).pass.lease.is_some());
+}
+
+fn answered(told: Told) -> End {
+    End { outcome: Outcome::Answered, told }
+}
+
+#[test]
+fn answers_that_confirm_the_limit_cost_nothing() {
+    let store = FakeKeyValue::default();
+    let slots: Vec<_> = (0..10).map(|_| go(reserve(&store, 10, MIDDLE))).collect();
+    store.calls.set(0);
+    // They may arrive in any order, and the last to arrive are told least.
+    for (remaining, slot) in slots.iter().rev().enumerate() {
+        let told = Told {
+            limit: Some(10),
+            remaining: Some(9 - remaining as i64),
+            reset: Some(30 * SECOND),
+            date: Some(MIDDLE),
+        };
+        tell(&store, slot, answered(told), MIDDLE + SECOND);
+    }
+    // Where the number of a slot alone leaves it open, the counter is read: a `get` and the number.
+    assert!(store.calls.get() <= 2 * 9, "{}", store.calls.get());
+    assert!(!store.keys().iter().any(|key| key.ends_with("/gate")));
+}
+
+#[test]
+fn a_lower_limit_that_is_told_is_kept() {
+    let store = FakeKeyValue::default();
+    let slot = go(reserve(&store, 10, MIDDLE));
+    tell(&store, &slot, answered(Told { limit: Some(3), ..Told::default() }), MIDDLE);
+    go(reserve(&store, 10, MIDDLE));
+    go(reserve(&store, 10, MIDDLE));
+    closed(reserve(&store, 10, MIDDLE));
+    let status = ready(KeyValueFreeTier::new(&store, limits(10)).status(MIDDLE)).unwrap();
+    assert_eq!((status.limit, status.used, status.remaining), (3, 3, 0));
+}
+
+#[test]
+fn room_that_is_told_to_be_short_holds_for_the_window() {
+    let store = FakeKeyValue::default();
+    let slot = go(reserve(&store, 10, MIDDLE));
+    go(reserve(&store, 10, MIDDLE));
+    let told = Told { remaining: Some(1), reset: Some(20 * SECOND), ..Told::default() };
+    tell(&store, &slot, answered(told), MIDDLE);
+    // Two slots are held and one more call fits.
+    go(reserve(&store, 10, MIDDLE));
+    closed(reserve(&store, 10, MIDDLE + 20 * SECOND));
+    go(reserve(&store, 10, MIDDLE + 40 * SECOND));
+}
+
+#[test]
+fn a_provider_whose_clock_is_off_gets_its_own_windows_after_a_pause() {
+    let store = FakeKeyValue::default();
+    let slot = go(reserve(&store, 1, MIDDLE));
+    // 20 seconds ahead.
+    let date = Some(MIDDLE + 20 * SECOND);
+    tell(&store, &slot, answered(Told { date, ..Told::default() }), MIDDLE + SECOND);
+    // Between 19 and 21 s ahead, and twice the skew: its window ends by 60 - 18.5 s on our clock at the
+    // latest; what was reserved before may arrive until 6.25 s from now.
+    let paused = closed(reserve(&store, 1, MIDDLE + SECOND));
+    assert_eq!(paused.reason, ClosedReason::FreeBlocked);
+    assert_eq!(paused.reopens_at, UnixMillis(1_800_000_060_000 - 18_500));
+
+    let probe = go(reserve(&store, 1, paused.reopens_at));
+    settle(&store, &probe, Outcome::Answered, paused.reopens_at);
+    let next = closed(reserve(&store, 1, paused.reopens_at));
+    assert_eq!(next.reopens_at, paused.reopens_at + 60 * SECOND);
+}
+
+#[test]
+fn a_clock_within_the_skew_moves_nothing() {
+    let store = FakeKeyValue::default();
+    let slot = go(reserve(&store, 10, MIDDLE));
+    for date in [MIDDLE - SECOND, MIDDLE + SECOND] {
+        tell(&store, &slot, answered(Told { date: Some(date), ..Told::default() }), MIDDLE + SECOND);
+    }
+    assert!(!store.keys().iter().any(|key| key.ends_with("/gate")));
 }
 
 #[test]

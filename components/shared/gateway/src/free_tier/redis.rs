@@ -23,6 +23,7 @@ pub const SCRIPT: Script = Script::new(concat!(
     include_str!("script/state.lua"),
     include_str!("script/slots.lua"),
     include_str!("script/breaker.lua"),
+    include_str!("script/learned.lua"),
     include_str!("script/line.lua"),
     include_str!("script/operations.lua"),
 ));
@@ -116,11 +117,12 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
         let ask = [ask.id.clone(), patience.unwrap_or_default()];
         let (answer, ahead) = self.run("reserve", now, &ask).await?;
         match *answer.as_slice() {
-            [time, 1, number, remaining, probes] => Ok(Verdict::Go(Slot {
+            [time, 1, number, remaining, used, probes] => Ok(Verdict::Go(Slot {
                 // Stays on the server's clock: it goes back there.
                 reserved_at: UnixMillis(time),
                 number,
                 remaining,
+                used,
                 probes: probes == 1,
             })),
             [_, 0, reason, reopens_at] => {
@@ -144,9 +146,13 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
             Outcome::NotSent => ("not_sent", Duration::ZERO),
             Outcome::Unknown => ("unknown", Duration::ZERO),
         };
-        let slot = [slot.reserved_at.0.to_string(), slot.number.to_string()];
+        let told = end.told.within_reason();
+        let slot =
+            [slot.reserved_at.0, slot.number, slot.used, i64::from(slot.probes)].map(|n| n.to_string());
         let end = [outcome.to_owned(), millis(retry_after).to_string()];
-        let (answer, _) = self.run("settle", now, &[slot, end].concat()).await?;
+        let told = [told.limit, told.remaining, told.reset.map(millis), told.date.map(|date| date.0)]
+            .map(|number| number.map(|number| number.to_string()).unwrap_or_default());
+        let (answer, _) = self.run("settle", now, &[&slot[..], &end, &told].concat()).await?;
         if answer.len() == 1 { Ok(()) } else { Err(nonsense(&answer)) }
     }
 
@@ -161,8 +167,8 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
     async fn status(&self, now: UnixMillis) -> Result<Status, StoreError> {
         let (answer, ahead) = self.run("status", now, &[]).await?;
         match *answer.as_slice() {
-            [_, used, remaining, starts, ends, reason, reopens_at] => Ok(Status {
-                limit: self.limits.calls,
+            [_, limit, used, remaining, starts, ends, reason, reopens_at] => Ok(Status {
+                limit,
                 used,
                 remaining,
                 window_starts_at: UnixMillis(starts + ahead),
@@ -204,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_slot_keeps_the_servers_time_and_a_reopening_is_told_in_the_callers() {
-        let Ok(Verdict::Go(slot)) = reserve(&[5_000, 1, 7, 0, 1]) else { panic!("no slot") };
+        let Ok(Verdict::Go(slot)) = reserve(&[5_000, 1, 7, 0, 1, 1]) else { panic!("no slot") };
         assert_eq!((slot.reserved_at, slot.number, slot.probes), (UnixMillis(5_000), 7, true));
         let Ok(Verdict::Closed(closed)) = reserve(&[5_000, 0, 2, 5_900]) else { panic!("a slot") };
         assert_eq!(closed.reopens_at, NOW + Duration::from_millis(900));
@@ -213,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_is_no_slot() {
-        for answer in [&[][..], &[1], &[1, 1, 1], &[1, 0, 9, 1], &[1, 2, 1, 1, 1], &[1, 3, 1]] {
+        for answer in [&[][..], &[1], &[1, 1, 1], &[1, 0, 9, 1], &[1, 2, 1, 1, 1, 1], &[1, 3, 1]] {
             assert!(reserve(answer).is_err(), "{answer:?}");
         }
     }
