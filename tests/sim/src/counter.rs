@@ -34,7 +34,7 @@ impl Counter for Pure {
     }
 
     fn settle(&mut self, slot: &Slot, end: &End, now: UnixMillis) {
-        self.0.settle(&mut self.1, slot, end, now);
+        self.0.settle(&mut self.1, slot, end, None, now);
     }
 }
 

@@ -50,9 +50,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     Ask, Closed, ClosedReason, End, Limits, Outcome, Status, Verdict, WindowId, WindowModel,
     breaker::{Breaker, Cause},
+    history::History,
     learned::{Around, Learned},
     line::{self, Line},
+    oracle::Oracle,
 };
+use crate::figures::{Figures, Kind, Tally};
 
 /// A slot, as its holder knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -94,6 +97,8 @@ pub struct State {
     learned: Learned,
     /// The limit in force at `seen`.
     limit: i64,
+    oracle: Oracle,
+    history: History,
 }
 
 /// What is known of an anchored provider's window.
@@ -149,6 +154,8 @@ impl Ledger {
             line: Line::default(),
             learned: Learned::default(),
             limit: self.limits.calls,
+            oracle: Oracle::default(),
+            history: History::default(),
         }
     }
 
@@ -166,6 +173,9 @@ impl Ledger {
     /// Asks for a slot.
     pub fn reserve(&self, state: &mut State, ask: &Ask, asked: UnixMillis) -> Verdict<Slot> {
         let now = self.advance(state, asked);
+        if ask.first && !self.oracle_sends(state, now) {
+            self.count(state, Kind::Oracle, now);
+        }
         // Only the distance counts of the time until which it waits: it is on the caller's clock.
         let wait_until = ask.wait_until.map(|until| now + until.since(asked));
         let before = state.line.before(&ask.id);
@@ -213,8 +223,12 @@ impl Ledger {
     }
 
     /// Tells how the call with this slot ended.
-    pub fn settle(&self, state: &mut State, slot: &Slot, end: &End, now: UnixMillis) {
+    pub fn settle(&self, state: &mut State, slot: &Slot, end: &End, tally: Option<Tally>, now: UnixMillis) {
         let now = self.advance(state, now);
+        let blocked = matches!(end.outcome, Outcome::Refused { .. }).then_some(Kind::Blocked);
+        for kind in blocked.into_iter().chain(tally.into_iter().flat_map(Tally::kinds)) {
+            self.count(state, kind, now);
+        }
         let outcome = end.outcome;
         // A slot whose outcome is unknown counts as ending when it must have: it is held so already. One
         // whose end is told after its time is gone.
@@ -252,6 +266,30 @@ impl Ledger {
                 }
             }
         }
+    }
+
+    /// Counts what became of a message that holds no slot.
+    pub fn record(&self, state: &mut State, tally: Tally, now: UnixMillis) {
+        let now = self.advance(state, now);
+        for kind in tally.kinds() {
+            self.count(state, kind, now);
+        }
+    }
+
+    /// What became of the messages so far.
+    pub fn figures(&self, state: &mut State, now: UnixMillis) -> Figures {
+        let now = self.advance(state, now);
+        state.history.figures(state.line.length(), now, self.limits.window)
+    }
+
+    fn count(&self, state: &mut State, kind: Kind, now: UnixMillis) {
+        state.history.count(kind, now, self.limits.window);
+    }
+
+    fn oracle_sends(&self, state: &mut State, now: UnixMillis) -> bool {
+        let (least, most) = state.learned.ahead(&self.limits);
+        let ahead = (least + most).div_euclid(2);
+        state.oracle.sends(self.model, &self.limits, state.limit, ahead, now)
     }
 
     fn leave_alone(&self, state: &mut State, until: UnixMillis) {

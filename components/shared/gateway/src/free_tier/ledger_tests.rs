@@ -63,7 +63,7 @@ impl Counter {
 
     /// The call ends, and its answer tells something.
     fn tell(&mut self, slot: &Slot, outcome: Outcome, told: Told, seconds: u64) {
-        self.0.settle(&mut self.1, slot, &End { outcome, told }, at(seconds));
+        self.0.settle(&mut self.1, slot, &End { outcome, told }, None, at(seconds));
     }
 
     fn status(&mut self, seconds: u64) -> Status {

@@ -12,15 +12,17 @@
 //! aligned to the clock. [`ledger`] decides for every [`WindowModel`], and [`redis`] lets a Redis server do
 //! the same in one script. [`breaker`] leaves a failing provider alone; [`gate`] is the same in a key-value
 //! store, for any provider. In [`line`] messages wait for a slot. What
-//! the provider's answers teach is [`learned`].
+//! the provider's answers teach is [`learned`]. The figures compare with an [`oracle`], and [`history`] keeps them.
 
 pub mod breaker;
 pub mod gate;
+pub mod history;
 pub mod key_value;
 pub mod learned;
 pub mod ledger;
 pub mod line;
 pub mod model;
+pub mod oracle;
 pub mod redis;
 pub mod window;
 

@@ -3,7 +3,8 @@
 local answer
 
 if operation == 'reserve' then
-  local id, patience = ARGV[9], tonumber(ARGV[10])
+  local id, patience = ARGV[10], tonumber(ARGV[11])
+  if ARGV[12] == '1' and not oracle_sends() then count(ORACLE) end
   local reason, reopens_at = closed()
   local ahead = before(id)
   -- A single probe; a lone call is one, too.
@@ -40,8 +41,10 @@ if operation == 'reserve' then
     end
   end
 elseif operation == 'settle' then
-  local s, number, used = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-  local probed, outcome, retry_after = ARGV[12] == '1', ARGV[13], tonumber(ARGV[14])
+  local s, number, used = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
+  local probed, outcome, retry_after = ARGV[13] == '1', ARGV[14], tonumber(ARGV[15])
+  if outcome == 'refused' then count(BLOCKED) end
+  tally(20)
   local slot = name(s, number)
   -- A slot whose outcome is unknown counts as ending when it must have: it is held so already.
   local was_held = outcome ~= 'unknown' and redis.call('ZREM', OPEN, slot) == 1
@@ -86,6 +89,11 @@ elseif operation == 'settle' then
   -- What was reserved before lies in windows that were taken to be elsewhere.
   if moved then refused(release(given_up(now))) end
   answer = { now }
+elseif operation == 'record' then
+  tally(10)
+  answer = { now }
+elseif operation == 'figures' then
+  answer = figures()
 else
   local reason, reopens_at = closed()
   local left = math.min(math.max(remaining(), 0), state.limit)

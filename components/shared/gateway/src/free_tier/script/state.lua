@@ -2,25 +2,32 @@
 -- parts are joined in `redis.rs`.
 --
 -- KEYS  state (hash), open and settled slots (sorted sets by release time), the mark of a fresh provider,
---       the line by number and by lease (sorted sets of message ids)
--- ARGV  operation, time or '' for the server's own, model, N, P, B, T, u (milliseconds), and
---       to reserve: the message's id, how long it would wait in milliseconds or ''
+--       the line by number and by lease (sorted sets of message ids), the figures (hash), the oracle's latest
+--       calls (list)
+-- ARGV  operation, time or '' for the server's own, model, N, P, B, T, u (milliseconds), how many kinds of
+--       things are counted, and
+--       to reserve: the message's id, how long it would wait in milliseconds or '', 1 when it asks first
+--       to record: the kinds to count
 --       to settle: the slot's reservation time, number, `used` and `probes`, the outcome, the provider's
---       Retry-After in milliseconds; of what its answer told, or '': q, r, t in milliseconds, its time
+--       Retry-After in milliseconds; of what its answer told, or '': q, r, t in milliseconds, its time; the kinds to
+--       count
 --
 -- Answers are whole numbers, the time first:
 --   reserve  {time, 1, number, remaining, used, probes}, {time, 0, reason, reopens at} or
 --            {time, 2, ask again at}
 --   settle   {time}
+--   record   {time}
+--   figures  {time, waiting, counts of all time, and for each window its start and counts}
 --   status   {time, limit, used, remaining, window start, window end, reason or 0, reopens at}
 -- Reasons: 1 exhausted, 2 blocked, 3 failing.
 --
 -- A call costs a fixed number of commands of O(log N), and removes every slot once. All numbers are whole
 -- and below 2^53, which is exact here.
 
-local STATE, OPEN, SETTLED, FRESH, LINE, LEASES = unpack(KEYS)
+local STATE, OPEN, SETTLED, FRESH, LINE, LEASES, FIGURES, RECENT = unpack(KEYS)
 local operation, model = ARGV[1], ARGV[3]
 local N, P, B, T, u = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local KINDS = tonumber(ARGV[9])
 local aligned, anchored = model == 'aligned', model == 'anchored'
 local bucket, counting = model == 'token_bucket', model == 'count_then_block'
 
@@ -43,6 +50,7 @@ local FIELDS = {
   'seen', 'open_from', 'newest', 'block', 'cause', 'failures', 'probe',
   'earliest', 'since', 'witness', 'full', 'level', 'at', 'sure', 'doubt', 'open', 'settled',
   'place', 'waiting', 'limit', 'told', 'room', 'room_until', 'cap', 'cap_until', 'least', 'most', 'moved_at',
+  'oracle_at', 'oracle_count',
 }
 -- Another server, or this one started anew, may know an old state that lacks the newest slots.
 local info = redis.pcall('INFO', 'server')
@@ -72,12 +80,12 @@ end
 
 -- A key may also be lost alone, when the server evicts: what is left is worth nothing then.
 if not state.seen or redis.call('HGET', STATE, 'server') ~= server or state.open ~= open or state.settled ~= settled then
-  redis.call('DEL', OPEN, SETTLED, STATE, LINE, LEASES)
+  redis.call('DEL', OPEN, SETTLED, STATE, LINE, LEASES, RECENT)
   open, settled = 0, 0
   state = {
     seen = now, open_from = now, newest = 0, failures = 0,
     earliest = 0, since = 0, level = N * P, at = now, sure = 0, doubt = 0,
-    place = 0, waiting = 0, limit = N,
+    place = 0, waiting = 0, limit = N, oracle_at = 0, oracle_count = 0,
   }
   if redis.call('DEL', FRESH) == 0 then
     state.open_from = bucket and given_up(now) + P or release(given_up(now))
