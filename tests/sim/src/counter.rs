@@ -34,7 +34,7 @@ impl Counter for Pure {
     }
 
     fn settle(&mut self, slot: &Slot, end: &End, now: UnixMillis) {
-        self.0.settle(&mut self.1, slot, end.outcome, now);
+        self.0.settle(&mut self.1, slot, end, None, now);
     }
 }
 
@@ -118,7 +118,7 @@ fn sent_or_not(now: UnixMillis, pause: UnixMillis, count: &mut i64, calls: i64) 
     if *count > calls {
         return closed(ClosedReason::FreeExhausted);
     }
-    Verdict::Go(Slot { reserved_at: now, number: 0, remaining: calls - *count, probes: false })
+    Verdict::Go(Slot { reserved_at: now, number: 0, remaining: calls - *count, used: *count, probes: false })
 }
 
 fn pause_after(outcome: Outcome, now: UnixMillis, block: Duration, pause: &mut UnixMillis) {

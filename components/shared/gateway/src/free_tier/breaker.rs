@@ -72,6 +72,11 @@ impl Breaker {
             self.until = None;
         }
     }
+
+    /// Whether a refusal is known that still stands at `now`.
+    pub fn refuses(&self, now: UnixMillis) -> bool {
+        self.cause == Cause::Refused && self.until.is_some_and(|until| now < until)
+    }
 }
 
 /// How long a provider is left alone after so many failures in a row.

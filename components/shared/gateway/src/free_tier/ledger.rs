@@ -19,7 +19,8 @@
 //!
 //! - **Sliding**, `release(c) = c + P`: a later call arrives at `a' >= s' >= c + P >= a + P`.
 //! - **Aligned**, `release(c)` = the end of the window that holds `c + u`, plus `u`. On the provider's clock
-//!   the call arrives by `c + u`, and a later one not before that window's end.
+//!   the call arrives by `c + u`, and a later one not before that window's end. When the provider's clock
+//!   was found to be off, other bounds stand for -u and u ([`learned`](super::learned)).
 //! - **Anchored**: the window that holds `a` began by `a <= c`, so it ends by `c + P`. Most slots leave
 //!   earlier, together. Let `g` be a time before which no window of the current *epoch* can have begun, and
 //!   `h` the end of the first call of the epoch that surely arrived (the *witness*). The witness's window
@@ -36,6 +37,10 @@
 //!   Of the released calls `sure` (modulo N) were counted and up to `doubt` more may have been. A call may
 //!   go when none of the held ones can have been an Nth, that is while `sure + doubt + held < N`, or when
 //!   none is held. Doubt stays until a refusal shows where the count stands: time tells nothing here.
+//!
+//! Where N is said, the limit in force is meant: what is [`learned`](super::learned) from the provider may be
+//! lower. For all models but one a lower limit is on the safe side whether true or not. *Count then block* alone counts modulo
+//! the limit, and so needs the true one, be it the operator's or the provider's word.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -43,10 +48,14 @@ use octo_core::{UnixMillis, time::millis};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ask, Closed, ClosedReason, Limits, Outcome, Status, Verdict, WindowId, WindowModel,
+    Ask, Closed, ClosedReason, End, Limits, Outcome, Status, Verdict, WindowId, WindowModel,
     breaker::{Breaker, Cause},
+    history::History,
+    learned::{Around, Learned},
     line::{self, Line},
+    oracle::Oracle,
 };
+use crate::figures::{Figures, Kind, Tally};
 
 /// A slot, as its holder knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,6 +66,9 @@ pub struct Slot {
     pub number: i64,
     /// Slots left after this one.
     pub remaining: i64,
+    /// Slots held when it was given, itself included: at least as many as the provider counts. 0 when that is
+    /// not known.
+    pub used: i64,
     /// Whether this is the single call that finds out if a block is over.
     pub probes: bool,
 }
@@ -82,6 +94,11 @@ pub struct State {
     bucket: Bucket,
     count: Count,
     line: Line,
+    learned: Learned,
+    /// The limit in force at `seen`.
+    limit: i64,
+    oracle: Oracle,
+    history: History,
 }
 
 /// What is known of an anchored provider's window.
@@ -132,9 +149,13 @@ impl Ledger {
             open: BTreeSet::new(),
             settled: BTreeSet::new(),
             epoch: Epoch::default(),
-            bucket: Bucket { level: self.brim(), at: now },
+            bucket: Bucket { level: self.brim(self.limits.calls), at: now },
             count: Count::default(),
             line: Line::default(),
+            learned: Learned::default(),
+            limit: self.limits.calls,
+            oracle: Oracle::default(),
+            history: History::default(),
         }
     }
 
@@ -144,7 +165,7 @@ impl Ledger {
     pub fn recovered(&self, now: UnixMillis) -> State {
         let over = match self.model {
             WindowModel::TokenBucket => self.given_up(now) + self.limits.window,
-            _ => self.release(self.given_up(now)),
+            _ => self.release(&Learned::default(), self.given_up(now)),
         };
         State { open_from: over, count: Count { sure: 0, doubt: self.limits.calls - 1 }, ..self.fresh(now) }
     }
@@ -152,6 +173,9 @@ impl Ledger {
     /// Asks for a slot.
     pub fn reserve(&self, state: &mut State, ask: &Ask, asked: UnixMillis) -> Verdict<Slot> {
         let now = self.advance(state, asked);
+        if ask.first && !self.oracle_sends(state, now) {
+            self.count(state, Kind::Oracle, now);
+        }
         // Only the distance counts of the time until which it waits: it is on the caller's clock.
         let wait_until = ask.wait_until.map(|until| now + until.since(asked));
         let before = state.line.before(&ask.id);
@@ -192,15 +216,24 @@ impl Ledger {
             state.breaker.until = Some(self.given_up(now));
             state.probe = Some(state.newest);
         }
-        state.open.insert((self.release(self.given_up(now)), now, state.newest));
-        let remaining = self.remaining(state).max(0);
-        Slot { reserved_at: now, number: state.newest, remaining, probes }
+        state.open.insert((self.release(&state.learned, self.given_up(now)), now, state.newest));
+        let remaining = self.remaining(state);
+        let used = if state.count.doubt > 0 { 0 } else { state.limit - remaining };
+        Slot { reserved_at: now, number: state.newest, remaining: remaining.max(0), used, probes }
     }
 
     /// Tells how the call with this slot ended.
-    pub fn settle(&self, state: &mut State, slot: &Slot, outcome: Outcome, now: UnixMillis) {
+    pub fn settle(&self, state: &mut State, slot: &Slot, end: &End, tally: Option<Tally>, now: UnixMillis) {
         let now = self.advance(state, now);
-        let id = (slot.reserved_at, slot.number);
+        let blocked = matches!(end.outcome, Outcome::Refused { .. }).then_some(Kind::Blocked);
+        for kind in blocked.into_iter().chain(tally.into_iter().flat_map(Tally::kinds)) {
+            self.count(state, kind, now);
+        }
+        let outcome = end.outcome;
+        // A slot whose outcome is unknown counts as ending when it must have: it is held so already. One
+        // whose end is told after its time is gone.
+        let held = outcome != Outcome::Unknown && state.take_open(slot);
+        let moved = self.learn(state, slot, held, end, now);
         let probe = state.probe == Some(slot.number);
         if probe {
             state.probe = None;
@@ -209,17 +242,15 @@ impl Ledger {
             Outcome::Answered => state.breaker.answered(probe),
             Outcome::Refused { retry_after } => {
                 let until = now + retry_after.unwrap_or_default().max(self.limits.block);
-                state.breaker.refused(until);
-                state.probe = None;
+                self.leave_alone(state, until);
             }
             Outcome::NotSent | Outcome::Unknown => state.breaker.failed(probe, now),
         }
-        if outcome == Outcome::Unknown {
-            // It counts as ending when it must have: the slot is held so already.
-            return;
+        if moved {
+            // What was reserved before lies in windows that were taken to be elsewhere.
+            self.leave_alone(state, self.release(&state.learned, self.given_up(now)));
         }
-        // A slot whose end is told after its time is gone already.
-        if !state.open.remove(&(self.release(self.given_up(slot.reserved_at)), id.0, id.1)) {
+        if !held {
             return;
         }
         match outcome {
@@ -227,9 +258,9 @@ impl Ledger {
             Outcome::Refused { .. } if self.model == WindowModel::CountThenBlock => {
                 self.restart_count(state, slot.reserved_at);
             }
-            Outcome::Refused { .. } => self.end(state, id, now),
+            Outcome::Refused { .. } => self.end(state, slot, now),
             Outcome::Answered => {
-                self.end(state, id, now);
+                self.end(state, slot, now);
                 if self.model == WindowModel::Anchored && slot.reserved_at >= state.epoch.since {
                     state.epoch.witness.get_or_insert(now);
                 }
@@ -237,16 +268,90 @@ impl Ledger {
         }
     }
 
+    /// Counts what became of a message that holds no slot.
+    pub fn record(&self, state: &mut State, tally: Tally, now: UnixMillis) {
+        let now = self.advance(state, now);
+        for kind in tally.kinds() {
+            self.count(state, kind, now);
+        }
+    }
+
+    /// What became of the messages so far.
+    pub fn figures(&self, state: &mut State, now: UnixMillis) -> Figures {
+        let now = self.advance(state, now);
+        state.history.figures(state.line.length(), now, self.limits.window)
+    }
+
+    fn count(&self, state: &mut State, kind: Kind, now: UnixMillis) {
+        state.history.count(kind, now, self.limits.window);
+    }
+
+    fn oracle_sends(&self, state: &mut State, now: UnixMillis) -> bool {
+        let (least, most) = state.learned.ahead(&self.limits);
+        let ahead = (least + most).div_euclid(2);
+        state.oracle.sends(self.model, &self.limits, state.limit, ahead, now)
+    }
+
+    fn leave_alone(&self, state: &mut State, until: UnixMillis) {
+        state.breaker.refused(until);
+        // Who probes now has no say any more.
+        state.probe = None;
+    }
+
+    /// Learns from what the provider told, and from a refusal. True when its windows turn out to lie
+    /// elsewhere.
+    fn learn(&self, state: &mut State, slot: &Slot, held: bool, end: &End, now: UnixMillis) -> bool {
+        let (limits, learned, told) = (&self.limits, &mut state.learned, end.told.within_reason());
+        if let Some(limit) = told.limit {
+            learned.limit_told(limits, limit);
+        }
+        // A provider that counts over any time has no window that r could be of.
+        if let Some(remaining) = told.remaining
+            && held
+            && self.model != WindowModel::CountThenBlock
+        {
+            let around = Around { used: slot.used, given_since: state.newest - slot.number };
+            learned.remaining_told(limits, &around, remaining, told.reset, now);
+        }
+        // A probe may be refused because the block lasts; so may be what was sent before it was known.
+        let refused = matches!(end.outcome, Outcome::Refused { .. });
+        if refused && held && slot.used > 0 && !slot.probes && !state.breaker.refuses(now) {
+            learned.refused(limits, slot.used, now);
+        }
+        let moved = self.model == WindowModel::Aligned
+            && told.date.is_some_and(|date| learned.date_told(limits, slot.reserved_at, date, now));
+        self.heed(state, now);
+        moved
+    }
+
+    /// Brings the limit in force at `now` to bear.
+    fn heed(&self, state: &mut State, now: UnixMillis) {
+        let limit = state.learned.limit(&self.limits, now);
+        let Count { sure, doubt } = state.count;
+        let lowered = self.model == WindowModel::CountThenBlock && limit < state.limit;
+        if lowered && sure + doubt + state.held() >= limit {
+            // The provider may have begun to count anew, and who knows when.
+            state.count = Count { sure: 0, doubt: limit - 1 };
+        }
+        // As many tokens are missing from a smaller bucket; an empty one is safe in any case.
+        let smaller = self.brim(state.limit - limit).max(0);
+        let level = state.bucket.level;
+        state.bucket.level = (level - smaller).max(level.min(0));
+        state.limit = limit;
+    }
+
     /// The state as people see it.
     pub fn status(&self, state: &mut State, now: UnixMillis) -> Status {
         let now = self.advance(state, now);
         let closed = self.closed(state, now);
-        let remaining = self.remaining(state).clamp(0, self.limits.calls);
+        let remaining = self.remaining(state).clamp(0, state.limit);
         let period = self.limits.window;
         let (window_starts_at, window_ends_at) = match self.model {
             WindowModel::Aligned => {
-                let window = WindowId::containing(now, period);
-                (window.start(period), window.end(period))
+                let (least, most) = state.learned.ahead(&self.limits);
+                let ahead = (least + most).div_euclid(2);
+                let window = WindowId::containing(UnixMillis(now.0 + ahead), period);
+                (UnixMillis(window.start(period).0 - ahead), UnixMillis(window.end(period).0 - ahead))
             }
             WindowModel::Anchored if state.held() > 0 => {
                 let epoch = state.epoch;
@@ -255,8 +360,8 @@ impl Ledger {
             _ => (now - period, state.first_release().unwrap_or(now)),
         };
         Status {
-            limit: self.limits.calls,
-            used: self.limits.calls - remaining,
+            limit: state.limit,
+            used: state.limit - remaining,
             remaining: if closed.is_some() { 0 } else { (remaining - state.line.length()).max(0) },
             window_starts_at,
             window_ends_at,
@@ -308,18 +413,19 @@ impl Ledger {
                 self.charge(state, gone);
             }
             self.refill(state, now);
-            return now;
-        }
-        let doubtful = release_until(&mut state.open, now);
-        let sure = release_until(&mut state.settled, now);
-        match self.model {
-            WindowModel::CountThenBlock => {
-                state.count.sure = (state.count.sure + sure) % self.limits.calls;
-                state.count.doubt = (state.count.doubt + doubtful).min(self.limits.calls);
+        } else {
+            let doubtful = release_until(&mut state.open, now);
+            let sure = release_until(&mut state.settled, now);
+            match self.model {
+                WindowModel::CountThenBlock => {
+                    state.count.sure = (state.count.sure + sure) % state.limit;
+                    state.count.doubt = (state.count.doubt + doubtful).min(state.limit);
+                }
+                WindowModel::Anchored => self.advance_epoch(state, now),
+                _ => {}
             }
-            WindowModel::Anchored => self.advance_epoch(state, now),
-            _ => {}
         }
+        self.heed(state, now);
         now
     }
 
@@ -338,18 +444,18 @@ impl Ledger {
     }
 
     /// A call that may have arrived ended at `now`.
-    fn end(&self, state: &mut State, (reserved_at, number): (UnixMillis, i64), now: UnixMillis) {
+    fn end(&self, state: &mut State, slot: &Slot, now: UnixMillis) {
         if self.model == WindowModel::TokenBucket {
             self.charge(state, now);
         } else {
-            state.settled.insert((self.release(now), reserved_at, number));
+            state.settled.insert((self.release(&state.learned, now), slot.reserved_at, slot.number));
         }
     }
 
     /// The provider was closed when a call reserved at `refused` arrived, so it counts from 0 when it opens.
     /// Calls that ended before are out of its count; of the others it is not known.
     fn restart_count(&self, state: &mut State, refused: UnixMillis) {
-        release_until(&mut state.settled, self.release(refused));
+        release_until(&mut state.settled, self.release(&state.learned, refused));
         state.open.append(&mut state.settled);
         state.count = Count::default();
     }
@@ -359,14 +465,15 @@ impl Ledger {
         state.bucket.level -= millis(self.limits.window);
     }
 
+    /// By the limit at the time it was last refilled, which is the lower one if it rises meanwhile.
     fn refill(&self, state: &mut State, at: UnixMillis) {
-        let flowed = millis(at.since(state.bucket.at)).min(millis(self.limits.window)) * self.limits.calls;
-        state.bucket.level = (state.bucket.level + flowed).min(self.brim());
+        let flowed = millis(at.since(state.bucket.at)).min(millis(self.limits.window)) * state.limit;
+        state.bucket.level = (state.bucket.level + flowed).min(self.brim(state.limit));
         state.bucket.at = state.bucket.at.max(at);
     }
 
-    fn brim(&self) -> i64 {
-        self.limits.calls.saturating_mul(millis(self.limits.window))
+    fn brim(&self, limit: i64) -> i64 {
+        limit.saturating_mul(millis(self.limits.window))
     }
 
     /// Slots that could be given now, if nothing is blocked.
@@ -375,10 +482,8 @@ impl Ledger {
             WindowModel::TokenBucket => {
                 state.bucket.level.div_euclid(millis(self.limits.window)) - state.held()
             }
-            WindowModel::CountThenBlock => {
-                self.limits.calls - state.count.sure - state.count.doubt - state.held()
-            }
-            _ => self.limits.calls - state.held(),
+            WindowModel::CountThenBlock => state.limit - state.count.sure - state.count.doubt - state.held(),
+            _ => state.limit - state.held(),
         }
     }
 
@@ -389,10 +494,10 @@ impl Ledger {
         match self.model {
             WindowModel::TokenBucket => {
                 let missing = (state.held() + 1) * millis(period) - state.bucket.level;
-                let flow = (missing + self.limits.calls - 1).div_euclid(self.limits.calls);
+                let flow = (missing + state.limit - 1).div_euclid(state.limit);
                 let full = UnixMillis(now.0 + flow);
-                // The bucket has no room for more tokens than N: one must be taken first.
-                if state.held() < self.limits.calls { full } else { full.max(first) }
+                // The bucket has no room for more tokens than its limit: one must be taken first.
+                if state.held() < state.limit { full } else { full.max(first) }
             }
             WindowModel::CountThenBlock => state.last_release().unwrap_or(now),
             WindowModel::Anchored => match state.epoch.witness {
@@ -409,11 +514,15 @@ impl Ledger {
     }
 
     /// When a call that ended at `c` can share no window with a new one.
-    fn release(&self, c: UnixMillis) -> UnixMillis {
-        let Limits { window, block, skew, .. } = self.limits;
+    fn release(&self, learned: &Learned, c: UnixMillis) -> UnixMillis {
+        let Limits { window, block, .. } = self.limits;
         match self.model {
             WindowModel::Sliding | WindowModel::Anchored => c + window,
-            WindowModel::Aligned => WindowId::containing(c + skew, window).end(window) + skew,
+            WindowModel::Aligned => {
+                let (least, most) = learned.ahead(&self.limits);
+                let window_of_c = WindowId::containing(UnixMillis(c.0 + most), window);
+                UnixMillis(window_of_c.end(window).0 - least)
+            }
             WindowModel::CountThenBlock => c + block,
             // Its token is taken then, and the slot is free.
             WindowModel::TokenBucket => c,
@@ -429,6 +538,13 @@ impl State {
 
     fn held(&self) -> i64 {
         i64::try_from(self.open.len() + self.settled.len()).unwrap_or(i64::MAX)
+    }
+
+    /// Takes the slot out of the open ones, if it is still there.
+    fn take_open(&mut self, slot: &Slot) -> bool {
+        let is_it = |(_, s, number): &&(_, _, _)| (*s, *number) == (slot.reserved_at, slot.number);
+        let found = self.open.iter().find(is_it).copied();
+        found.is_some_and(|found| self.open.remove(&found))
     }
 
     fn first_release(&self) -> Option<UnixMillis> {

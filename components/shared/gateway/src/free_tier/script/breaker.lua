@@ -4,6 +4,8 @@ local FAILURES, COOL_DOWN, LONGEST_COOL_DOWN = 5, 5000, 60000
 
 local function refused(until_time)
   state.failures = 0
+  -- Who probes now has no say any more.
+  state.probe = nil
   if not state.block or state.block < until_time then state.block, state.cause = until_time, 2 end
 end
 

@@ -3,7 +3,8 @@
 local answer
 
 if operation == 'reserve' then
-  local id, patience = ARGV[9], tonumber(ARGV[10])
+  local id, patience = ARGV[10], tonumber(ARGV[11])
+  if ARGV[12] == '1' and not oracle_sends() then count(ORACLE) end
   local reason, reopens_at = closed()
   local ahead = before(id)
   -- A single probe; a lone call is one, too.
@@ -20,7 +21,9 @@ if operation == 'reserve' then
     end
     redis.call('ZADD', OPEN, whole(release(given_up(now))), name(now, state.newest))
     open = open + 1
-    answer = { now, 1, state.newest, math.max(remaining(), 0), probes }
+    local left = remaining()
+    local used = state.doubt > 0 and 0 or state.limit - left
+    answer = { now, 1, state.newest, math.max(left, 0), used, probes }
   else
     local in_time
     if reason == 0 then
@@ -38,13 +41,17 @@ if operation == 'reserve' then
     end
   end
 elseif operation == 'settle' then
-  local s, number, outcome, retry_after = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], tonumber(ARGV[12])
+  local s, number, used = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
+  local probed, outcome, retry_after = ARGV[13] == '1', ARGV[14], tonumber(ARGV[15])
+  if outcome == 'refused' then count(BLOCKED) end
+  tally(20)
   local slot = name(s, number)
-  local probe = state.probe == number
-  if probe then state.probe = nil end
   -- A slot whose outcome is unknown counts as ending when it must have: it is held so already.
   local was_held = outcome ~= 'unknown' and redis.call('ZREM', OPEN, slot) == 1
   if was_held then open = open - 1 end
+  local probe = state.probe == number
+  local moved = learn(s, number, used, probed, was_held, outcome == 'refused')
+  if probe then state.probe = nil end
 
   local function finish()
     if bucket then
@@ -63,7 +70,6 @@ elseif operation == 'settle' then
     end
   elseif outcome == 'refused' then
     refused(now + math.max(retry_after, B))
-    state.probe = nil
     if was_held and counting then
       release_settled(release(s))
       local others = redis.call('ZRANGE', SETTLED, 0, -1, 'WITHSCORES')
@@ -80,19 +86,29 @@ elseif operation == 'settle' then
   else
     failed(probe)
   end
+  -- What was reserved before lies in windows that were taken to be elsewhere.
+  if moved then refused(release(given_up(now))) end
   answer = { now }
+elseif operation == 'record' then
+  tally(10)
+  answer = { now }
+elseif operation == 'figures' then
+  answer = figures()
 else
   local reason, reopens_at = closed()
-  local left = math.min(math.max(remaining(), 0), N)
+  local left = math.min(math.max(remaining(), 0), state.limit)
   local window_start, window_end = now - P, first_release()
   if window_end == math.huge then window_end = now end
   if aligned then
-    window_start = math.floor(now / P) * P
+    local least, most = ahead()
+    local middle = math.floor((least + most) / 2)
+    window_start = math.floor((now + middle) / P) * P - middle
     window_end = window_start + P
   elseif anchored and held() > 0 then
     window_start, window_end = state.earliest, (state.witness or state.earliest) + P
   end
-  answer = { now, N - left, reason == 0 and math.max(left - state.waiting, 0) or 0, window_start, window_end, reason, reopens_at }
+  local free = reason == 0 and math.max(left - state.waiting, 0) or 0
+  answer = { now, state.limit, state.limit - left, free, window_start, window_end, reason, reopens_at }
 end
 
 -- Kept for a month longer than anything in it matters, so that a quiet time is not taken for a loss.
