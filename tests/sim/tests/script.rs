@@ -70,6 +70,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         12 => Just(Outcome::Answered),
         3 => Just(Outcome::NotSent),
+        2 => Just(Outcome::Unused),
         3 => Just(Outcome::Unknown),
         1 => prop::option::of(0u64..20).prop_map(|seconds| Outcome::Refused {
             retry_after: seconds.map(Duration::from_secs)

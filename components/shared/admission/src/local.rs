@@ -62,7 +62,7 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
         let (gate, now) = (self.paid_gate(), self.clock.now());
         match call.outcome {
             Outcome::Answered => gate.answered(&call.pass).await,
-            Outcome::NotSent | Outcome::Unknown => gate.failed(&call.pass, now).await,
+            Outcome::NotSent | Outcome::Unused | Outcome::Unknown => gate.failed(&call.pass, now).await,
             Outcome::Refused { retry_after } => gate.refused(now + retry_after.unwrap_or(PAID_PAUSE)).await,
         }
     }

@@ -213,7 +213,7 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         if late > self.free.timeout / 2 {
             let error = StoreError(format!("it took {} ms to give a slot", late.as_millis()));
             routed.store_errors.push(error);
-            self.settle(slot, Outcome::NotSent, Told::default(), routed).await;
+            self.settle(slot, Outcome::Unused, Told::default(), routed).await;
             return Free::unknowable();
         }
         let key = self.free.key.as_deref();

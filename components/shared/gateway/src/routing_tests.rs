@@ -237,7 +237,7 @@ impl FreeTier for &SlowTier<'_> {
 fn a_slot_that_comes_too_late_is_given_back_and_not_used() {
     for (takes, outcome, provider) in [
         (Duration::from_millis(2_500), Outcome::Answered, FREE),
-        (Duration::from_millis(2_501), Outcome::NotSent, PAID),
+        (Duration::from_millis(2_501), Outcome::Unused, PAID),
     ] {
         let clock = FakeClock::at(NOW);
         let tier = SlowTier(&clock, takes, std::cell::RefCell::default());

@@ -73,6 +73,14 @@ impl Breaker {
         }
     }
 
+    /// A call that passed was not made at `now`, for no fault of the provider's. `probe`: it held the lease,
+    /// so that another must probe.
+    pub fn unused(&mut self, probe: bool, now: UnixMillis) {
+        if probe {
+            self.until = Some(now);
+        }
+    }
+
     /// Whether a refusal is known that still stands at `now`.
     pub fn refuses(&self, now: UnixMillis) -> bool {
         self.cause == Cause::Refused && self.until.is_some_and(|until| now < until)
@@ -104,6 +112,16 @@ mod tests {
         assert_eq!(failing(5).until, Some(NOW + COOL_DOWN));
         assert_eq!(failing(5).cause, Cause::Failing);
         assert_eq!(failing(64), failing(5), "calls sent before it closed add nothing");
+    }
+
+    #[test]
+    fn a_call_that_was_not_made_says_nothing_but_lets_another_probe() {
+        let mut breaker = failing(4);
+        breaker.unused(false, NOW);
+        assert_eq!(breaker, failing(4));
+        let mut breaker = failing(5);
+        breaker.unused(true, NOW);
+        assert_eq!(breaker, Breaker { until: Some(NOW), ..failing(5) });
     }
 
     #[test]

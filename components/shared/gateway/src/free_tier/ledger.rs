@@ -245,6 +245,7 @@ impl Ledger {
                 self.leave_alone(state, until);
             }
             Outcome::NotSent | Outcome::Unknown => state.breaker.failed(probe, now),
+            Outcome::Unused => state.breaker.unused(probe, now),
         }
         if moved {
             // What was reserved before lies in windows that were taken to be elsewhere.
@@ -254,7 +255,7 @@ impl Ledger {
             return;
         }
         match outcome {
-            Outcome::NotSent | Outcome::Unknown => {}
+            Outcome::NotSent | Outcome::Unused | Outcome::Unknown => {}
             Outcome::Refused { .. } if self.model == WindowModel::CountThenBlock => {
                 self.restart_count(state, slot.reserved_at);
             }

@@ -197,6 +197,9 @@ pub enum Outcome {
     },
     /// Provably never sent: the slot is given back.
     NotSent,
+    /// The call was not made, for no fault of the provider's: the slot came too late. It is given back, and
+    /// says nothing of the provider.
+    Unused,
     /// No telling whether or when the call arrived (timeout, broken connection, an error from somewhere on
     /// the way).
     Unknown,

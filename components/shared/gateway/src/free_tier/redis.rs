@@ -144,6 +144,7 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
             Outcome::Answered => ("answered", Duration::ZERO),
             Outcome::Refused { retry_after } => ("refused", retry_after.unwrap_or_default()),
             Outcome::NotSent => ("not_sent", Duration::ZERO),
+            Outcome::Unused => ("unused", Duration::ZERO),
             Outcome::Unknown => ("unknown", Duration::ZERO),
         };
         let told = end.told.within_reason();

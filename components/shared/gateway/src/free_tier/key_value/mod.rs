@@ -129,7 +129,7 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
         let (unused, used): (Vec<WindowId>, Vec<_>) =
             reservation.windows.iter().partition(|window| match outcome {
                 Outcome::Answered => view.is_to_come(**window),
-                Outcome::NotSent => true,
+                Outcome::NotSent | Outcome::Unused => true,
                 Outcome::Refused { .. } | Outcome::Unknown => false,
             });
         self.give_back(unused.iter()).await?;
@@ -263,6 +263,7 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
                     state.breaker.refused(now + retry_after.unwrap_or_default().max(self.limits.block));
                 }
                 Outcome::NotSent | Outcome::Unknown => state.breaker.failed(probe, now),
+                Outcome::Unused => state.breaker.unused(probe, now),
             }
             if moved {
                 // What was reserved before is counted in windows that were taken to be elsewhere.

@@ -23,6 +23,10 @@ local function failed(probe)
   end
 end
 
+local function unused(probe)
+  if probe then state.block = now end
+end
+
 local function answered(probe)
   state.failures = 0
   if probe then state.block = nil end

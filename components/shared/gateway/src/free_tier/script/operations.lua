@@ -83,6 +83,8 @@ elseif operation == 'settle' then
     elseif was_held then
       finish()
     end
+  elseif outcome == 'unused' then
+    unused(probe)
   else
     failed(probe)
   end
