@@ -355,6 +355,34 @@ fn aligned_windows_move_to_where_the_providers_clock_has_them() {
 }
 
 #[test]
+fn the_figures_tell_every_end_and_what_the_oracle_could_not_send() {
+    use crate::{figures::Fate, routing::Reason};
+    let mut counter = Counter::new(WindowModel::Aligned, 1);
+    let slot = counter.go(0);
+    let free = Tally { fate: Fate::Free, waited: true };
+    counter.0.settle(
+        &mut counter.1,
+        &slot,
+        &End { outcome: ANSWERED, told: Told::default() },
+        Some(free),
+        at(1),
+    );
+    counter.closed(1);
+    counter.0.record(&mut counter.1, Tally { fate: Fate::Paid(Reason::FreeExhausted), waited: false }, at(1));
+    let slot = counter.go(61);
+    counter.settle(&slot, Outcome::Refused { retry_after: None }, 62);
+
+    let figures = counter.0.figures(&mut counter.1, at(63));
+    let starts: Vec<_> = figures.windows.iter().map(|window| window.starts_at).collect();
+    assert_eq!(starts, [at(60), START]);
+    assert_eq!(figures.windows[0].counts.blocked, 1);
+    let first = &figures.windows[1].counts;
+    assert_eq!((first.free, first.waited, first.not_free(), first.oracle, first.regret()), (1, 1, 1, 1, 0));
+    assert_eq!((figures.total.free, figures.total.blocked, figures.waiting), (1, 1, 0));
+    assert_eq!(counter.0.figures(&mut counter.1, at(60 * 60)).windows.len(), 1, "an hour of them is kept");
+}
+
+#[test]
 fn a_lost_state_stays_closed_until_what_it_knew_is_over() {
     for (model, until) in [
         (WindowModel::Sliding, 65),

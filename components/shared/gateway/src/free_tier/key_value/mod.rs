@@ -18,7 +18,11 @@
 //!
 //! # Cost
 //! A free call takes two store calls (read the [gate](super::gate), increment the window), four near a
-//! boundary. Nothing is written when it settles, except near a boundary or when it did not go well.
+//! boundary. Nothing is written when it settles, except near a boundary or when it did not go well. A message
+//! that does not go free is counted with one call more.
+
+mod view;
+mod windows;
 
 use octo_core::{KeyValue, StoreError, UnixMillis};
 
@@ -26,22 +30,11 @@ use super::{
     Ask, Closed, ClosedReason, End, FreeTier, Limits, Outcome, Reservation, Status, Verdict,
     gate::{Gate, GateState, Pass, Permit},
     learned::{Around, Learned},
-    window::{WindowId, touching},
+    window::WindowId,
 };
-use crate::figures::{Figures, Tally};
-
-const RECENT_KEY: &str = "gateway/free/recent";
-
-/// What is known of the provider at a time.
-#[derive(Clone, Copy, Debug)]
-struct View {
-    now: UnixMillis,
-    learned: Learned,
-    /// Calls per window.
-    limit: i64,
-    /// The least and the most that the provider's clock is ahead, in milliseconds.
-    ahead: (i64, i64),
-}
+use crate::figures::{Fate, Figures, Kind, Tally};
+use view::View;
+use windows::Windows;
 
 /// Slots taken for one call.
 struct Taken {
@@ -64,9 +57,8 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
         Self { store, limits }
     }
 
-    fn window_key(&self, window: WindowId) -> String {
-        // The length is part of the name: after a change of P the old counters mean other times.
-        format!("gateway/free/window/{}/{}", self.limits.window.as_secs(), window.0)
+    fn windows(&self) -> Windows<'a, K> {
+        Windows { store: self.store, period: self.limits.window }
     }
 
     /// What is learned from the provider stands in the record of its gate: one read for both.
@@ -74,27 +66,21 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
         Gate::new(self.store, "free", self.limits.timeout + self.limits.skew)
     }
 
-    fn view(&self, learned: Learned, now: UnixMillis) -> View {
-        let (limit, ahead) = (learned.limit(&self.limits, now), learned.ahead(&self.limits));
-        View { now, learned, limit, ahead }
-    }
-
     /// Takes a slot in every window that a call made now may fall in, or in none; then tells which is full.
     async fn take(&self, view: &View) -> Result<Result<Taken, WindowId>, StoreError> {
-        let windows = self.reachable(view, view.now);
-        let current = self.current(view);
+        let (windows, current) = (view.reachable(view.now), view.current());
         let mut taken = Taken { windows, used: 0, remaining: view.limit, starts_at: None };
         for (index, &window) in taken.windows.iter().enumerate() {
-            let count = self.increment(window, view).await?;
-            if count > view.limit {
-                if index > 0 || self.slots_may_return(window, view) {
+            let number = self.windows().take(window, view).await?;
+            if number > view.limit {
+                if index > 0 || view.slots_may_return(window) {
                     self.give_back(taken.windows.iter().take(index + 1)).await?;
                 }
                 return Ok(Err(window));
             }
-            taken.used = taken.used.max(count);
+            taken.used = taken.used.max(number);
             if window == current {
-                taken.remaining = view.limit - count;
+                taken.remaining = view.limit - number;
             }
         }
         Ok(Ok(taken))
@@ -111,88 +97,61 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
         view: &View,
     ) -> Result<Option<Taken>, StoreError> {
         let window = WindowId(full.0 + 1);
-        let starts_at = self.surely_begun(window, view);
-        let windows = self.reachable(view, starts_at);
+        let starts_at = view.surely_begun(window);
+        let windows = view.reachable(starts_at);
         if starts_at > wait_until || windows != [window] {
             return Ok(None);
         }
-        let count = self.increment(window, view).await?;
-        if count > view.limit {
+        let used = self.windows().take(window, view).await?;
+        if used > view.limit {
             self.give_back([window].iter()).await?;
             return Ok(None);
         }
-        let (used, remaining, starts_at) = (count, view.limit - count, Some(starts_at));
-        Ok(Some(Taken { windows, used, remaining, starts_at }))
-    }
-
-    async fn increment(&self, window: WindowId, view: &View) -> Result<i64, StoreError> {
-        let count = self.store.increment(&self.window_key(window), 1).await?;
-        if count == 1 {
-            self.forget_old_windows(window, self.current(view)).await?;
-        }
-        Ok(count)
-    }
-
-    /// Whether calls that began before `window` may still give back the slot they hold in it. Only then is
-    /// it worth taking a refused attempt out of a full counter again; later a full window stays full, and
-    /// every call that goes to paid saves a write. (A call that was never sent may give a slot back later
-    /// still; if the window is over-full by then, that one slot is lost.)
-    fn slots_may_return(&self, window: WindowId, view: &View) -> bool {
-        view.now <= self.surely_begun(window, view) + self.limits.timeout
-    }
-
-    /// The slots held in `window`. Reading a counter with `increment` creates it, and nobody would remove a
-    /// window that was only looked at: hence the `get` first.
-    async fn held(&self, window: WindowId) -> Result<i64, StoreError> {
-        let key = self.window_key(window);
-        match self.store.get(&key).await? {
-            None => Ok(0),
-            Some(_) => self.store.increment(&key, 0).await,
-        }
+        Ok(Some(Taken { windows, used, remaining: view.limit - used, starts_at: Some(starts_at) }))
     }
 
     async fn give_back(&self, windows: impl Iterator<Item = &WindowId>) -> Result<(), StoreError> {
         for &window in windows {
-            self.store.increment(&self.window_key(window), -1).await?;
+            self.windows().give_back(window).await?;
         }
         Ok(())
     }
 
-    /// The store has no expiry: the first call of a window removes the windows that are past.
-    /// `recent` holds the newest windows ever counted, so that idle times leave nothing behind.
-    async fn forget_old_windows(&self, newest: WindowId, current: WindowId) -> Result<(), StoreError> {
-        let text = self.store.get(RECENT_KEY).await?.unwrap_or_default();
-        let recent: Vec<i64> =
-            String::from_utf8_lossy(&text).split(' ').filter_map(|id| id.parse().ok()).collect();
-        let mut kept = vec![newest.0];
-        for id in recent {
-            // Keep the window before: calls that began in it may still settle.
-            if id < current.0 - 1 {
-                self.store.delete(&self.window_key(WindowId(id))).await?;
-            } else if !kept.contains(&id) {
-                kept.push(id);
-            }
+    /// Gives back the slots that the call surely did not use, and counts what it came to.
+    async fn clear(
+        &self,
+        reservation: &Reservation,
+        outcome: Outcome,
+        tally: Option<Tally>,
+        view: &View,
+    ) -> Result<(), StoreError> {
+        let windows = self.windows();
+        let (unused, used): (Vec<WindowId>, Vec<_>) =
+            reservation.windows.iter().partition(|window| match outcome {
+                Outcome::Answered => view.is_to_come(**window),
+                Outcome::NotSent => true,
+                Outcome::Refused { .. } | Outcome::Unknown => false,
+            });
+        self.give_back(unused.iter()).await?;
+        // A slot that is neither given back nor spent counts as a free call.
+        let free = usize::from(outcome == Outcome::Answered);
+        for &window in used.iter().skip(free) {
+            windows.spend(window, view).await?;
         }
-        let text: Vec<_> = kept.iter().map(i64::to_string).collect();
-        self.store.set(RECENT_KEY, text.join(" ").as_bytes()).await
+        if matches!(outcome, Outcome::Refused { .. }) {
+            windows.count(Kind::Blocked, view).await?;
+        }
+        match tally {
+            Some(tally) => self.count(tally, view).await,
+            None => Ok(()),
+        }
     }
 
-    /// The windows a call sent at `start` may arrive in.
-    fn reachable(&self, view: &View, start: UnixMillis) -> Vec<WindowId> {
-        let Limits { timeout, window, .. } = self.limits;
-        let (least, most) = view.ahead;
-        touching(UnixMillis(start.0 + least), UnixMillis(start.0 + most) + timeout, window).collect()
-    }
-
-    /// The window that the provider is taken to be in.
-    fn current(&self, view: &View) -> WindowId {
-        let (least, most) = view.ahead;
-        WindowId::containing(UnixMillis(view.now.0 + (least + most).div_euclid(2)), self.limits.window)
-    }
-
-    /// The first time at which it surely has begun.
-    fn surely_begun(&self, window: WindowId, view: &View) -> UnixMillis {
-        UnixMillis(window.start(self.limits.window).0 - view.ahead.0)
+    async fn count(&self, tally: Tally, view: &View) -> Result<(), StoreError> {
+        for kind in tally.kinds().filter(|kind| *kind != Kind::Fate(Fate::Free)) {
+            self.windows().count(kind, view).await?;
+        }
+        Ok(())
     }
 
     /// Brings what the end of a call teaches into the record of the gate. `held` is how many slots its
@@ -235,18 +194,10 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
         let mut held = reservation.used;
         if end.told.within_reason().remaining.is_some_and(|left| held + left < view.limit) {
             for &window in &reservation.windows {
-                held = held.max(self.held(window).await?);
+                held = held.max(self.windows().taken(window).await?);
             }
         }
         Ok(held)
-    }
-
-    /// When every call reserved before `now` is over and the windows it can have fallen in are, too.
-    fn all_over(&self, learned: Learned, now: UnixMillis) -> UnixMillis {
-        let view = self.view(learned, now);
-        let given_up = now + self.limits.timeout + self.limits.skew;
-        let last = WindowId::containing(UnixMillis(given_up.0 + view.ahead.1), self.limits.window);
-        self.surely_begun(WindowId(last.0 + 1), &view)
     }
 }
 
@@ -273,7 +224,7 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
                 return Ok(Verdict::Closed(Closed { reason: cause.into(), reopens_at: until }));
             }
         };
-        let view = self.view(state.note, now);
+        let view = View::new(self.limits, &state.note, now);
         let taken = match self.take(&view).await? {
             Ok(taken) => Ok(taken),
             // The probe must go now or leave it to another.
@@ -291,11 +242,11 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
                 remaining,
                 pass,
                 starts_at,
-                learned: view.learned,
+                learned: state.note,
             }),
             Err(full) => Verdict::Closed(Closed {
                 reason: ClosedReason::FreeExhausted,
-                reopens_at: self.surely_begun(WindowId(full.0 + 1), &view),
+                reopens_at: view.surely_begun(WindowId(full.0 + 1)),
             }),
         })
     }
@@ -304,20 +255,12 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
         &self,
         reservation: &Reservation,
         end: &End,
-        _tally: Option<Tally>,
+        tally: Option<Tally>,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
-        let view = self.view(reservation.learned, now);
+        let view = View::new(self.limits, &reservation.learned, now);
         let held = self.held_around(reservation, end, &view).await?;
-        match end.outcome {
-            Outcome::Answered => {
-                let arrived_by = UnixMillis(now.0 + view.ahead.1);
-                let later = |window: &&WindowId| window.start(self.limits.window) > arrived_by;
-                self.give_back(reservation.windows.iter().filter(later)).await?;
-            }
-            Outcome::NotSent => self.give_back(reservation.windows.iter()).await?,
-            Outcome::Refused { .. } | Outcome::Unknown => {}
-        }
+        self.clear(reservation, end.outcome, tally, &view).await?;
         let pass = &reservation.pass;
         let change = |state: &mut GateState<Learned>| {
             let moved = self.learn(state, reservation, held, end, now);
@@ -331,7 +274,7 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
             }
             if moved {
                 // What was reserved before is counted in windows that were taken to be elsewhere.
-                state.breaker.refused(self.all_over(state.note, now));
+                state.breaker.refused(View::new(self.limits, &state.note, now).all_over());
             }
         };
         // All is well, and was: the record need not even be read.
@@ -346,46 +289,45 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
         self.gate().change(change).await
     }
 
-    async fn record(&self, _tally: Tally, _now: UnixMillis) -> Result<(), StoreError> {
-        Ok(())
+    async fn record(&self, tally: Tally, now: UnixMillis) -> Result<(), StoreError> {
+        let learned = self.gate().read().await?.note;
+        self.count(tally, &View::new(self.limits, &learned, now)).await
     }
 
-    async fn figures(&self, _now: UnixMillis) -> Result<Figures, StoreError> {
-        Ok(Figures::default())
+    async fn figures(&self, now: UnixMillis) -> Result<Figures, StoreError> {
+        let learned = self.gate().read().await?.note;
+        self.windows().figures(&View::new(self.limits, &learned, now)).await
     }
 
     async fn status(&self, now: UnixMillis) -> Result<Status, StoreError> {
-        let period = self.limits.window;
         let GateState { breaker, note } = self.gate().read().await?;
-        let view = self.view(note, now);
-        let current = self.current(&view);
+        let view = View::new(self.limits, &note, now);
+        let current = view.current();
         let (mut used, mut remaining, mut closed) = (0, view.limit, None);
-        for window in self.reachable(&view, now) {
-            let held = self.held(window).await?.clamp(0, view.limit);
+        for window in view.reachable(now) {
+            let taken = self.windows().taken(window).await?.clamp(0, view.limit);
             if window == current {
-                used = held;
+                used = taken;
             }
-            remaining = remaining.min(view.limit - held);
-            if held == view.limit {
-                let reopens_at = self.surely_begun(WindowId(window.0 + 1), &view);
+            remaining = remaining.min(view.limit - taken);
+            if taken == view.limit {
+                let reopens_at = view.surely_begun(WindowId(window.0 + 1));
                 closed = Some(Closed { reason: ClosedReason::FreeExhausted, reopens_at });
             }
         }
         if let Some(reopens_at) = breaker.until.filter(|until| *until > now) {
             closed = Some(Closed { reason: breaker.cause.into(), reopens_at });
         }
-        let ahead = (view.ahead.0 + view.ahead.1).div_euclid(2);
         Ok(Status {
             limit: view.limit,
             used,
             remaining: if closed.is_some() { 0 } else { remaining },
-            window_starts_at: UnixMillis(current.start(period).0 - ahead),
-            window_ends_at: UnixMillis(current.end(period).0 - ahead),
+            window_starts_at: view.start(current),
+            window_ends_at: view.start(WindowId(current.0 + 1)),
             closed,
         })
     }
 }
 
 #[cfg(test)]
-#[path = "key_value_tests.rs"]
 mod tests;

@@ -7,7 +7,11 @@ use octo_core::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::free_tier::Told;
+use crate::{
+    figures::{Counts, WindowFigures},
+    free_tier::Told,
+    routing::Reason,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The middle of a window, far from any boundary.
@@ -264,7 +268,7 @@ fn booking_ahead_forgets_no_window_that_still_counts() {
     // The next window is full, so it books the one after that.
     let booked = go(wait(&store, 1, late, late + 90 * SECOND));
     assert_eq!(booked.windows, [WindowId(new.0 + 1)]);
-    assert_eq!([old, new].map(|window| ready(tier.held(window)).unwrap()), [0, 1]);
+    assert_eq!([old, new].map(|window| ready(tier.windows().taken(window)).unwrap()), [0, 1]);
 }
 
 #[test]
@@ -366,7 +370,101 @@ fn old_windows_are_forgotten() {
         ready(KeyValueFreeTier::new(&store, limits(10)).status(now)).unwrap();
     }
     let windows = store.keys().iter().filter(|key| key.contains("/window/")).count();
-    assert!(windows <= 2, "{:?}", store.keys());
+    assert!(windows <= 3, "{:?}", store.keys());
+}
+
+fn paid(reason: Reason) -> Tally {
+    Tally { fate: Fate::Paid(reason), waited: false }
+}
+
+const FREE: Tally = Tally { fate: Fate::Free, waited: false };
+
+#[test]
+fn a_free_call_is_counted_without_a_store_call_and_any_other_end_with_one() {
+    let store = FakeKeyValue::default();
+    let tier = KeyValueFreeTier::new(&store, limits(3));
+    let slots: Vec<_> = (0..3).map(|_| go(reserve(&store, 3, MIDDLE))).collect();
+    store.calls.set(0);
+    ready(tier.settle(&slots[0], &end(Outcome::Answered), Some(FREE), MIDDLE)).unwrap();
+    assert_eq!(store.calls.get(), 0);
+
+    let failed = Some(paid(Reason::FreeFailed));
+    ready(tier.settle(&slots[1], &end(Outcome::Unknown), failed, MIDDLE)).unwrap();
+    for _ in 0..2 {
+        closed(reserve(&store, 3, MIDDLE));
+        ready(tier.record(paid(Reason::FreeExhausted), MIDDLE)).unwrap();
+    }
+    store.calls.set(0);
+    let waited = Tally { fate: Fate::Refused(Reason::FreeExhausted), waited: true };
+    ready(tier.record(waited, MIDDLE)).unwrap();
+    assert!(store.calls.get() <= 7, "{}", store.calls.get());
+    store.calls.set(0);
+    ready(tier.record(waited, MIDDLE)).unwrap();
+    assert_eq!(store.calls.get(), 1 + 2, "the phase, and an increment each for the end and for the wait");
+
+    let figures = ready(tier.figures(MIDDLE)).unwrap();
+    let mut counts = Counts::default();
+    // The third slot is under way, and taken for a free call until it fails.
+    for (kind, times) in [
+        (Kind::Fate(Fate::Free), 2),
+        (Kind::Fate(Fate::Paid(Reason::FreeFailed)), 1),
+        (Kind::Fate(Fate::Paid(Reason::FreeExhausted)), 2),
+        (Kind::Fate(Fate::Refused(Reason::FreeExhausted)), 2),
+        (Kind::Waited, 2),
+        (Kind::Oracle, 4),
+    ] {
+        counts.add(kind, times);
+    }
+    assert_eq!(figures.total, counts);
+    assert_eq!(figures.windows, [WindowFigures { starts_at: MIDDLE - 30 * SECOND, counts }]);
+    assert_eq!(figures.total.regret(), 1, "the message whose free call was lost");
+}
+
+#[test]
+fn windows_that_are_over_are_put_away_with_their_counters() {
+    let store = FakeKeyValue::default();
+    let tier = KeyValueFreeTier::new(&store, limits(2));
+    let mut now = MIDDLE;
+    for _ in 0..70 {
+        let slot = go(reserve(&store, 2, now));
+        ready(tier.settle(&slot, &end(Outcome::Answered), Some(FREE), now)).unwrap();
+        ready(tier.record(paid(Reason::AllowanceUsed), now)).unwrap();
+        now = now + 60 * SECOND;
+    }
+    let figures = ready(tier.figures(now)).unwrap();
+    assert_eq!((figures.total.free, figures.total.not_free()), (70, 70));
+    assert!((59..=60).contains(&figures.windows.len()), "{}", figures.windows.len());
+    assert!(figures.windows.is_sorted_by(|newer, older| newer.starts_at > older.starts_at));
+    assert!(store.keys().len() < 12, "{:?}", store.keys());
+}
+
+#[test]
+fn a_block_without_calls_leaves_no_counters_behind() {
+    let store = FakeKeyValue::default();
+    let tier = KeyValueFreeTier::new(&store, limits(2));
+    for window in 0..30 {
+        ready(tier.record(paid(Reason::FreeBlocked), MIDDLE + window * 60 * SECOND)).unwrap();
+    }
+    assert!(store.keys().len() < 6, "{:?}", store.keys());
+    assert_eq!(ready(tier.figures(MIDDLE + 1_800 * SECOND)).unwrap().total.not_free(), 30);
+}
+
+#[test]
+fn a_fold_that_crashes_counts_no_window_twice() {
+    let store = FakeKeyValue::default();
+    let tier = KeyValueFreeTier::new(&store, limits(2));
+    let count = |window: u32| ready(tier.record(paid(Reason::FreeBlocked), MIDDLE + window * 60 * SECOND));
+    count(0).unwrap();
+    let before: Vec<_> =
+        store.keys().into_iter().map(|key| (key.clone(), ready(store.get(&key)).unwrap())).collect();
+    count(5).unwrap();
+    // As if it had crashed between writing the past and removing the counters.
+    for (key, value) in before {
+        ready(store.set(&key, &value.unwrap())).unwrap();
+    }
+    count(9).unwrap();
+    let total = ready(tier.figures(MIDDLE + 540 * SECOND)).unwrap().total;
+    assert_eq!(total.not_free(), 2, "window 5 is no longer in the index, as after a race");
 }
 
 #[test]
