@@ -379,7 +379,7 @@ fn the_figures_tell_every_end_and_what_the_oracle_could_not_send() {
     let first = &figures.windows[1].counts;
     assert_eq!((first.free, first.waited, first.not_free(), first.oracle, first.regret()), (1, 1, 1, 1, 0));
     assert_eq!((figures.total.free, figures.total.blocked, figures.waiting), (1, 1, 0));
-    assert_eq!(counter.0.figures(&mut counter.1, at(60 * 61)).windows.len(), 1, "an hour of them is kept");
+    assert_eq!(counter.0.figures(&mut counter.1, at(60 * 60)).windows.len(), 1, "an hour of them is kept");
 }
 
 #[test]
