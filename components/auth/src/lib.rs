@@ -20,15 +20,14 @@ use crate::routes::{Auth, MAX_BODY};
 
 #[spin_sdk::http_component]
 async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
-    serve("auth", MAX_BODY, incoming, out, async |request| {
-        let auth = Auth {
-            settings: SpinSettings,
-            sql: SpinSql::default(),
-            store: SpinKeyValue::default(),
-            clock: SpinClock,
-            entropy: SpinEntropy,
-        };
-        auth.handle(request).await
-    })
-    .await;
+    let auth = Auth {
+        settings: SpinSettings,
+        sql: SpinSql::default(),
+        store: SpinKeyValue::default(),
+        clock: SpinClock,
+        entropy: SpinEntropy,
+        keys_asked_for: false.into(),
+    };
+    serve("auth", MAX_BODY, incoming, out, async |request| auth.handle(request).await).await;
+    auth.finish().await;
 }

@@ -1,5 +1,7 @@
 //! The routes, each readable in one breath: who, what, do, answer.
 
+use std::cell::Cell;
+
 use http::{HeaderMap, Method, StatusCode, header};
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
 use octo_edge::{
@@ -25,6 +27,8 @@ pub(crate) struct Auth<S, D, K, C, E> {
     pub(crate) store: K,
     pub(crate) clock: C,
     pub(crate) entropy: E,
+    /// Somebody asked for the keys, and so has not found them in the shared store.
+    pub(crate) keys_asked_for: Cell<bool>,
 }
 
 impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E> {
@@ -51,6 +55,17 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
                 Some(_) => Err(respond::method_not_allowed("GET, PATCH")),
                 None => Err(respond::not_found()),
             },
+        }
+    }
+
+    /// Puts the keys where they were not found. Only after the answer: that store may be away, and then
+    /// nobody should wait for it.
+    pub(crate) async fn finish(&self) {
+        if self.keys_asked_for.get()
+            && let Ok(sign_on) = self.sign_on()
+        {
+            // The next who asks tries again.
+            let _unpublished = sign_on.publish_keys().await;
         }
     }
 
@@ -135,7 +150,8 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
     /// `GET /.well-known/jwks.json`
     async fn keys(&self) -> Result<Response, Problem> {
-        Ok(respond::json(StatusCode::OK, &self.sign_on()?.publish_keys().await?))
+        self.keys_asked_for.set(true);
+        Ok(respond::json(StatusCode::OK, &self.sign_on()?.keys().await?))
     }
 
     fn sign_on(&self) -> Result<SignOn<'_, D, K, C, E>, Problem> {
@@ -144,7 +160,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     }
 
     async fn caller(&self, request: &Request) -> Result<Caller, Problem> {
-        caller::authenticate(request.headers(), &self.store, self, &self.clock).await
+        caller::authenticate(caller::token(request.headers()), &self.store, self, &self.clock).await
     }
 
     async fn administrator(&self, request: &Request) -> Result<Caller, Problem> {
@@ -183,7 +199,7 @@ struct TokensBody<'a> {
 /// The keys are here: no other component has to be asked.
 impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> KeySource for Auth<S, D, K, C, E> {
     async fn jwks(&self) -> Option<Vec<u8>> {
-        let keys = self.sign_on().ok()?.publish_keys().await.ok()?;
+        let keys = self.sign_on().ok()?.keys().await.ok()?;
         Some(keys.to_string().into_bytes())
     }
 }

@@ -1,13 +1,14 @@
 //! What HTTP makes of the gateway's outcomes.
 
 use http::{HeaderName, HeaderValue, StatusCode};
+use octo_admission::Refusal;
 use octo_core::{Problem, UnixMillis};
 use octo_edge::{Response, exchange::LogFields, respond};
 use octo_gateway::{
     Config,
     free_tier::{Closed, ClosedReason, Limits, Status, WindowId, WindowModel},
     provider::Failure,
-    routing::{Provider, Reason, Routed, Unprocessed},
+    routing::{PaidFailure, Provider, Reason, Routed, Unprocessed},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -61,7 +62,7 @@ pub(crate) fn routed(
     config: &Config,
     now: UnixMillis,
 ) -> Result<Response, Problem> {
-    let limits = &config.limits;
+    let limits = &config.tier.limits;
     let mut log = LogFields::default().with("message", id);
     if let Some(failure) = &routed.free_failure {
         log = log.with("free_failure", failure.to_string());
@@ -80,7 +81,7 @@ pub(crate) fn routed(
             };
             let mut response = respond::json(StatusCode::OK, &body);
             if let Some(remaining) = processed.remaining {
-                let reset = match config.model {
+                let reset = match config.tier.model {
                     WindowModel::Aligned => WindowId::containing(now, limits.window).end(limits.window),
                     // Every slot held now is back by then, if not before.
                     _ => now + limits.window,
@@ -108,16 +109,25 @@ pub(crate) fn routed(
     }
 }
 
+/// The answer to a request that was not let in.
+pub(crate) fn refused(refusal: Refusal) -> Result<Response, Problem> {
+    match refusal {
+        Refusal::Problem(problem) => Err(problem),
+        Refusal::Answer(answer) => Ok(*answer),
+        Refusal::Away(error) => Err(error.into()),
+    }
+}
+
 /// The answer of `GET /messages/quota`.
 pub(crate) fn quota(status: &Status, config: &Config, now: UnixMillis) -> Response {
-    let limits = &config.limits;
-    let blocked = status.closed.filter(|closed| closed.reason == ClosedReason::FreeBlocked);
+    let limits = &config.tier.limits;
+    let blocked = status.closed.filter(|closed| closed.reason != ClosedReason::FreeExhausted);
     let body = QuotaBody {
         limit: status.limit,
         used: status.used,
         remaining: status.remaining,
         window: WindowBody {
-            model: config.model.name(),
+            model: config.tier.model.name(),
             seconds: limits.window.as_secs(),
             starts_at: status.window_starts_at.to_string(),
             ends_at: status.window_ends_at.to_string(),
@@ -149,11 +159,14 @@ fn add_rate_limit(response: &mut Response, limits: &Limits, remaining: i64, rese
 
 const HOW_TO_GET_PAID_ACCESS: &str =
     "With paid access the message would go to the paid provider: ask an administrator for it.";
+const LEFT_ALONE: &str = "failed or refused before and is left alone for a while";
+const NO_CREDENTIAL: &str = "was not asked, for its credential cannot be read";
 const SEND_AGAIN: &str = "The message was not processed for you; it is safe to send it again.";
 
 fn unprocessed_problem(unprocessed: Unprocessed, now: UnixMillis) -> Problem {
     match unprocessed {
         Unprocessed::Closed(closed) => closed_problem(closed, now),
+        Unprocessed::AllowanceUsed(refills_at) => allowance_problem(refills_at, now),
         Unprocessed::CounterUnavailable => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "counter-unavailable",
@@ -167,26 +180,53 @@ fn unprocessed_problem(unprocessed: Unprocessed, now: UnixMillis) -> Problem {
             format!("The free provider {failure}. {HOW_TO_GET_PAID_ACCESS} {SEND_AGAIN}"),
             json!([provider_failure("free", &failure)]),
             matches!(failure, Failure::Unreachable | Failure::Refused { .. }),
+            1,
         ),
-        Unprocessed::PaidFailed { paid, reason, free } => {
-            let mut failures = vec![provider_failure("paid", &paid)];
-            let free_part = match &free {
-                Some(failure) => {
-                    failures.insert(0, provider_failure("free", failure));
-                    format!("The free provider {failure}, and the")
-                }
-                None => "The free provider was not used, and the".to_owned(),
-            };
-            failed(
-                "providers-failed",
-                "No provider gave a result",
-                format!("{free_part} paid provider {paid}. {SEND_AGAIN}"),
-                json!(failures),
-                matches!(paid, Failure::Unreachable | Failure::Refused { .. }),
-            )
-            .with("reason", json!(reason))
-        }
+        Unprocessed::PaidFailed { paid, reason, free } => paid_problem(paid, reason, free, now),
     }
+}
+
+fn paid_problem(paid: PaidFailure, reason: Reason, free: Option<Failure>, now: UnixMillis) -> Problem {
+    let mut failures: Vec<Value> = free.iter().map(|failure| provider_failure("free", failure)).collect();
+    let free_part = match &free {
+        Some(failure) => format!("The free provider {failure}, and the"),
+        None => "The free provider was not used, and the".to_owned(),
+    };
+    let (paid_part, unasked, seconds) = match paid {
+        PaidFailure::Called(failure) => {
+            failures.push(provider_failure("paid", &failure));
+            let unasked = matches!(failure, Failure::Unreachable | Failure::Refused { .. });
+            (failure.to_string(), unasked, 1)
+        }
+        PaidFailure::LeftAlone(until) => {
+            failures.push(json!({ "provider": "paid", "failure": "left_alone", "detail": LEFT_ALONE }));
+            (LEFT_ALONE.to_owned(), true, until.seconds_from(now).max(1))
+        }
+        PaidFailure::NoCredential => {
+            failures.push(json!({ "provider": "paid", "failure": "no_credential", "detail": NO_CREDENTIAL }));
+            (NO_CREDENTIAL.to_owned(), true, 1)
+        }
+    };
+    let detail = format!("{free_part} paid provider {paid_part}. {SEND_AGAIN}");
+    let problem =
+        failed("providers-failed", "No provider gave a result", detail, json!(failures), unasked, seconds);
+    problem.with("reason", json!(reason))
+}
+
+fn allowance_problem(refills_at: UnixMillis, now: UnixMillis) -> Problem {
+    let seconds = refills_at.seconds_from(now).max(1);
+    let detail = format!(
+        "Your free messages of the day are used up; there are new ones in {seconds} s. {HOW_TO_GET_PAID_ACCESS}"
+    );
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "free-allowance-used",
+        "Your free messages of the day are used up",
+        detail,
+    )
+    .with("reason", json!(Reason::AllowanceUsed))
+    .with("refills_at", refills_at.to_string())
+    .retry_after(seconds)
 }
 
 fn closed_problem(closed: Closed, now: UnixMillis) -> Problem {
@@ -199,6 +239,11 @@ fn closed_problem(closed: Closed, now: UnixMillis) -> Problem {
             "free-provider-blocked",
             "The free provider takes no calls",
             "The free provider is closed for now",
+        ),
+        ClosedReason::FreeFailing => (
+            "free-provider-failing",
+            "The free provider gives no results",
+            "The free provider failed several times in a row and is left alone for a while",
         ),
     };
     let detail = format!("{what}; try again in {seconds} s. {HOW_TO_GET_PAID_ACCESS}");
@@ -215,9 +260,10 @@ fn failed(
     detail: String,
     failures: Value,
     unasked: bool,
+    seconds: u64,
 ) -> Problem {
     let status = if unasked { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_GATEWAY };
-    Problem::new(status, slug, title, detail).with("providers", failures).retry_after(1)
+    Problem::new(status, slug, title, detail).with("providers", failures).retry_after(seconds)
 }
 
 fn provider_failure(provider: &str, failure: &Failure) -> Value {

@@ -2,10 +2,12 @@
 //!
 //! - `POST /messages` routes one message.
 //! - `GET /messages/quota` shows the free tier.
+//! - `GET /messages/stats` and `GET /metrics` tell what became of the messages.
 //! - `GET /internal/settings` tells the run command whether the variables are right; no route leads there
 //!   from outside.
 //!
-//! The rules are `octo-gateway`; here is what HTTP makes of them.
+//! The rules are `octo-gateway`; the stores are asked through `octo-admission`; here is what HTTP makes of
+//! them.
 
 #![cfg(target_family = "wasm")]
 // The entry macro expands to the component's exported function.
@@ -14,23 +16,23 @@
 mod answers;
 mod routes;
 
-use octo_spin_kit::{SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinRedis, serve};
+use octo_spin_kit::{SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, serve};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 use crate::routes::{MAX_BODY, Router};
 
 #[spin_sdk::http_component]
 async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
-    serve("router", MAX_BODY, incoming, out, async |request| {
-        let router = Router {
-            settings: SettingsBlock::default(),
-            store: SpinKeyValue::default(),
-            http: SpinHttp,
-            clock: SpinClock,
-            entropy: SpinEntropy,
-            redis: SpinRedis::at,
-        };
-        router.handle(request).await
-    })
-    .await;
+    let router = Router {
+        settings: SettingsBlock::default(),
+        store: SpinKeyValue::default(),
+        http: SpinHttp,
+        clock: SpinClock,
+        entropy: SpinEntropy,
+        unfinished: None.into(),
+    };
+    serve("router", MAX_BODY, incoming, out, async |request| router.handle(request).await).await;
+    // The client has its answer and does not wait for this. Should it be cut off, a slot is held for longer
+    // than it must be.
+    router.finish().await;
 }

@@ -1,17 +1,23 @@
 //! The routes, each readable in one breath: who, what, do, answer.
 
+use std::cell::RefCell;
+
 use http::{Method, StatusCode};
-use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Redis, Settings, new_id};
+use octo_admission::{Application, Asked, Desk, Either, Local, Refusal, Remote};
+use octo_core::{
+    Clock, Entropy, HttpOut, KeyValue, Problem, Settings, UnixMillis, new_id,
+    ports::{NoKeyValue, NoRedis},
+};
 use octo_edge::{
-    Caller, Request, Response, ServiceKey,
+    Caller, Request, Response,
     body::Fields,
     caller::{self, AskAuth},
     respond,
 };
 use octo_gateway::{
     Config, Message,
-    free_tier::{FreeTier, KeyValueFreeTier, RedisFreeTier},
-    routing::{Gateway, Routed, Sender},
+    admission::{Admission, Ending},
+    routing::{Dispatch, Gateway, Routed},
 };
 use serde_json::json;
 
@@ -22,17 +28,17 @@ use crate::answers;
 pub(crate) const MAX_BODY: usize = 6 * octo_gateway::message::MAX_BYTES + 1024;
 
 /// The router on its ports.
-pub(crate) struct Router<S, K, H, C, E, R> {
+pub(crate) struct Router<S, K, H, C, E> {
     pub(crate) settings: S,
     pub(crate) store: K,
     pub(crate) http: H,
     pub(crate) clock: C,
     pub(crate) entropy: E,
-    /// The Redis server at an address.
-    pub(crate) redis: fn(String) -> R,
+    /// What the stores are to be told once the client has its answer.
+    pub(crate) unfinished: RefCell<Option<Ending>>,
 }
 
-impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy, R: Redis> Router<S, K, H, C, E, R> {
+impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H, C, E> {
     /// Answers one request.
     pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
         match (request.uri().path().trim_end_matches('/'), request.method()) {
@@ -45,51 +51,68 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy, R: Redis> Route
         }
     }
 
-    /// `POST /messages`
-    async fn send(&self, request: Request) -> Result<Response, Problem> {
-        let caller = self.caller(&request).await?;
-        let mut fields = Fields::read(request)?;
-        let message = fields.text("message", Message::new);
-        let message = fields.finish(message)?;
-
-        let config = Config::read(&self.settings)?;
-        let id = new_id(&self.clock, &self.entropy);
-        let sender = Sender { paid_access: caller.claims.paid_access };
-        let routed = match config.redis.clone().map(self.redis) {
-            Some(redis) => {
-                let tier = RedisFreeTier::new(&redis, config.model, config.limits);
-                self.route(&config, tier, sender, &id, &message).await
-            }
-            None => {
-                let tier = KeyValueFreeTier::new(&self.store, config.limits);
-                self.route(&config, tier, sender, &id, &message).await
-            }
-        };
-        answers::routed(&id, routed, &config, self.clock.now())
+    /// Tells the stores what is left to tell.
+    pub(crate) async fn finish(&self) {
+        let Some(ending) = self.unfinished.take() else { return };
+        let Ok(config) = Config::read(&self.settings) else { return };
+        if let Err(error) = self.desk(&config).finish(&ending).await {
+            println!("{}", json!({ "component": "router", "store_error": error.to_string() }));
+        }
     }
 
-    async fn route<T: FreeTier>(
+    /// `POST /messages`
+    async fn send(&self, request: Request) -> Result<Response, Problem> {
+        let token = caller::token(request.headers()).map(str::to_owned);
+        let config = Config::read(&self.settings)?;
+        let id = new_id(&self.clock, &self.entropy);
+        let message = read_message(request);
+        match self.dispatch(&config, token, &id, message, None).await {
+            Ok(routed) => answers::routed(&id, routed, &config, self.clock.now()),
+            Err(refusal) => answers::refused(refusal),
+        }
+    }
+
+    /// Lets the message in and sends it its way. A sender who is not known learns nothing about the message.
+    async fn dispatch(
         &self,
         config: &Config,
-        tier: T,
-        sender: Sender,
+        token: Option<String>,
         id: &str,
-        message: &Message,
-    ) -> Routed {
-        let gateway = Gateway { config, tier, http: &self.http, clock: &self.clock };
-        gateway.route(sender, id, message, async || self.paid_key(config).await).await
+        message: Result<Message, Problem>,
+        wait_until: Option<UnixMillis>,
+    ) -> Result<Routed, Refusal> {
+        let desk = self.desk(config);
+        let asked = message.is_ok().then(|| Asked { id: id.to_owned(), wait_until });
+        let application = Application { token, message: asked };
+        let asked_at = self.clock.now();
+        let (caller, admitted) = match desk.admit(&application).await {
+            Ok(entry) => (entry.caller, entry.admitted),
+            Err(Refusal::Away(error)) => {
+                (self.known_by_signature(application.token.as_deref()).await?, Some(Err(error)))
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        let message = message?;
+        let admitted = admitted.ok_or_else(Problem::internal)?;
+        let (free, paid, http, clock) = (&config.free, &config.paid, &self.http, &self.clock);
+        let gateway = Gateway { free, paid, admission: &desk, http, clock };
+        let paid_access = caller.claims.paid_access;
+        let dispatch = Dispatch { id, message: &message, paid_access, asked_at, wait_until };
+        let mut routed = gateway.route(&dispatch, admitted).await;
+        self.unfinished.replace(Some(std::mem::take(&mut routed.ending)));
+        Ok(routed)
     }
 
     /// `GET /messages/quota`
     async fn quota(&self, request: Request) -> Result<Response, Problem> {
-        self.caller(&request).await?;
         let config = Config::read(&self.settings)?;
-        let now = self.clock.now();
-        let status = match config.redis.clone().map(self.redis) {
-            Some(redis) => RedisFreeTier::new(&redis, config.model, config.limits).status(now).await?,
-            None => KeyValueFreeTier::new(&self.store, config.limits).status(now).await?,
-        };
-        Ok(answers::quota(&status, &config, now))
+        let desk = self.desk(&config);
+        let token = caller::token(request.headers()).map(str::to_owned);
+        if let Err(refusal) = desk.admit(&Application { token, message: None }).await {
+            return answers::refused(refusal);
+        }
+        let status = desk.status().await?;
+        Ok(answers::quota(&status, &config, self.clock.now()))
     }
 
     /// `GET /internal/settings`
@@ -102,15 +125,26 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy, R: Redis> Route
         Ok(respond::json(StatusCode::OK, &json!({ "settings": "right" })))
     }
 
-    async fn caller(&self, request: &Request) -> Result<Caller, Problem> {
-        caller::authenticate(request.headers(), &self.store, &AskAuth(&self.http), &self.clock).await
-    }
-
-    /// The operator's credential for the paid provider, or the key shared with our own.
-    async fn paid_key(&self, config: &Config) -> Result<Option<String>, octo_core::StoreError> {
-        match &config.paid.key {
-            Some(key) => Ok(Some(key.clone())),
-            None => ServiceKey::new(&self.store, "paid-provider").obtain(&self.entropy).await.map(Some),
+    /// The stores, asked right here if they are on this machine.
+    fn desk<'a>(&'a self, config: &'a Config) -> Either<'a, K, NoRedis, H, C, E> {
+        let Self { store, http, clock, entropy, .. } = self;
+        match config.tier.redis {
+            Some(_) => Either::Remote(Remote { http, timeout: config.admission_timeout }),
+            None => {
+                let config = &config.tier;
+                Either::Local(Local { config, store, redis: None, http, clock, entropy })
+            }
         }
     }
+
+    /// Who sends the request, without the shared store.
+    async fn known_by_signature(&self, token: Option<&str>) -> Result<Caller, Problem> {
+        caller::authenticate(token, &NoKeyValue, &AskAuth(&self.http), &self.clock).await
+    }
+}
+
+fn read_message(request: Request) -> Result<Message, Problem> {
+    let mut fields = Fields::read(request)?;
+    let message = fields.text("message", Message::new);
+    fields.finish(message)
 }

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Script, UnixMillis};
 
 /// The wall clock of this instance. Two instances may disagree by their clock skew.
@@ -35,7 +37,7 @@ pub trait Settings {
 }
 
 /// A store could not do what was asked: unreachable, full, or answering nonsense. The text is for the log.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("the store failed: {0}")]
 pub struct StoreError(pub String);
 
@@ -60,6 +62,44 @@ pub trait Redis {
     /// Runs `script`, which answers with whole numbers, in one round trip (two when the server has not seen
     /// it before). Not repeated after a failure: it may have run.
     async fn eval(&self, script: &Script, keys: &[String], args: &[String]) -> Result<Vec<i64>, StoreError>;
+}
+
+/// No Redis server, for a component that has none.
+#[derive(Clone, Copy, Debug)]
+pub enum NoRedis {}
+
+impl Redis for NoRedis {
+    async fn eval(&self, _: &Script, _: &[String], _: &[String]) -> Result<Vec<i64>, StoreError> {
+        match *self {}
+    }
+}
+
+/// No key-value store: it is away. For a component that must not wait for the one there is.
+#[derive(Clone, Copy, Debug)]
+pub struct NoKeyValue;
+
+impl NoKeyValue {
+    fn away<T>() -> Result<T, StoreError> {
+        Err(StoreError("it is not asked".into()))
+    }
+}
+
+impl KeyValue for NoKeyValue {
+    async fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Self::away()
+    }
+
+    async fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreError> {
+        Self::away()
+    }
+
+    async fn delete(&self, _: &str) -> Result<(), StoreError> {
+        Self::away()
+    }
+
+    async fn increment(&self, _: &str, _: i64) -> Result<i64, StoreError> {
+        Self::away()
+    }
 }
 
 /// A value in a SQL statement or row. Money is minor units in `Integer`, or decimal text; never a float.

@@ -8,6 +8,7 @@ use octo_token::{
     Claims, PublicKeys, Rejection, SessionRecord, Unverified,
     record::{JWKS_KEY, Vouched},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::cookie;
 
@@ -16,7 +17,7 @@ const JWKS_URL: &str = "http://auth.spin.internal/.well-known/jwks.json";
 const JWKS_LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(2), max_answer: 64 * 1024 };
 
 /// A caller with an accepted token.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Caller {
     /// The token's claims.
     pub claims: Claims,
@@ -55,19 +56,19 @@ pub fn token(headers: &HeaderMap) -> Option<&str> {
     }
 }
 
-/// Accepts or refuses the request's token.
+/// Accepts or refuses the [`token`] of a request.
 ///
 /// One read of the shared store in the common case: see `octo_token`. While the store is away nobody can
 /// know whether a session has ended, and the signature alone decides: messages must not be refused for the
 /// lack of a store, and a token lives for minutes.
 pub async fn authenticate(
-    headers: &HeaderMap,
+    token: Option<&str>,
     store: &impl KeyValue,
     source: &impl KeySource,
     clock: &impl Clock,
 ) -> Result<Caller, Problem> {
-    let token = Unverified::parse(token(headers).ok_or(Rejection::Missing).map_err(unauthorized)?)
-        .map_err(unauthorized)?;
+    let token =
+        Unverified::parse(token.ok_or(Rejection::Missing).map_err(unauthorized)?).map_err(unauthorized)?;
     token.claims.check(clock.now()).map_err(unauthorized)?;
 
     let vouched = match SessionRecord::read(store, &token.claims.sid).await {

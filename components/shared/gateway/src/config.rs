@@ -30,38 +30,65 @@ pub struct Endpoint {
 /// Everything the router is told by variables.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What the free provider allows.
-    pub limits: Limits,
-    /// How its windows lie in time.
-    pub model: WindowModel,
-    /// The address of the Redis server that counts, with its password; `None` for the key-value store.
-    pub redis: Option<String>,
+    /// The free tier.
+    pub tier: TierConfig,
     /// The free provider.
     pub free: Endpoint,
     /// The paid provider.
     pub paid: Endpoint,
+    /// How long the stores may take to admit a message, when they are asked through another component.
+    pub admission_timeout: Duration,
+}
+
+/// What the counter of free calls is told by variables.
+#[derive(Clone, Debug)]
+pub struct TierConfig {
+    /// What the free provider allows.
+    pub limits: Limits,
+    /// How its windows lie in time.
+    pub model: WindowModel,
+    /// The Redis server that counts; `None` for the key-value store.
+    pub redis: Option<RedisAddress>,
+    /// Free messages of one user in a UTC day; 0 for no such limit.
+    pub daily_per_user: i64,
 }
 
 impl Config {
     /// Reads and checks the router's variables.
     pub fn read(settings: &impl Settings) -> Result<Self, SettingError> {
-        let free = Endpoint::read(settings, "free_provider")?;
-        let paid = Endpoint::read(settings, "paid_provider")?;
+        Ok(Self {
+            tier: TierConfig::read(settings)?,
+            free: Endpoint::read(settings, "free_provider")?,
+            paid: Endpoint::read(settings, "paid_provider")?,
+            admission_timeout: milliseconds(settings, "store_timeout_ms", 10..=5_000)?,
+        })
+    }
+}
+
+impl TierConfig {
+    /// Reads and checks the variables of the free tier.
+    pub fn read(settings: &impl Settings) -> Result<Self, SettingError> {
         let limits = Limits {
             calls: number(settings, "free_limit", 1..=1_000_000_000)?,
             window: seconds(settings, "free_window_seconds", 1..=31 * 86_400)?,
             block: seconds(settings, "free_block_seconds", 0..=31 * 86_400)?,
-            timeout: free.timeout,
+            timeout: timeout(settings, "free_provider")?,
             skew: milliseconds(settings, "free_clock_skew_ms", 0..=60_000)?,
         };
-        let redis = redis_address(settings)?;
+        let redis = RedisAddress::read(settings)?;
         let model = window_model(settings)?;
         match redis {
             Some(_) => require_countable_by_script(model, &limits)?,
             None => require_countable_by_increment(model, &limits)?,
         }
-        Ok(Self { limits, model, redis, free, paid })
+        let daily_per_user = number(settings, "free_daily_per_user", 0..=1_000_000)?;
+        Ok(Self { limits, model, redis, daily_per_user })
     }
+}
+
+/// How long a call to `provider` may take.
+fn timeout(settings: &impl Settings, provider: &str) -> Result<Duration, SettingError> {
+    milliseconds(settings, &format!("{provider}_timeout_ms"), 10..=20_000)
 }
 
 const MODEL: &str = "free_window_model";
@@ -74,36 +101,50 @@ fn window_model(settings: &impl Settings) -> Result<WindowModel, SettingError> {
     })
 }
 
-/// The address in the variable, which `allowed_outbound_hosts` shares and which therefore has neither
-/// password nor path, with the password put in. For the same reason "none" has the form of an address: no
-/// released Spin takes an empty entry there, so the default is under `.invalid`, where no server is (RFC
-/// 6761, section 6.4).
-fn redis_address(settings: &impl Settings) -> Result<Option<String>, SettingError> {
-    const NAME: &str = "redis_url";
-    let address = text(settings, NAME)?;
-    let password = text(settings, "redis_password")?;
-    if address.is_empty() {
-        return Ok(None);
+/// The address of a Redis server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisAddress {
+    scheme: &'static str,
+    server: String,
+}
+
+impl RedisAddress {
+    /// The address in the variable `redis_url`. `allowed_outbound_hosts` shares it, so it has neither password nor
+    /// path; and "none" has the form of an address, for no released Spin takes an empty entry there: the
+    /// default is under `.invalid`, where no server is (RFC 6761, section 6.4).
+    fn read(settings: &impl Settings) -> Result<Option<Self>, SettingError> {
+        const NAME: &str = "redis_url";
+        let address = text(settings, NAME)?;
+        if address.is_empty() {
+            return Ok(None);
+        }
+        let parts = address.split_once("://");
+        let known = parts.and_then(|(scheme, server)| {
+            let scheme = ["redis", "rediss"].into_iter().find(|known| *known == scheme)?;
+            let port = server.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+            let authority: http::uri::Authority = server.parse().ok()?;
+            (port.is_some() && !authority.as_str().contains('@'))
+                .then(|| Self { scheme, server: server.to_owned() })
+        });
+        let Some(known) = known else {
+            let rule = "must be an address such as `redis://localhost:6379`, with the port and without a \
+                        password (`redis_password`) or a path";
+            return Err(SettingError::new(NAME, rule));
+        };
+        let host = known.server.split(':').next().unwrap_or_default();
+        Ok((!host.ends_with(".invalid")).then_some(known))
     }
-    let server = address.strip_prefix("redis://").map(|server| ("redis", server));
-    let server = server.or_else(|| address.strip_prefix("rediss://").map(|server| ("rediss", server)));
-    let plain = |(_, server): &(_, &str)| {
-        let port = server.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-        port.is_some() && server.parse::<http::uri::Authority>().is_ok_and(|it| !it.as_str().contains('@'))
-    };
-    let Some((scheme, server)) = server.filter(plain) else {
-        let rule = "must be an address such as `redis://localhost:6379`, with the port and without a \
-                    password (`redis_password`) or a path";
-        return Err(SettingError::new(NAME, rule));
-    };
-    if server.split(':').next().is_some_and(|host| host.ends_with(".invalid")) {
-        return Ok(None);
+
+    /// The address with the password of the variable `redis_password` put in, as clients take it.
+    pub fn login(&self, settings: &impl Settings) -> Result<String, SettingError> {
+        let Self { scheme, server } = self;
+        let password = text(settings, "redis_password")?;
+        if password.is_empty() {
+            return Ok(format!("{scheme}://{server}"));
+        }
+        let encoded: String = form_urlencoded::byte_serialize(password.as_bytes()).collect();
+        Ok(format!("{scheme}://:{}@{server}", encoded.replace('+', "%20")))
     }
-    if password.is_empty() {
-        return Ok(Some(address));
-    }
-    let encoded: String = form_urlencoded::byte_serialize(password.as_bytes()).collect();
-    Ok(Some(format!("{scheme}://:{}@{server}", encoded.replace('+', "%20"))))
 }
 
 /// With `increment` as the only atomic operation, just the aligned model can be counted exactly.
@@ -154,7 +195,7 @@ impl Endpoint {
         let origin = text(settings, &name("origin"))?;
         let path = text(settings, &name("path"))?;
         let key = text(settings, &name("key"))?;
-        let timeout = milliseconds(settings, &name("timeout_ms"), 10..=20_000)?;
+        let timeout = timeout(settings, provider)?;
         let message_field = text(settings, &name("message_field"))?;
         let response_pointer = text(settings, &name("response_pointer"))?;
 
@@ -214,6 +255,8 @@ pub(crate) mod tests {
             ("free_clock_skew_ms", "250"),
             ("redis_url", "redis://none.invalid:6379"),
             ("redis_password", ""),
+            ("free_daily_per_user", "0"),
+            ("store_timeout_ms", "1000"),
             ("free_provider_origin", "http://free-provider.spin.internal"),
             ("free_provider_path", "/process"),
             ("free_provider_key", ""),
@@ -236,7 +279,7 @@ pub(crate) mod tests {
     #[test]
     fn the_defaults_are_accepted() {
         let config = Config::read(&defaults()).unwrap();
-        assert_eq!(config.limits.calls, 50);
+        assert_eq!(config.tier.limits.calls, 50);
         assert_eq!(config.free.uri, "http://free-provider.spin.internal/process");
         assert_eq!(config.free.key, None);
         assert_eq!(config.paid.key.as_deref(), Some("k-1"));
@@ -272,7 +315,7 @@ pub(crate) mod tests {
         let redis = defaults().with("redis_url", "redis://localhost:6379");
         for model in WindowModel::ALL {
             let config = Config::read(&redis.clone().with("free_window_model", model.name())).unwrap();
-            assert_eq!(config.model, model);
+            assert_eq!(config.tier.model, model);
         }
         let refused = |model: &str, name: &str, value: &str| {
             let settings = redis.clone().with("free_window_model", model).with(name, value);
@@ -289,7 +332,9 @@ pub(crate) mod tests {
     fn the_address_of_redis_is_plain_and_the_password_is_put_in() {
         let address = |url: &str, password: &str| {
             let settings = defaults().with("redis_url", url).with("redis_password", password);
-            Config::read(&settings).map(|config| config.redis).map_err(|error| error.to_string())
+            let redis = Config::read(&settings).map(|config| config.tier.redis);
+            let login = redis.and_then(|redis| redis.map(|redis| redis.login(&settings)).transpose());
+            login.map_err(|error| error.to_string())
         };
         assert_eq!(address("", "unused"), Ok(None));
         assert_eq!(address("redis://none.invalid:6379", "unused"), Ok(None));

@@ -3,6 +3,7 @@
 //! - [`message`]: what a message is.
 //! - [`free_tier`]: the counter that keeps the free provider from ever seeing one call too many.
 //! - [`provider`]: one call to a provider, and what its answer means.
+//! - [`admission`]: what routing asks of the stores.
 //! - [`routing`]: free while it has room, paid otherwise.
 //! - [`figures`]: what became of the messages, counted for people.
 //! - [`config`]: the operator's variables, checked.
@@ -13,6 +14,7 @@
 // The ports are used with static dispatch on one thread: nothing needs `Send`.
 #![allow(async_fn_in_trait)]
 
+pub mod admission;
 pub mod config;
 pub mod figures;
 pub mod free_tier;
@@ -20,5 +22,5 @@ pub mod message;
 pub mod provider;
 pub mod routing;
 
-pub use config::Config;
+pub use config::{Config, TierConfig};
 pub use message::Message;

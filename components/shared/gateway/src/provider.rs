@@ -5,10 +5,14 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use octo_core::{HttpOut, SendError, UnixMillis, ports::CallLimits};
+use octo_core::{Clock, HttpOut, SendError, UnixMillis, ports::CallLimits};
 use serde_json::{Value, json};
 
-use crate::{Message, config::Endpoint, free_tier::Outcome};
+use crate::{
+    Message,
+    config::Endpoint,
+    free_tier::{Outcome, Told},
+};
 
 /// Largest answer read from a provider, in bytes: a message of the largest size with every byte escaped
 /// six-fold in JSON, and some room for what else a provider says.
@@ -68,6 +72,21 @@ pub fn outcome(result: &Result<String, Failure>) -> Outcome {
     }
 }
 
+/// What a call came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The provider's result.
+    pub result: Result<String, Failure>,
+    /// What its answer tells about its limit.
+    pub told: Told,
+}
+
+impl From<Failure> for Answer {
+    fn from(failure: Failure) -> Self {
+        Self { result: Err(failure), told: Told::default() }
+    }
+}
+
 /// Sends `message` under the id `id` to the provider at `endpoint`, with the credential `key` if it asks for
 /// one, and returns its result, or gives up after `timeout`.
 pub async fn call(
@@ -77,16 +96,19 @@ pub async fn call(
     id: &str,
     message: &Message,
     timeout: Duration,
-    now: UnixMillis,
-) -> Result<String, Failure> {
-    let request = request(endpoint, key, id, message).ok_or(Failure::Unreachable)?;
+    clock: &impl Clock,
+) -> Answer {
+    let Some(request) = request(endpoint, key, id, message) else { return Failure::Unreachable.into() };
     let limits = CallLimits { timeout, max_answer: MAX_ANSWER_BYTES };
     match http.send(request, limits).await {
-        Ok(response) => read(endpoint, &response, now),
-        Err(SendError::NotSent(_)) => Err(Failure::Unreachable),
-        Err(SendError::TimedOut) => Err(Failure::TimedOut),
-        Err(SendError::Broken(_)) => Err(Failure::Broken),
-        Err(SendError::TooLarge) => Err(Failure::Garbage),
+        Ok(response) => {
+            let now = clock.now();
+            Answer { result: read(endpoint, &response, now), told: Told::default() }
+        }
+        Err(SendError::NotSent(_)) => Failure::Unreachable.into(),
+        Err(SendError::TimedOut) => Failure::TimedOut.into(),
+        Err(SendError::Broken(_)) => Failure::Broken.into(),
+        Err(SendError::TooLarge) => Failure::Garbage.into(),
     }
 }
 
@@ -140,7 +162,7 @@ fn retry_after(value: &HeaderValue, now: UnixMillis) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::config::{Config, tests::defaults};
-    use octo_core::testing::{FakeHttp, ready};
+    use octo_core::testing::{FakeClock, FakeHttp, ready};
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 
@@ -154,8 +176,9 @@ mod tests {
             "id",
             &Message::new("hi".into()).unwrap(),
             config.free.timeout,
-            NOW,
+            &FakeClock::at(NOW),
         ))
+        .result
     }
 
     fn response(status: u16, retry_after: Option<&str>, body: &str) -> Response<Vec<u8>> {
@@ -172,7 +195,16 @@ mod tests {
         let http = FakeHttp::default().will(Ok(response(200, None, r#"{"response":"ih"}"#)));
         let message = Message::new("hi".into()).unwrap();
         assert_eq!(
-            ready(call(&http, &config.paid, Some("k-1"), "m-1", &message, config.paid.timeout, NOW)),
+            ready(call(
+                &http,
+                &config.paid,
+                Some("k-1"),
+                "m-1",
+                &message,
+                config.paid.timeout,
+                &FakeClock::at(NOW)
+            ))
+            .result,
             Ok("ih".into())
         );
         let seen = http.requests.borrow();

@@ -1,16 +1,22 @@
 //! Free while it has room, paid otherwise.
 //!
 //! # Invariant
-//! For one call of [`Gateway::route`] each provider is called at most once, and the free one only with a slot. Paid
-//! is called only for a sender with paid access, and only when free was closed, failed, or unknowable.
+//! For one call of [`Gateway::route`] each provider is called at most once, and the free one only with a
+//! slot. Paid is called only for a sender with paid access, and only when free was closed, failed, or
+//! unknowable.
 
-use octo_core::{Clock, HttpOut, StoreError};
+use std::time::Duration;
+
+use octo_core::{Clock, HttpOut, StoreError, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Config, Message,
-    free_tier::{Ask, Closed, ClosedReason, End, FreeTier, Outcome, Told, Verdict},
-    provider::{self, Failure},
+    Message,
+    admission::{Admission, Admitted, Ending, PaidCall, PaidPass},
+    config::Endpoint,
+    figures::{Fate, Tally},
+    free_tier::{AnySlot, Ask, Closed, ClosedReason, End, Outcome, Told, Verdict},
+    provider::{self, Answer, Failure},
 };
 
 /// Who processed a message.
@@ -61,6 +67,8 @@ pub struct Processed {
 pub enum Unprocessed {
     /// The free provider is closed, and the sender has no paid access.
     Closed(Closed),
+    /// The sender's free messages of the day are used up until the given time, and they have no paid access.
+    AllowanceUsed(UnixMillis),
     /// The free tier cannot be counted, and the sender has no paid access.
     CounterUnavailable,
     /// The free provider failed, and the sender has no paid access.
@@ -68,7 +76,7 @@ pub enum Unprocessed {
     /// The paid provider failed; the free one too, or was not called, for the given reason.
     PaidFailed {
         /// What the paid provider did.
-        paid: Failure,
+        paid: PaidFailure,
         /// Why the free provider was not used.
         reason: Reason,
         /// What the free provider did, when it was called.
@@ -76,129 +84,235 @@ pub enum Unprocessed {
     },
 }
 
-/// What a message's way was, and what went wrong with the counter on it.
+/// Why the paid provider gave no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PaidFailure {
+    /// It was called.
+    Called(Failure),
+    /// It failed or refused before and is left alone until then.
+    LeftAlone(UnixMillis),
+    /// Its credential could not be read.
+    NoCredential,
+}
+
+/// What a message's way was, and what went wrong with the stores on it.
 #[derive(Debug)]
 pub struct Routed {
     /// The end of it.
     pub result: Result<Processed, Unprocessed>,
     /// What the free provider did wrong, if it was called and failed. For the log.
     pub free_failure: Option<Failure>,
-    /// Failures of the counter's store. For the log; the answer does not depend on a lost settlement.
+    /// Failures of the stores. For the log; the answer does not depend on a lost settlement.
     pub store_errors: Vec<StoreError>,
+    /// Whether a provider may have seen the message.
+    pub sent: bool,
+    /// How long it waited in line for a free slot.
+    pub waited: Duration,
+    /// What the stores are to be told. Nothing is lost with it but money and figures, so it may follow the
+    /// answer.
+    pub ending: Ending,
 }
+
+/// A message and what routing must know of who sends it.
+#[derive(Clone, Debug)]
+pub struct Dispatch<'a> {
+    /// The message's id.
+    pub id: &'a str,
+    /// What is to be processed.
+    pub message: &'a Message,
+    /// Whether calls to the paid provider are made for its sender.
+    pub paid_access: bool,
+    /// When the counter was asked for the slot: what it took to answer is part of a call's time.
+    pub asked_at: UnixMillis,
+    /// Until when the sender would rather wait for a free slot than go without one.
+    pub wait_until: Option<UnixMillis>,
+}
+
+/// Longest pause of a message in line between two asks: a slot may come back early.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Shortest one.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// The gateway with what it works on.
 #[derive(Debug)]
-pub struct Gateway<'a, T, H, C> {
-    /// The operator's variables.
-    pub config: &'a Config,
-    /// The counter of free calls.
-    pub tier: T,
+pub struct Gateway<'a, A, H, C> {
+    /// The free provider.
+    pub free: &'a Endpoint,
+    /// The paid provider.
+    pub paid: &'a Endpoint,
+    /// The way to the stores.
+    pub admission: &'a A,
     /// The way to the providers.
     pub http: &'a H,
     /// This instance's clock.
     pub clock: &'a C,
 }
 
-impl<T: FreeTier, H: HttpOut, C: Clock> Gateway<'_, T, H, C> {
-    /// Routes `message` under the id `id` for `sender`. `paid_key` is asked for the paid provider's
-    /// credential only when that provider is called.
-    pub async fn route(
-        &self,
-        sender: Sender,
-        id: &str,
-        message: &Message,
-        paid_key: impl AsyncFnOnce() -> Result<Option<String>, StoreError>,
-    ) -> Routed {
-        let mut log =
-            Routed { result: Err(Unprocessed::CounterUnavailable), free_failure: None, store_errors: vec![] };
-        let reason = match self.try_free(id, message, &mut log).await {
-            Free::Processed(processed) => {
-                log.result = Ok(processed);
-                return log;
-            }
-            Free::Not(reason, _) if sender.paid_access => reason,
-            Free::Not(_, unprocessed) => {
-                log.result = Err(unprocessed);
-                return log;
-            }
+impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
+    /// Routes a message that was admitted.
+    pub async fn route(&self, dispatch: &Dispatch<'_>, admitted: Result<Admitted, StoreError>) -> Routed {
+        let mut routed = Routed {
+            result: Err(Unprocessed::CounterUnavailable),
+            free_failure: None,
+            store_errors: vec![],
+            sent: false,
+            waited: Duration::ZERO,
+            ending: Ending::default(),
         };
-        let paid = match paid_key().await {
-            Ok(key) => {
-                let endpoint = &self.config.paid;
-                let (key, timeout) = (key.as_deref(), endpoint.timeout);
-                provider::call(self.http, endpoint, key, id, message, timeout, self.clock.now()).await
-            }
-            Err(error) => {
-                log.store_errors.push(error);
-                Err(Failure::Unreachable)
-            }
+        let (permission, pass) = match admitted {
+            Ok(admitted) => (Ok(admitted.permission), admitted.paid),
+            Err(error) => (Err(error), None),
         };
-        let remaining = matches!(reason, Reason::FreeExhausted | Reason::FreeBlocked).then_some(0);
-        log.result = match paid {
-            Ok(response) => Ok(Processed { response, provider: Provider::Paid, reason, remaining }),
-            Err(paid) => Err(Unprocessed::PaidFailed { paid, reason, free: log.free_failure.clone() }),
+        let (fate, result) = match self.try_free(dispatch, permission, &mut routed).await {
+            Free::Processed(processed) => (Fate::Free, Ok(processed)),
+            Free::Not(reason, _) if dispatch.paid_access => {
+                let result = self.pay(dispatch, reason, pass, &mut routed).await;
+                (if result.is_ok() { Fate::Paid(reason) } else { Fate::Failed(reason) }, result)
+            }
+            Free::Not(reason, unprocessed) if routed.sent => (Fate::Failed(reason), Err(unprocessed)),
+            Free::Not(reason, unprocessed) => (Fate::Refused(reason), Err(unprocessed)),
         };
-        log
+        routed.ending.tally = Some(Tally { fate, waited: !routed.waited.is_zero() });
+        routed.result = result;
+        routed
     }
 
     /// Reserve, send, settle.
-    async fn try_free(&self, id: &str, message: &Message, log: &mut Routed) -> Free {
-        let asked = self.clock.now();
-        let slot =
-            match self.tier.reserve(&Ask { id: id.to_owned(), first: true, wait_until: None }, asked).await {
-                Ok(Verdict::Go(slot)) => slot,
-                Ok(Verdict::Wait(_)) => {
-                    return Free::Not(Reason::CounterUnavailable, Unprocessed::CounterUnavailable);
-                }
-                Ok(Verdict::Closed(closed)) => {
-                    return Free::Not(closed.reason.into(), Unprocessed::Closed(closed));
-                }
-                Err(error) => {
-                    log.store_errors.push(error);
-                    return Free::Not(Reason::CounterUnavailable, Unprocessed::CounterUnavailable);
-                }
-            };
-        let endpoint = &self.config.free;
+    async fn try_free(
+        &self,
+        dispatch: &Dispatch<'_>,
+        permission: Result<Permission, StoreError>,
+        routed: &mut Routed,
+    ) -> Free {
+        let (slot, asked_at) = match self.wait(dispatch, permission, routed).await {
+            Ok(given) => given,
+            Err(not) => return not,
+        };
         let called = self.clock.now();
         // The counter takes the call to be over within the timeout from its reservation: what the store took
         // to answer is part of that.
-        let waited = called.since(asked);
-        if waited > endpoint.timeout / 2 {
-            log.store_errors.push(StoreError(format!("it took {} ms to give a slot", waited.as_millis())));
-            log.store_errors.extend(
-                self.tier
-                    .settle(&slot, &End { outcome: Outcome::NotSent, told: Told::default() }, None, called)
-                    .await
-                    .err(),
-            );
-            return Free::Not(Reason::CounterUnavailable, Unprocessed::CounterUnavailable);
+        let late = called.since(slot.starts_at().unwrap_or(asked_at));
+        if late > self.free.timeout / 2 {
+            let error = StoreError(format!("it took {} ms to give a slot", late.as_millis()));
+            routed.store_errors.push(error);
+            self.settle(slot, Outcome::NotSent, Told::default(), routed).await;
+            return Free::unknowable();
         }
-        let (key, timeout) = (endpoint.key.as_deref(), endpoint.timeout - waited);
-        let result = provider::call(self.http, endpoint, key, id, message, timeout, called).await;
-        let settled = self
-            .tier
-            .settle(
-                &slot,
-                &End { outcome: provider::outcome(&result), told: Told::default() },
-                None,
-                self.clock.now(),
-            )
-            .await;
-        // A settlement that is lost leaves the slot held, which is safe.
-        log.store_errors.extend(settled.err());
+        let key = self.free.key.as_deref();
+        let timeout = self.free.timeout - late;
+        let Answer { result, told } =
+            provider::call(self.http, self.free, key, dispatch.id, dispatch.message, timeout, self.clock)
+                .await;
+        let outcome = provider::outcome(&result);
+        routed.sent |= outcome != Outcome::NotSent;
         match result {
-            Ok(response) => Free::Processed(Processed {
-                response,
-                provider: Provider::Free,
-                reason: Reason::FreeAvailable,
-                remaining: Some(T::remaining(&slot)),
-            }),
+            Ok(response) => {
+                let remaining = Some(slot.remaining());
+                routed.ending.settle = Some((slot, End { outcome, told }));
+                let (provider, reason) = (Provider::Free, Reason::FreeAvailable);
+                Free::Processed(Processed { response, provider, reason, remaining })
+            }
             Err(failure) => {
-                log.free_failure = Some(failure.clone());
+                // At once, before a paid call that may take its time: others must know of a refusal.
+                self.settle(slot, outcome, told, routed).await;
+                routed.free_failure = Some(failure.clone());
                 Free::Not(Reason::FreeFailed, Unprocessed::FreeFailed(failure))
             }
         }
+    }
+
+    /// The slot, and when it was asked for, as soon as there is one; or why there is none in time.
+    async fn wait(
+        &self,
+        dispatch: &Dispatch<'_>,
+        permission: Result<Permission, StoreError>,
+        routed: &mut Routed,
+    ) -> Result<(AnySlot, UnixMillis), Free> {
+        let began = dispatch.asked_at;
+        let mut asked_at = began;
+        let mut verdict = match permission {
+            Ok(Permission::Tier(verdict)) => Ok(verdict),
+            Ok(Permission::AllowanceUsed(refills_at)) => {
+                return Err(Free::Not(Reason::AllowanceUsed, Unprocessed::AllowanceUsed(refills_at)));
+            }
+            Err(error) => Err(error),
+        };
+        loop {
+            match verdict {
+                Ok(Verdict::Go(slot)) => {
+                    if let Some(starts_at) = slot.starts_at() {
+                        self.clock.sleep(starts_at.since(self.clock.now())).await;
+                        routed.waited = self.clock.now().since(began);
+                    }
+                    return Ok((slot, asked_at));
+                }
+                Ok(Verdict::Wait(until)) => {
+                    let pause = until.since(self.clock.now()).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+                    self.clock.sleep(pause).await;
+                    asked_at = self.clock.now();
+                    routed.waited = asked_at.since(began);
+                    // Past its time it is told so only if it asks without one.
+                    let wait_until = dispatch.wait_until.filter(|until| *until > asked_at);
+                    let ask = Ask { id: dispatch.id.to_owned(), first: false, wait_until };
+                    verdict = self.admission.again(&ask).await;
+                }
+                Ok(Verdict::Closed(closed)) => {
+                    return Err(Free::Not(closed.reason.into(), Unprocessed::Closed(closed)));
+                }
+                Err(error) => {
+                    routed.store_errors.push(error);
+                    return Err(Free::unknowable());
+                }
+            }
+        }
+    }
+
+    async fn pay(
+        &self,
+        dispatch: &Dispatch<'_>,
+        reason: Reason,
+        pass: Option<PaidPass>,
+        routed: &mut Routed,
+    ) -> Result<Processed, Unprocessed> {
+        let failed = |paid, routed: &Routed| {
+            Err(Unprocessed::PaidFailed { paid, reason, free: routed.free_failure.clone() })
+        };
+        let pass = match pass {
+            Some(pass) => pass,
+            None => self.admission.paid_pass().await,
+        };
+        let key = match (&self.paid.key, pass.key) {
+            (Some(key), _) => key.clone(),
+            (None, Ok(key)) => key,
+            (None, Err(error)) => {
+                routed.store_errors.push(error);
+                return failed(PaidFailure::NoCredential, routed);
+            }
+        };
+        let timeout = self.paid.timeout;
+        let Answer { result, .. } = provider::call(
+            self.http,
+            self.paid,
+            Some(&key),
+            dispatch.id,
+            dispatch.message,
+            timeout,
+            self.clock,
+        )
+        .await;
+        routed.sent |= provider::outcome(&result) != Outcome::NotSent;
+        routed.ending.paid = Some(PaidCall { outcome: provider::outcome(&result) });
+        let remaining = matches!(reason, Reason::FreeExhausted | Reason::FreeBlocked).then_some(0);
+        match result {
+            Ok(response) => Ok(Processed { response, provider: Provider::Paid, reason, remaining }),
+            Err(failure) => failed(PaidFailure::Called(failure), routed),
+        }
+    }
+
+    async fn settle(&self, slot: AnySlot, outcome: Outcome, told: Told, routed: &mut Routed) {
+        let ending = Ending { settle: Some((slot, End { outcome, told })), ..Ending::default() };
+        // A settlement that is lost leaves the slot held, which is safe.
+        routed.store_errors.extend(self.admission.finish(&ending).await.err());
     }
 }
 
@@ -209,6 +323,21 @@ enum Free {
     Not(Reason, Unprocessed),
 }
 
+impl Free {
+    fn unknowable() -> Self {
+        Free::Not(Reason::CounterUnavailable, Unprocessed::CounterUnavailable)
+    }
+}
+
+/// Whether a message may go free.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Permission {
+    /// As the counter of all messages says.
+    Tier(Verdict<AnySlot>),
+    /// Its sender's free messages of the day are used up until then.
+    AllowanceUsed(UnixMillis),
+}
+
 impl From<ClosedReason> for Reason {
     fn from(reason: ClosedReason) -> Self {
         match reason {
@@ -217,13 +346,6 @@ impl From<ClosedReason> for Reason {
             ClosedReason::FreeFailing => Reason::FreeFailing,
         }
     }
-}
-
-/// What routing must know of who sends a message.
-#[derive(Clone, Copy, Debug)]
-pub struct Sender {
-    /// Whether calls to the paid provider are made for them.
-    pub paid_access: bool,
 }
 
 #[cfg(test)]

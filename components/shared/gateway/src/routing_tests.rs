@@ -7,32 +7,76 @@ use octo_core::{
 };
 
 use super::*;
-use crate::{config::tests::defaults, free_tier::KeyValueFreeTier};
+use crate::{
+    Config,
+    config::tests::defaults,
+    free_tier::{FreeTier, KeyValueFreeTier, Reservation},
+};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_030_000);
-const PAYING: Sender = Sender { paid_access: true };
-const NOT_PAYING: Sender = Sender { paid_access: false };
+const PAYING: bool = true;
+const NOT_PAYING: bool = false;
 
-type Answer = Result<Response<Vec<u8>>, SendError>;
+type Sent = Result<Response<Vec<u8>>, SendError>;
 
-fn result(text: &str) -> Answer {
+fn result(text: &str) -> Sent {
     Ok(Response::new(format!(r#"{{"response":"{text}"}}"#).into_bytes()))
 }
 
-fn status(status: u16) -> Answer {
+fn status(status: u16) -> Sent {
     Ok(Response::builder().status(status).body(Vec::new()).unwrap())
 }
 
-/// Routes one message with the given provider answers to come, and tells who was called.
-fn send(store: &FakeKeyValue, sender: Sender, answers: Vec<Answer>) -> (Routed, Vec<String>) {
+/// The stores without a bound, as `octo-admission` asks them.
+struct Stores<'a, T>(T, &'a FakeClock);
+
+impl<T: FreeTier<Slot = Reservation>> Admission for Stores<'_, T> {
+    async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
+        Ok(self.0.reserve(ask, self.1.now()).await?.map(AnySlot::KeyValue))
+    }
+
+    async fn paid_pass(&self) -> PaidPass {
+        PaidPass { key: Ok("k".into()) }
+    }
+
+    async fn finish(&self, ending: &Ending) -> Result<(), StoreError> {
+        match &ending.settle {
+            Some((AnySlot::KeyValue(slot), end)) => {
+                self.0.settle(slot, end, ending.tally, self.1.now()).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Routes one message over `tier` with the given provider answers to come, and tells who was called.
+fn route<T: FreeTier<Slot = Reservation>>(
+    tier: T,
+    clock: &FakeClock,
+    paid_access: bool,
+    answers: Vec<Sent>,
+) -> (Routed, Vec<String>) {
     let config = Config::read(&defaults().with("free_limit", "1")).unwrap();
-    let tier = KeyValueFreeTier::new(store, config.limits);
     let http = answers.into_iter().fold(FakeHttp::default(), FakeHttp::will);
     let message = Message::new("abc".into()).unwrap();
-    let gateway = Gateway { config: &config, tier, http: &http, clock: &FakeClock::at(NOW) };
-    let routed = ready(gateway.route(sender, "id", &message, async || Ok(None)));
+    let admission = Stores(tier, clock);
+    let asked_at = clock.now();
+    let (free, paid) = (&config.free, &config.paid);
+    let gateway = Gateway { free, paid, admission: &admission, http: &http, clock };
+    let dispatch = Dispatch { id: "id", message: &message, paid_access, asked_at, wait_until: None };
+    let ask = Ask { id: "id".into(), first: true, wait_until: None };
+    let verdict = ready(admission.again(&ask));
+    let admitted = verdict.map(|verdict| Admitted { permission: Permission::Tier(verdict), paid: None });
+    let routed = ready(gateway.route(&dispatch, admitted));
+    ready(admission.finish(&routed.ending)).unwrap();
     let called = http.requests.borrow().iter().map(|r| r.uri().host().unwrap_or("").to_owned()).collect();
     (routed, called)
+}
+
+/// The same over the key-value store.
+fn send(store: &FakeKeyValue, paid_access: bool, answers: Vec<Sent>) -> (Routed, Vec<String>) {
+    let limits = Config::read(&defaults().with("free_limit", "1")).unwrap().tier.limits;
+    route(KeyValueFreeTier::new(store, limits), &FakeClock::at(NOW), paid_access, answers)
 }
 
 const FREE: &str = "free-provider.spin.internal";
@@ -96,7 +140,7 @@ fn a_slot_is_held_unless_the_call_was_never_sent() {
     ] {
         let store = FakeKeyValue::default();
         send(&store, NOT_PAYING, vec![answer.clone()]);
-        let limits = Config::read(&defaults()).unwrap().limits;
+        let limits = Config::read(&defaults()).unwrap().tier.limits;
         assert_eq!(
             ready(KeyValueFreeTier::new(&store, limits).status(NOW)).unwrap().used,
             held,
@@ -138,7 +182,7 @@ fn when_both_fail_the_message_is_reported_unprocessed_with_both_failures() {
     assert_eq!(
         routed.result,
         Err(Unprocessed::PaidFailed {
-            paid: Failure::TimedOut,
+            paid: PaidFailure::Called(Failure::TimedOut),
             reason: Reason::FreeFailed,
             free: Some(Failure::Status(500)),
         })
@@ -150,41 +194,48 @@ fn when_both_fail_the_message_is_reported_unprocessed_with_both_failures() {
 struct SlowTier<'a>(&'a FakeClock, Duration, std::cell::RefCell<Vec<Outcome>>);
 
 impl FreeTier for &SlowTier<'_> {
-    type Slot = ();
+    type Slot = Reservation;
 
-    fn remaining((): &()) -> i64 {
-        0
-    }
-
-    async fn reserve(&self, _now: UnixMillis) -> Result<Verdict<()>, StoreError> {
+    async fn reserve(&self, _ask: &Ask, _now: UnixMillis) -> Result<Verdict, StoreError> {
         self.0.advance(self.1);
-        Ok(Verdict::Go(()))
+        Ok(Verdict::Go(Reservation { windows: vec![], remaining: 0, probes: None, starts_at: None }))
     }
 
-    async fn settle(&self, (): &(), outcome: Outcome, _now: UnixMillis) -> Result<(), StoreError> {
-        self.2.borrow_mut().push(outcome);
+    async fn settle(
+        &self,
+        _: &Reservation,
+        end: &End,
+        _: Option<Tally>,
+        _: UnixMillis,
+    ) -> Result<(), StoreError> {
+        self.2.borrow_mut().push(end.outcome);
         Ok(())
     }
 
-    async fn status(&self, _now: UnixMillis) -> Result<crate::free_tier::Status, StoreError> {
+    async fn record(&self, _: Tally, _: UnixMillis) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn status(&self, _: UnixMillis) -> Result<crate::free_tier::Status, StoreError> {
+        Err(StoreError("not asked for".into()))
+    }
+
+    async fn figures(&self, _: UnixMillis) -> Result<crate::figures::Figures, StoreError> {
         Err(StoreError("not asked for".into()))
     }
 }
 
 #[test]
 fn a_slot_that_comes_too_late_is_given_back_and_not_used() {
-    let config = Config::read(&defaults()).unwrap();
     for (takes, outcome, provider) in [
         (Duration::from_millis(2_500), Outcome::Answered, FREE),
         (Duration::from_millis(2_501), Outcome::NotSent, PAID),
     ] {
         let clock = FakeClock::at(NOW);
         let tier = SlowTier(&clock, takes, std::cell::RefCell::default());
-        let http = FakeHttp::default().will(result("cba"));
-        let gateway = Gateway { config: &config, tier: &tier, http: &http, clock: &clock };
-        let message = Message::new("abc".into()).unwrap();
-        ready(gateway.route(PAYING, "id", &message, async || Ok(None))).result.unwrap();
+        let (routed, called) = route(&tier, &clock, PAYING, vec![result("cba")]);
+        routed.result.unwrap();
         assert_eq!(*tier.2.borrow(), [outcome]);
-        assert_eq!(http.requests.borrow()[0].uri().host(), Some(provider));
+        assert_eq!(called, [provider]);
     }
 }

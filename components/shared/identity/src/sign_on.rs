@@ -222,13 +222,16 @@ impl<'a, S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'a, S, K, C, E> {
         made.ok_or(Refusal::NoFirstAdministrator)
     }
 
-    /// The JWK Set, published anew for components that find none in the shared store. While the store is
-    /// away they ask here at every token, and must get their answer.
-    pub async fn publish_keys(&self) -> Result<Value, Refusal> {
+    /// The JWK Set, from the database alone: whoever asks has found none in the shared store, which may be
+    /// away.
+    pub async fn keys(&self) -> Result<Value, Refusal> {
         let keys = signing::load(&self.sql, self.config.signing_key.clone()).await?;
-        let set = jwks(&keys.public);
-        let _unpublished = self.publish(&set).await;
-        Ok(set)
+        Ok(jwks(&keys.public))
+    }
+
+    /// Puts the JWK Set into the shared store, where components look for it first.
+    pub async fn publish_keys(&self) -> Result<(), Refusal> {
+        Ok(self.publish(&self.keys().await?).await?)
     }
 
     async fn publish(&self, set: &Value) -> Result<(), StoreError> {

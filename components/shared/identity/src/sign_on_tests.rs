@@ -115,7 +115,7 @@ fn a_login_gives_a_token_that_the_store_vouches_for() {
     let claims = Unverified::parse(&tokens.access).unwrap().claims;
     assert_eq!((claims.sub.as_str(), claims.paid_access, claims.exp - claims.iat), ("1", false, 900));
     assert_eq!(scene.record(&tokens.access), Ok(octo_token::record::Vouched::Yes));
-    let keys = ready(scene.sign_on().publish_keys()).unwrap();
+    let keys = ready(scene.sign_on().keys()).unwrap();
     let keys = octo_token::PublicKeys::from_jwks(keys.to_string().as_bytes()).unwrap();
     assert_eq!(keys.verify(&Unverified::parse(&tokens.access).unwrap(), scene.clock.now()), Ok(()));
 }

@@ -184,14 +184,6 @@ enum Election {
 impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
     type Slot = Reservation;
 
-    fn remaining(slot: &Reservation) -> i64 {
-        slot.remaining
-    }
-
-    fn starts_at(slot: &Reservation) -> Option<UnixMillis> {
-        slot.starts_at
-    }
-
     async fn reserve(&self, _ask: &Ask, now: UnixMillis) -> Result<Verdict, StoreError> {
         let blocked =
             |until| Verdict::Closed(Closed { reason: ClosedReason::FreeBlocked, reopens_at: until });

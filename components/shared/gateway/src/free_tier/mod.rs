@@ -12,6 +12,7 @@
 //! aligned to the clock. [`ledger`] decides for every [`WindowModel`], and [`redis`] lets a Redis server do
 //! the same in one script.
 
+pub mod any;
 pub mod key_value;
 pub mod ledger;
 pub mod model;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::figures::{Figures, Tally};
 
+pub use any::{AnyFreeTier, AnySlot};
 pub use key_value::KeyValueFreeTier;
 pub use ledger::{Ledger, Slot};
 pub use model::WindowModel;
@@ -50,13 +52,6 @@ pub struct Limits {
 pub trait FreeTier {
     /// A held slot.
     type Slot;
-
-    /// Slots left in the window when this one was given.
-    fn remaining(slot: &Self::Slot) -> i64;
-
-    /// When the call with this slot may be sent, if that is later than its reservation: a slot booked in a
-    /// window to come.
-    fn starts_at(slot: &Self::Slot) -> Option<UnixMillis>;
 
     /// Asks for a slot at `now`. Gives one exactly when fewer than N are held in every window the call may
     /// fall in, and nobody who waits has to be let in before.
@@ -187,7 +182,7 @@ pub enum Outcome {
 }
 
 /// The free tier as `GET /messages/quota` shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// N.
     pub limit: i64,

@@ -96,14 +96,6 @@ fn closed(reason: i64, reopens_at: i64) -> Option<Closed> {
 impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
     type Slot = Slot;
 
-    fn remaining(slot: &Slot) -> i64 {
-        slot.remaining
-    }
-
-    fn starts_at(_slot: &Slot) -> Option<UnixMillis> {
-        None
-    }
-
     async fn reserve(&self, _ask: &Ask, now: UnixMillis) -> Result<Verdict<Slot>, StoreError> {
         let (answer, ahead) = self.run("reserve", now, &[]).await?;
         match *answer.as_slice() {

@@ -1,0 +1,65 @@
+//! The stores right here, or in the component that has them.
+
+use octo_core::{Clock, Entropy, HttpOut, KeyValue, Redis, StoreError};
+use octo_gateway::{
+    admission::{Admission, Ending, PaidPass},
+    figures::Figures,
+    free_tier::{AnySlot, Ask, Status, Verdict},
+};
+
+use crate::{Application, Desk, Entry, Local, Refusal, Remote};
+
+/// [`Desk`] in either way.
+#[derive(Debug)]
+pub enum Either<'a, K, R, H, C, E> {
+    /// The stores are right here.
+    Local(Local<'a, K, R, H, C, E>),
+    /// Another component has them.
+    Remote(Remote<'a, H>),
+}
+
+impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Either<'_, K, R, H, C, E> {
+    async fn admit(&self, application: &Application) -> Result<Entry, Refusal> {
+        match self {
+            Self::Local(desk) => desk.admit(application).await,
+            Self::Remote(desk) => desk.admit(application).await,
+        }
+    }
+
+    async fn status(&self) -> Result<Status, StoreError> {
+        match self {
+            Self::Local(desk) => desk.status().await,
+            Self::Remote(desk) => desk.status().await,
+        }
+    }
+
+    async fn figures(&self) -> Result<Figures, StoreError> {
+        match self {
+            Self::Local(desk) => desk.figures().await,
+            Self::Remote(desk) => desk.figures().await,
+        }
+    }
+}
+
+impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Admission for Either<'_, K, R, H, C, E> {
+    async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
+        match self {
+            Self::Local(desk) => desk.again(ask).await,
+            Self::Remote(desk) => desk.again(ask).await,
+        }
+    }
+
+    async fn paid_pass(&self) -> PaidPass {
+        match self {
+            Self::Local(desk) => desk.paid_pass().await,
+            Self::Remote(desk) => desk.paid_pass().await,
+        }
+    }
+
+    async fn finish(&self, ending: &Ending) -> Result<(), StoreError> {
+        match self {
+            Self::Local(desk) => desk.finish(ending).await,
+            Self::Remote(desk) => desk.finish(ending).await,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! All that the stores have to say before a message is sent to a provider, in one question, and all they are
+//! told afterwards, in another.
+//!
+//! A WASI 0.2 guest waits for a store for as long as its host does, which may be for ever: a server that is
+//! frozen holds every request. What can be bounded is a call to another component. So where a store is
+//! across a network (`redis_url` is set), the router asks no store itself: it asks the component `admission`,
+//! for so long and no longer, and pays for the message otherwise.
+//!
+//! - [`desk`]: the questions, and the two ways to ask them.
+//! - [`either`]: one or the other.
+//! - [`local`]: the answers, from the stores.
+//! - [`remote`]: the answers, from the component that has the stores.
+//! - [`service`]: that component.
+
+// The ports are used with static dispatch on one thread: nothing needs `Send`.
+#![allow(async_fn_in_trait)]
+
+pub mod desk;
+pub mod either;
+pub mod local;
+pub mod remote;
+pub mod service;
+
+pub use desk::{Application, Asked, Desk, Entry, Refusal};
+pub use either::Either;
+pub use local::Local;
+pub use remote::Remote;
+pub use service::Service;

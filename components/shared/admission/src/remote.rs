@@ -1,0 +1,110 @@
+//! The answers, from the component that has the stores, within a time.
+
+use std::time::Duration;
+
+use http::{HeaderName, Request, Response, StatusCode, header};
+use octo_core::{HttpOut, StoreError, ports::CallLimits};
+use octo_gateway::{
+    admission::{Admission, Ending, PaidPass},
+    figures::Figures,
+    free_tier::{AnySlot, Ask, Status, Verdict},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::desk::{Application, Desk, Entry, Refusal};
+
+/// Largest answer, in bytes: one that repeats the answer to an earlier request may have 512 KiB, escaped.
+const MAX_ANSWER: usize = 2 * 1024 * 1024;
+/// What a relayed answer keeps of its header fields.
+const RELAYED: [HeaderName; 5] = [
+    header::CONTENT_TYPE,
+    header::CACHE_CONTROL,
+    header::RETRY_AFTER,
+    header::WWW_AUTHENTICATE,
+    header::LOCATION,
+];
+
+/// [`Desk`] over the component `admission`.
+///
+/// A question that is not answered in time may still be heard later. All that it then leaves behind is a
+/// slot nobody uses, which comes back by itself.
+#[derive(Debug)]
+pub struct Remote<'a, H> {
+    /// The way there.
+    pub http: &'a H,
+    /// Longest wait for an answer.
+    pub timeout: Duration,
+}
+
+impl<H: HttpOut> Remote<'_, H> {
+    async fn ask(&self, path: &str, question: &impl Serialize) -> Result<Response<Vec<u8>>, StoreError> {
+        let unfit = |error: &dyn std::fmt::Display| StoreError(format!("no question: {error}"));
+        let body = serde_json::to_vec(question).map_err(|error| unfit(&error))?;
+        let request = Request::post(format!("http://admission.spin.internal{path}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body)
+            .map_err(|error| unfit(&error))?;
+        let limits = CallLimits { timeout: self.timeout, max_answer: MAX_ANSWER };
+        let sent = self.http.send(request, limits).await;
+        sent.map_err(|error| StoreError(format!("asked through `admission`: {error}")))
+    }
+
+    async fn answer<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        question: &impl Serialize,
+    ) -> Result<T, StoreError> {
+        let response = self.ask(path, question).await?;
+        if response.status() != StatusCode::OK {
+            return Err(StoreError(format!("`admission` answers {path} with {}", response.status())));
+        }
+        read::<Result<T, StoreError>>(&response)?
+    }
+}
+
+fn read<T: DeserializeOwned>(response: &Response<Vec<u8>>) -> Result<T, StoreError> {
+    let nonsense = |error| StoreError(format!("`admission` answers nonsense: {error}"));
+    serde_json::from_slice(response.body()).map_err(nonsense)
+}
+
+impl<H: HttpOut> Desk for Remote<'_, H> {
+    async fn admit(&self, application: &Application) -> Result<Entry, Refusal> {
+        let mut response = self.ask("/admit", application).await.map_err(Refusal::Away)?;
+        let problem = response.headers().get(header::CONTENT_TYPE);
+        match response.status() {
+            StatusCode::OK => read(&response).map_err(Refusal::Away),
+            _ if problem.is_some_and(|kind| kind == "application/problem+json") => {
+                let kept = |name: &HeaderName| RELAYED.contains(name);
+                let dropped: Vec<_> = response.headers().keys().filter(|name| !kept(name)).cloned().collect();
+                for name in dropped {
+                    response.headers_mut().remove(name);
+                }
+                Err(Refusal::Answer(Box::new(response)))
+            }
+            status => Err(Refusal::Away(StoreError(format!("`admission` answers with {status}")))),
+        }
+    }
+
+    async fn status(&self) -> Result<Status, StoreError> {
+        self.answer("/status", &()).await
+    }
+
+    async fn figures(&self) -> Result<Figures, StoreError> {
+        self.answer("/figures", &()).await
+    }
+}
+
+impl<H: HttpOut> Admission for Remote<'_, H> {
+    async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
+        self.answer("/again", ask).await
+    }
+
+    async fn paid_pass(&self) -> PaidPass {
+        let pass = self.answer("/paid-pass", &()).await;
+        pass.unwrap_or_else(|error| PaidPass { key: Err(error) })
+    }
+
+    async fn finish(&self, ending: &Ending) -> Result<(), StoreError> {
+        self.answer("/finish", ending).await
+    }
+}

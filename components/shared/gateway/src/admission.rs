@@ -1,0 +1,59 @@
+//! What routing asks of the stores: whether a message may go free, what the paid provider takes, and in the
+//! end how it went.
+//!
+//! Behind this port the stores may be right here or, with a bound on every wait, in another component.
+
+use octo_core::StoreError;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    figures::Tally,
+    free_tier::{AnySlot, Ask, End, Outcome, Verdict},
+    routing::Permission,
+};
+
+/// The way to the stores for a message that was admitted.
+pub trait Admission {
+    /// Asks again for a free slot, for a message in line.
+    async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError>;
+
+    /// What a call to the paid provider takes.
+    async fn paid_pass(&self) -> PaidPass;
+
+    /// Tells the stores how it went.
+    async fn finish(&self, ending: &Ending) -> Result<(), StoreError>;
+}
+
+/// What a message is told when it is admitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admitted {
+    /// Whether it may go free.
+    pub permission: Permission,
+    /// For one that may not, and whose sender may pay: what the paid provider takes.
+    pub paid: Option<PaidPass>,
+}
+
+/// What a call to the paid provider takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaidPass {
+    /// Its credential, unless the operator's variables give one.
+    pub key: Result<String, StoreError>,
+}
+
+/// How a call to the paid provider ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaidCall {
+    /// Whether it answered.
+    pub outcome: Outcome,
+}
+
+/// What the stores are to be told of a message, all at once or part by part.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// The slot of the free call, and how that ended.
+    pub settle: Option<(AnySlot, End)>,
+    /// The call to the paid provider.
+    pub paid: Option<PaidCall>,
+    /// What became of the message.
+    pub tally: Option<Tally>,
+}

@@ -1,0 +1,101 @@
+//! The counter in the form the operator's variables choose.
+
+use octo_core::{KeyValue, Redis, StoreError, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+use super::{Ask, End, FreeTier, KeyValueFreeTier, RedisFreeTier, Reservation, Slot, Status, Verdict};
+use crate::figures::{Figures, Tally};
+
+/// [`FreeTier`] over either store.
+#[derive(Debug)]
+pub enum AnyFreeTier<'a, K, R> {
+    /// In the key-value store.
+    KeyValue(KeyValueFreeTier<'a, K>),
+    /// In a Redis server.
+    Redis(RedisFreeTier<'a, R>),
+}
+
+/// A slot of either form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AnySlot {
+    /// Of [`AnyFreeTier::KeyValue`].
+    KeyValue(Reservation),
+    /// Of [`AnyFreeTier::Redis`].
+    Redis(Slot),
+}
+
+impl<K: KeyValue, R: Redis> FreeTier for AnyFreeTier<'_, K, R> {
+    type Slot = AnySlot;
+
+    async fn reserve(&self, ask: &Ask, now: UnixMillis) -> Result<Verdict<AnySlot>, StoreError> {
+        Ok(match self {
+            Self::KeyValue(tier) => tier.reserve(ask, now).await?.map(AnySlot::KeyValue),
+            Self::Redis(tier) => tier.reserve(ask, now).await?.map(AnySlot::Redis),
+        })
+    }
+
+    async fn settle(
+        &self,
+        slot: &AnySlot,
+        end: &End,
+        tally: Option<Tally>,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        match (self, slot) {
+            (Self::KeyValue(tier), AnySlot::KeyValue(slot)) => tier.settle(slot, end, tally, now).await,
+            (Self::Redis(tier), AnySlot::Redis(slot)) => tier.settle(slot, end, tally, now).await,
+            // The operator changed the form in between: the slot's own store lets it go by itself.
+            _ => Ok(()),
+        }
+    }
+
+    async fn record(&self, tally: Tally, now: UnixMillis) -> Result<(), StoreError> {
+        match self {
+            Self::KeyValue(tier) => tier.record(tally, now).await,
+            Self::Redis(tier) => tier.record(tally, now).await,
+        }
+    }
+
+    async fn status(&self, now: UnixMillis) -> Result<Status, StoreError> {
+        match self {
+            Self::KeyValue(tier) => tier.status(now).await,
+            Self::Redis(tier) => tier.status(now).await,
+        }
+    }
+
+    async fn figures(&self, now: UnixMillis) -> Result<Figures, StoreError> {
+        match self {
+            Self::KeyValue(tier) => tier.figures(now).await,
+            Self::Redis(tier) => tier.figures(now).await,
+        }
+    }
+}
+
+impl AnySlot {
+    /// Slots left in the window when this one was given.
+    pub fn remaining(&self) -> i64 {
+        match self {
+            Self::KeyValue(slot) => slot.remaining,
+            Self::Redis(slot) => slot.remaining,
+        }
+    }
+
+    /// When its call may be sent, for a slot booked in a window to come.
+    pub fn starts_at(&self) -> Option<UnixMillis> {
+        match self {
+            Self::KeyValue(slot) => slot.starts_at,
+            Self::Redis(_) => None,
+        }
+    }
+}
+
+impl<Slot> Verdict<Slot> {
+    /// The same with the slot changed by `change`.
+    pub fn map<Other>(self, change: impl FnOnce(Slot) -> Other) -> Verdict<Other> {
+        match self {
+            Verdict::Go(slot) => Verdict::Go(change(slot)),
+            Verdict::Wait(until) => Verdict::Wait(until),
+            Verdict::Closed(closed) => Verdict::Closed(closed),
+        }
+    }
+}
