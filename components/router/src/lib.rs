@@ -3,6 +3,7 @@
 //! - `POST /messages` routes one message.
 //! - `GET /messages/quota` shows the free tier.
 //! - `GET /messages/stats` and `GET /metrics` tell what became of the messages.
+//! - `POST /free_provider` and `POST /paid_provider` are the original's way to send a message (contract 000).
 //! - `GET /internal/settings` tells the run command whether the variables are right; no route leads there
 //!   from outside.
 //!
@@ -14,6 +15,8 @@
 #![allow(unsafe_code)]
 
 mod answers;
+mod contract_000;
+mod figures;
 mod routes;
 
 use octo_spin_kit::{SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, serve};

@@ -20,8 +20,13 @@ use octo_gateway::{
     routing::{Dispatch, Gateway, Routed},
 };
 use serde_json::json;
+use subtle::ConstantTimeEq;
 
-use crate::answers;
+use crate::{
+    answers,
+    contract_000::{self, Call},
+    figures,
+};
 
 /// Largest body read, in bytes: a message of the largest size whose every byte is escaped as `\u00XX`, and
 /// room for the JSON around it.
@@ -41,11 +46,18 @@ pub(crate) struct Router<S, K, H, C, E> {
 impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H, C, E> {
     /// Answers one request.
     pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
+        if contract_000::has(request.uri().path()) {
+            return self.send_as_contract_000(request).await;
+        }
         match (request.uri().path().trim_end_matches('/'), request.method()) {
             ("/messages", &Method::POST) => self.send(request).await,
             ("/messages", _) => Err(respond::method_not_allowed("POST")),
             ("/messages/quota", &Method::GET) => self.quota(request).await,
             ("/messages/quota", _) => Err(respond::method_not_allowed("GET")),
+            ("/messages/stats", &Method::GET) => self.stats(request).await,
+            ("/messages/stats", _) => Err(respond::method_not_allowed("GET")),
+            ("/metrics", &Method::GET) => self.metrics(request).await,
+            ("/metrics", _) => Err(respond::method_not_allowed("GET")),
             ("/internal/settings", &Method::GET) => self.check_settings(),
             _ => Err(respond::not_found()),
         }
@@ -72,6 +84,28 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
         }
     }
 
+    /// `POST /free_provider` and `POST /paid_provider`
+    async fn send_as_contract_000(&self, request: Request) -> Result<Response, Problem> {
+        let (token, message) = match contract_000::read(&request) {
+            Call::Send { token, message } => (token, Message::maybe_empty(message)),
+            Call::Answered(response) => return Ok(response),
+        };
+        let config = Config::read(&self.settings)?;
+        let id = new_id(&self.clock, &self.entropy);
+        let message = message.map_err(|error| Problem::invalid("message", error.to_string()));
+        let now = || self.clock.now();
+        match self.dispatch(&config, Some(token), &id, message, None).await {
+            Ok(routed) => match contract_000::routed(&id, &routed, now()) {
+                Some(response) => Ok(response),
+                None => answers::routed(&id, routed, &config, now()),
+            },
+            Err(refusal) if refusal.status() == Some(StatusCode::UNAUTHORIZED) => {
+                Ok(contract_000::bad_token())
+            }
+            Err(refusal) => answers::refused(refusal),
+        }
+    }
+
     /// Lets the message in and sends it its way. A sender who is not known learns nothing about the message.
     async fn dispatch(
         &self,
@@ -82,7 +116,8 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
         wait_until: Option<UnixMillis>,
     ) -> Result<Routed, Refusal> {
         let desk = self.desk(config);
-        let asked = message.is_ok().then(|| Asked { id: id.to_owned(), wait_until });
+        let needs_paid_key = config.paid.key.is_none();
+        let asked = message.is_ok().then(|| Asked { id: id.to_owned(), wait_until, needs_paid_key });
         let application = Application { token, message: asked };
         let asked_at = self.clock.now();
         let (caller, admitted) = match desk.admit(&application).await {
@@ -107,12 +142,40 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
     async fn quota(&self, request: Request) -> Result<Response, Problem> {
         let config = Config::read(&self.settings)?;
         let desk = self.desk(&config);
-        let token = caller::token(request.headers()).map(str::to_owned);
-        if let Err(refusal) = desk.admit(&Application { token, message: None }).await {
+        if let Err(refusal) = desk.admit(&known(&request)).await {
             return answers::refused(refusal);
         }
         let status = desk.status().await?;
         Ok(answers::quota(&status, &config, self.clock.now()))
+    }
+
+    /// `GET /messages/stats`
+    async fn stats(&self, request: Request) -> Result<Response, Problem> {
+        let config = Config::read(&self.settings)?;
+        let desk = self.desk(&config);
+        if let Err(refusal) = desk.admit(&known(&request)).await {
+            return answers::refused(refusal);
+        }
+        Ok(figures::stats(&desk.figures().await?, config.tier.limits.window))
+    }
+
+    /// `GET /metrics`
+    async fn metrics(&self, request: Request) -> Result<Response, Problem> {
+        let config = Config::read(&self.settings)?;
+        let desk = self.desk(&config);
+        if !self.scrapes(&request)
+            && let Err(refusal) = desk.admit(&known(&request)).await
+        {
+            return answers::refused(refusal);
+        }
+        Ok(figures::metrics(&desk.figures().await?, &desk.status().await?, self.clock.now()))
+    }
+
+    /// Whether the request carries the key that the operator gave to whoever collects the metrics.
+    fn scrapes(&self, request: &Request) -> bool {
+        let key = self.settings.get("metrics_key").filter(|key| !key.is_empty());
+        let (Some(key), Some(presented)) = (key, caller::bearer(request.headers())) else { return false };
+        key.as_bytes().ct_eq(presented.as_bytes()).into()
     }
 
     /// `GET /internal/settings`
@@ -141,6 +204,11 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
     async fn known_by_signature(&self, token: Option<&str>) -> Result<Caller, Problem> {
         caller::authenticate(token, &NoKeyValue, &AskAuth(&self.http), &self.clock).await
     }
+}
+
+/// The application of somebody who only wants to look.
+fn known(request: &Request) -> Application {
+    Application { token: caller::token(request.headers()).map(str::to_owned), message: None }
 }
 
 fn read_message(request: Request) -> Result<Message, Problem> {

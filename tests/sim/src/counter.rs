@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use octo_core::{Redis, UnixMillis, testing::ready};
 use octo_gateway::free_tier::{
-    Closed, ClosedReason, FreeTier, Ledger, Limits, Outcome, RedisFreeTier, Slot, Verdict, WindowModel,
-    ledger::State,
+    Ask, Closed, ClosedReason, End, FreeTier, Ledger, Limits, Outcome, RedisFreeTier, Slot, Verdict,
+    WindowModel, ledger::State,
 };
 
 /// A shared counter of free calls, on the store's time.
 pub trait Counter {
     /// Whether a call may go free now. `skew` is how far the asking instance's clock is ahead.
-    fn reserve(&mut self, now: UnixMillis, skew: i64) -> Verdict<Slot>;
+    fn reserve(&mut self, ask: &Ask, now: UnixMillis, skew: i64) -> Verdict<Slot>;
     /// How it ended.
-    fn settle(&mut self, slot: &Slot, outcome: Outcome, now: UnixMillis);
+    fn settle(&mut self, slot: &Slot, end: &End, now: UnixMillis);
 }
 
 /// The rules themselves.
@@ -29,12 +29,12 @@ impl Pure {
 }
 
 impl Counter for Pure {
-    fn reserve(&mut self, now: UnixMillis, _skew: i64) -> Verdict<Slot> {
+    fn reserve(&mut self, _ask: &Ask, now: UnixMillis, _skew: i64) -> Verdict<Slot> {
         self.0.reserve(&mut self.1, now)
     }
 
-    fn settle(&mut self, slot: &Slot, outcome: Outcome, now: UnixMillis) {
-        self.0.settle(&mut self.1, slot, outcome, now);
+    fn settle(&mut self, slot: &Slot, end: &End, now: UnixMillis) {
+        self.0.settle(&mut self.1, slot, end.outcome, now);
     }
 }
 
@@ -44,12 +44,12 @@ pub struct Scripted<'a, R>(pub RedisFreeTier<'a, R>);
 
 #[allow(clippy::expect_used)]
 impl<R: Redis> Counter for Scripted<'_, R> {
-    fn reserve(&mut self, now: UnixMillis, _skew: i64) -> Verdict<Slot> {
-        ready(self.0.reserve(now)).expect("the Redis server must answer")
+    fn reserve(&mut self, ask: &Ask, now: UnixMillis, _skew: i64) -> Verdict<Slot> {
+        ready(self.0.reserve(ask, now)).expect("the Redis server must answer")
     }
 
-    fn settle(&mut self, slot: &Slot, outcome: Outcome, now: UnixMillis) {
-        ready(self.0.settle(slot, outcome, now)).expect("the Redis server must answer");
+    fn settle(&mut self, slot: &Slot, end: &End, now: UnixMillis) {
+        ready(self.0.settle(slot, end, None, now)).expect("the Redis server must answer");
     }
 }
 
@@ -71,15 +71,15 @@ impl CountWhenSending {
 }
 
 impl Counter for CountWhenSending {
-    fn reserve(&mut self, now: UnixMillis, _skew: i64) -> Verdict<Slot> {
+    fn reserve(&mut self, _ask: &Ask, now: UnixMillis, _skew: i64) -> Verdict<Slot> {
         if now >= self.expires {
             (self.count, self.expires) = (0, now + self.limits.window);
         }
         sent_or_not(now, self.pause, &mut self.count, self.limits.calls)
     }
 
-    fn settle(&mut self, _slot: &Slot, outcome: Outcome, now: UnixMillis) {
-        pause_after(outcome, now, self.limits.block, &mut self.pause);
+    fn settle(&mut self, _slot: &Slot, end: &End, now: UnixMillis) {
+        pause_after(end.outcome, now, self.limits.block, &mut self.pause);
     }
 }
 
@@ -99,13 +99,13 @@ impl OwnClock {
 }
 
 impl Counter for OwnClock {
-    fn reserve(&mut self, now: UnixMillis, skew: i64) -> Verdict<Slot> {
+    fn reserve(&mut self, _ask: &Ask, now: UnixMillis, skew: i64) -> Verdict<Slot> {
         let minute = (now.0 + skew).div_euclid(self.limits.window.as_millis() as i64);
         sent_or_not(now, self.pause, self.minutes.entry(minute).or_default(), self.limits.calls)
     }
 
-    fn settle(&mut self, _slot: &Slot, outcome: Outcome, now: UnixMillis) {
-        pause_after(outcome, now, self.limits.block, &mut self.pause);
+    fn settle(&mut self, _slot: &Slot, end: &End, now: UnixMillis) {
+        pause_after(end.outcome, now, self.limits.block, &mut self.pause);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use octo_core::UnixMillis;
-use octo_gateway::free_tier::{ClosedReason, Limits, Outcome, Slot, Verdict, WindowModel};
+use octo_gateway::free_tier::{Ask, ClosedReason, End, Limits, Outcome, Slot, Told, Verdict, WindowModel};
 
 use crate::{
     counter::Counter,
@@ -45,6 +45,8 @@ pub struct Report {
     pub exhausted: u64,
     /// Paid because the provider was left alone after a refusal.
     pub blocked: u64,
+    /// Paid because the provider was left alone after failures in a row.
+    pub failing: u64,
     /// Paid because the free call gave no result.
     pub failed: u64,
     /// Messages lost with an instance that crashed; the client sends them again, which counts as paid.
@@ -61,7 +63,7 @@ impl Report {
     /// Messages paid for because the free provider was thought to have no room: what the oracle's are to be
     /// compared with.
     pub fn paid(&self) -> u64 {
-        self.exhausted + self.blocked
+        self.exhausted + self.blocked + self.failing
     }
 
     /// The sum of two.
@@ -71,6 +73,7 @@ impl Report {
             (&mut self.free, other.free),
             (&mut self.exhausted, other.exhausted),
             (&mut self.blocked, other.blocked),
+            (&mut self.failing, other.failing),
             (&mut self.failed, other.failed),
             (&mut self.crashed, other.crashed),
             (&mut self.over, other.over),
@@ -131,10 +134,13 @@ pub fn run(scenario: &Scenario, counter: &mut (impl Counter + ?Sized)) -> Report
             Event::Message => {
                 let instance = random.between(0, INSTANCES as i64 - 1) as usize;
                 let way = network.way(timeout, &mut random);
-                match counter.reserve(UnixMillis(now), skews.get(instance).copied().unwrap_or(0)) {
+                let ask = Ask { id: index.to_string(), first: true, wait_until: None };
+                match counter.reserve(&ask, UnixMillis(now), skews.get(instance).copied().unwrap_or(0)) {
+                    Verdict::Wait(_) => {}
                     Verdict::Closed(closed) => match closed.reason {
                         ClosedReason::FreeExhausted => report.exhausted += 1,
                         ClosedReason::FreeBlocked => report.blocked += 1,
+                        ClosedReason::FreeFailing => report.failing += 1,
                     },
                     Verdict::Go(slot) => {
                         let call = calls.len();
@@ -176,7 +182,7 @@ pub fn run(scenario: &Scenario, counter: &mut (impl Counter + ?Sized)) -> Report
                 } else {
                     report.failed += 1;
                 }
-                counter.settle(&call.slot, outcome, UnixMillis(now));
+                counter.settle(&call.slot, &End { outcome, told: Told::default() }, UnixMillis(now));
             }
         }
     }

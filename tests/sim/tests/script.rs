@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use octo_core::{UnixMillis, testing::ready};
-use octo_gateway::free_tier::{FreeTier, Ledger, Limits, Outcome, RedisFreeTier, Slot, Verdict, WindowModel};
+use octo_gateway::free_tier::{
+    Ask, End, FreeTier, Ledger, Limits, Outcome, RedisFreeTier, Slot, Told, Verdict, WindowModel,
+};
 use octo_sim::{real_redis::RealRedis, run::START};
 use proptest::prelude::*;
 use xtask::servers::Redis;
@@ -18,6 +20,14 @@ fn limits(calls: i64) -> Limits {
         timeout: Duration::from_secs(3),
         skew: Duration::from_millis(250),
     }
+}
+
+fn ask() -> Ask {
+    Ask { id: "m".into(), first: true, wait_until: None }
+}
+
+fn end(outcome: Outcome) -> End {
+    End { outcome, told: Told::default() }
 }
 
 /// One step of a random history.
@@ -38,8 +48,8 @@ enum Step {
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         12 => Just(Outcome::Answered),
-        1 => Just(Outcome::NotSent),
-        1 => Just(Outcome::Unknown),
+        3 => Just(Outcome::NotSent),
+        3 => Just(Outcome::Unknown),
         1 => prop::option::of(0u64..20).prop_map(|seconds| Outcome::Refused {
             retry_after: seconds.map(Duration::from_secs)
         }),
@@ -77,7 +87,7 @@ fn same(redis: &RealRedis, model: WindowModel, calls: i64, vouched: bool, histor
             Step::Reserve => {
                 let state = kept.get_or_insert_with(|| made(now));
                 let pure = ledger.reserve(state, now);
-                let mut scripted = ready(tier.reserve(now)).unwrap();
+                let mut scripted = ready(tier.reserve(&ask(), now)).unwrap();
                 if let Verdict::Closed(closed) = &mut scripted {
                     // The tier puts it on the caller's clock, which may be behind.
                     closed.reopens_at.0 -= now.0 - state.latest().0;
@@ -89,10 +99,8 @@ fn same(redis: &RealRedis, model: WindowModel, calls: i64, vouched: bool, histor
             }
             Step::Settle(call, outcome) if !under_way.is_empty() => {
                 let slot = under_way.swap_remove(call.index(under_way.len()));
-                if *outcome != Outcome::Unknown {
-                    ledger.settle(kept.get_or_insert_with(|| made(now)), &slot, *outcome, now);
-                }
-                ready(tier.settle(&slot, *outcome, now)).unwrap();
+                ledger.settle(kept.get_or_insert_with(|| made(now)), &slot, *outcome, now);
+                ready(tier.settle(&slot, &end(*outcome), None, now)).unwrap();
             }
             Step::Settle(..) => {}
             Step::Status => {
@@ -162,7 +170,7 @@ fn a_state_that_lost_one_key_is_lost() {
         for part in ["state", "open"] {
             same(&redis, model, 3, true, &[Step::Reserve, Step::Evict(part)]);
             let tier = RedisFreeTier::new(&redis, model, limits(3)).in_virtual_time();
-            let verdict = ready(tier.reserve(START)).unwrap();
+            let verdict = ready(tier.reserve(&ask(), START)).unwrap();
             assert!(matches!(verdict, Verdict::Closed(_)), "{model:?} without {part}: {verdict:?}");
         }
     }
@@ -175,16 +183,16 @@ fn an_old_state_from_a_snapshot_is_not_believed() {
         let redis = RealRedis::connect(&server.url()).unwrap();
         let tier = RedisFreeTier::new(&redis, model, limits(3));
         redis.command(&["SET", &tier.fresh_key(), "1"]).unwrap();
-        assert!(matches!(ready(tier.reserve(START)).unwrap(), Verdict::Go(_)));
+        assert!(matches!(ready(tier.reserve(&ask(), START)).unwrap(), Verdict::Go(_)));
         redis.command(&["SAVE"]).unwrap();
-        assert!(matches!(ready(tier.reserve(START)).unwrap(), Verdict::Go(_)));
+        assert!(matches!(ready(tier.reserve(&ask(), START)).unwrap(), Verdict::Go(_)));
         server.restart().unwrap();
 
         let redis = RealRedis::connect(&server.url()).unwrap();
         let tier = RedisFreeTier::new(&redis, model, limits(3));
         let state = tier.fresh_key().replace("fresh", "state");
         assert_eq!(server.ask(&format!("EXISTS {state}")).unwrap(), "1", "the snapshot must have been read");
-        assert!(matches!(ready(tier.reserve(START)).unwrap(), Verdict::Closed(_)), "{model:?}");
+        assert!(matches!(ready(tier.reserve(&ask(), START)).unwrap(), Verdict::Closed(_)), "{model:?}");
     }
 }
 
@@ -195,9 +203,9 @@ fn on_its_own_clock_every_key_expires_and_has_the_hash_tag() {
     for model in WindowModel::ALL {
         let tier = RedisFreeTier::new(&redis, model, limits(3));
         redis.command(&["SET", &tier.fresh_key(), "1"]).unwrap();
-        let Verdict::Go(slot) = ready(tier.reserve(START)).unwrap() else { panic!("no slot") };
-        ready(tier.reserve(START)).unwrap();
-        ready(tier.settle(&slot, Outcome::Answered, START)).unwrap();
+        let Verdict::Go(slot) = ready(tier.reserve(&ask(), START)).unwrap() else { panic!("no slot") };
+        ready(tier.reserve(&ask(), START)).unwrap();
+        ready(tier.settle(&slot, &end(Outcome::Answered), None, START)).unwrap();
         for part in ["state", "open", "settled"] {
             let key = tier.fresh_key().replace("fresh", part);
             assert!(key.starts_with("{octo:free}:"));

@@ -1,5 +1,6 @@
 //! What is asked, and what is answered.
 
+use http::StatusCode;
 use octo_core::{Problem, StoreError, UnixMillis};
 use octo_edge::{Caller, Response};
 use octo_gateway::{
@@ -37,6 +38,8 @@ pub struct Asked {
     pub id: String,
     /// Until when the sender would rather wait for a free slot than go without one.
     pub wait_until: Option<UnixMillis>,
+    /// Whether a call to the paid provider takes the key that the application made for it.
+    pub needs_paid_key: bool,
 }
 
 /// The answer to an [`Application`].
@@ -57,6 +60,17 @@ pub enum Refusal {
     Answer(Box<Response>),
     /// Nobody can tell: the stores did not answer in time.
     Away(StoreError),
+}
+
+impl Refusal {
+    /// The status of the answer, if the stores gave one.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Refusal::Problem(problem) => Some(problem.status),
+            Refusal::Answer(answer) => Some(answer.status()),
+            Refusal::Away(_) => None,
+        }
+    }
 }
 
 impl From<Problem> for Refusal {

@@ -49,10 +49,10 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Admission for Eith
         }
     }
 
-    async fn paid_pass(&self) -> PaidPass {
+    async fn paid_pass(&self, with_key: bool) -> PaidPass {
         match self {
-            Self::Local(desk) => desk.paid_pass().await,
-            Self::Remote(desk) => desk.paid_pass().await,
+            Self::Local(desk) => desk.paid_pass(with_key).await,
+            Self::Remote(desk) => desk.paid_pass(with_key).await,
         }
     }
 

@@ -7,7 +7,10 @@ use octo_core::{HttpOut, StoreError, ports::CallLimits};
 use octo_gateway::{
     admission::{Admission, Ending, PaidPass},
     figures::Figures,
-    free_tier::{AnySlot, Ask, Status, Verdict},
+    free_tier::{
+        AnySlot, Ask, Status, Verdict,
+        gate::{Pass, Permit},
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -99,9 +102,9 @@ impl<H: HttpOut> Admission for Remote<'_, H> {
         self.answer("/again", ask).await
     }
 
-    async fn paid_pass(&self) -> PaidPass {
-        let pass = self.answer("/paid-pass", &()).await;
-        pass.unwrap_or_else(|error| PaidPass { key: Err(error) })
+    async fn paid_pass(&self, with_key: bool) -> PaidPass {
+        let pass = self.answer("/paid-pass", &with_key).await;
+        pass.unwrap_or_else(|error| PaidPass { key: Some(Err(error)), permit: Permit::Go(Pass::default()) })
     }
 
     async fn finish(&self, ending: &Ending) -> Result<(), StoreError> {

@@ -53,7 +53,10 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy, R: Redis> Servi
                 Err(Refusal::Away(error)) => return Err(error.into()),
             },
             "/again" => respond::json(StatusCode::OK, &desk.again(&question(request)?).await),
-            "/paid-pass" => respond::json(StatusCode::OK, &Ok::<_, ()>(desk.paid_pass().await)),
+            "/paid-pass" => {
+                let with_key = question(request)?;
+                respond::json(StatusCode::OK, &Ok::<_, ()>(desk.paid_pass(with_key).await))
+            }
             "/finish" => respond::json(StatusCode::OK, &desk.finish(&question(request)?).await),
             "/status" => respond::json(StatusCode::OK, &desk.status().await),
             "/figures" => respond::json(StatusCode::OK, &desk.figures().await),

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     figures::Tally,
-    free_tier::{AnySlot, Ask, End, Outcome, Verdict},
+    free_tier::{
+        AnySlot, Ask, End, Outcome, Verdict,
+        gate::{Pass, Permit},
+    },
     routing::Permission,
 };
 
@@ -17,8 +20,9 @@ pub trait Admission {
     /// Asks again for a free slot, for a message in line.
     async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError>;
 
-    /// What a call to the paid provider takes.
-    async fn paid_pass(&self) -> PaidPass;
+    /// What a call to the paid provider takes; with the key that the application itself made for it, if
+    /// `with_key`.
+    async fn paid_pass(&self, with_key: bool) -> PaidPass;
 
     /// Tells the stores how it went.
     async fn finish(&self, ending: &Ending) -> Result<(), StoreError>;
@@ -36,8 +40,11 @@ pub struct Admitted {
 /// What a call to the paid provider takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaidPass {
-    /// Its credential, unless the operator's variables give one.
-    pub key: Result<String, StoreError>,
+    /// The key that the application made, if that was asked for.
+    pub key: Option<Result<String, StoreError>>,
+    /// Whether the provider may be called: not for a while after it refused calls or failed. While the store
+    /// is away nobody knows, and it may.
+    pub permit: Permit,
 }
 
 /// How a call to the paid provider ended.
@@ -45,6 +52,8 @@ pub struct PaidPass {
 pub struct PaidCall {
     /// Whether it answered.
     pub outcome: Outcome,
+    /// What let the call pass.
+    pub pass: Pass,
 }
 
 /// What the stores are to be told of a message, all at once or part by part.

@@ -51,6 +51,8 @@ pub struct TierConfig {
     pub redis: Option<RedisAddress>,
     /// Free messages of one user in a UTC day; 0 for no such limit.
     pub daily_per_user: i64,
+    /// The longest time a call to the paid provider can take.
+    pub paid_timeout: Duration,
 }
 
 impl Config {
@@ -82,7 +84,8 @@ impl TierConfig {
             None => require_countable_by_increment(model, &limits)?,
         }
         let daily_per_user = number(settings, "free_daily_per_user", 0..=1_000_000)?;
-        Ok(Self { limits, model, redis, daily_per_user })
+        let paid_timeout = timeout(settings, "paid_provider")?;
+        Ok(Self { limits, model, redis, daily_per_user, paid_timeout })
     }
 }
 

@@ -4,6 +4,7 @@
 //! - [`free_tier`]: the counter that keeps the free provider from ever seeing one call too many.
 //! - [`provider`]: one call to a provider, and what its answer means.
 //! - [`admission`]: what routing asks of the stores.
+//! - [`told`]: what an answer says of the provider's limit.
 //! - [`routing`]: free while it has room, paid otherwise.
 //! - [`figures`]: what became of the messages, counted for people.
 //! - [`config`]: the operator's variables, checked.
@@ -21,6 +22,7 @@ pub mod free_tier;
 pub mod message;
 pub mod provider;
 pub mod routing;
+pub mod told;
 
 pub use config::{Config, TierConfig};
 pub use message::Message;

@@ -12,13 +12,12 @@ use crate::{
     Message,
     config::Endpoint,
     free_tier::{Outcome, Told},
+    told,
 };
 
 /// Largest answer read from a provider, in bytes: a message of the largest size with every byte escaped
 /// six-fold in JSON, and some room for what else a provider says.
 pub const MAX_ANSWER_BYTES: usize = 512 * 1024;
-/// A provider's `Retry-After` counts up to this, so that a wrong one cannot close it for years.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a provider gave no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,7 +102,7 @@ pub async fn call(
     match http.send(request, limits).await {
         Ok(response) => {
             let now = clock.now();
-            Answer { result: read(endpoint, &response, now), told: Told::default() }
+            Answer { result: read(endpoint, &response, now), told: told::told(response.headers(), now) }
         }
         Err(SendError::NotSent(_)) => Failure::Unreachable.into(),
         Err(SendError::TimedOut) => Failure::TimedOut.into(),
@@ -132,7 +131,7 @@ fn request(endpoint: &Endpoint, key: Option<&str>, id: &str, message: &Message) 
 }
 
 fn read(endpoint: &Endpoint, response: &Response<Vec<u8>>, now: UnixMillis) -> Result<String, Failure> {
-    let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| retry_after(value, now));
+    let retry_after = told::retry_after(response.headers(), now);
     match response.status() {
         StatusCode::OK => serde_json::from_slice::<Value>(response.body())
             .ok()
@@ -142,20 +141,6 @@ fn read(endpoint: &Endpoint, response: &Response<Vec<u8>>, now: UnixMillis) -> R
         StatusCode::SERVICE_UNAVAILABLE if retry_after.is_some() => Err(Failure::Refused { retry_after }),
         status => Err(Failure::Status(status.as_u16())),
     }
-}
-
-/// `Retry-After` in either form of RFC 9110, section 10.2.3, as a time from `now`.
-fn retry_after(value: &HeaderValue, now: UnixMillis) -> Option<Duration> {
-    let text = value.to_str().ok()?.trim();
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let date = httpdate::parse_http_date(text).ok()?;
-            let since_epoch = date.duration_since(std::time::UNIX_EPOCH).ok()?;
-            UnixMillis(octo_core::time::millis(since_epoch)).since(now)
-        }
-    };
-    Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
 #[cfg(test)]

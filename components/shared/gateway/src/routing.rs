@@ -15,7 +15,7 @@ use crate::{
     admission::{Admission, Admitted, Ending, PaidCall, PaidPass},
     config::Endpoint,
     figures::{Fate, Tally},
-    free_tier::{AnySlot, Ask, Closed, ClosedReason, End, Outcome, Told, Verdict},
+    free_tier::{AnySlot, Ask, Closed, ClosedReason, End, Outcome, Told, Verdict, gate::Permit},
     provider::{self, Answer, Failure},
 };
 
@@ -47,6 +47,21 @@ pub enum Reason {
     AllowanceUsed,
     /// The counter's store is away: nothing is sent free on a guess.
     CounterUnavailable,
+}
+
+impl Reason {
+    /// Its name in answers and figures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::FreeAvailable => "free_available",
+            Reason::FreeExhausted => "free_exhausted",
+            Reason::FreeBlocked => "free_blocked",
+            Reason::FreeFailing => "free_failing",
+            Reason::FreeFailed => "free_failed",
+            Reason::AllowanceUsed => "allowance_used",
+            Reason::CounterUnavailable => "counter_unavailable",
+        }
+    }
 }
 
 /// A processed message.
@@ -279,13 +294,17 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         };
         let pass = match pass {
             Some(pass) => pass,
-            None => self.admission.paid_pass().await,
+            None => self.admission.paid_pass(self.paid.key.is_none()).await,
+        };
+        let permitted = match pass.permit {
+            Permit::Go(permitted) => permitted,
+            Permit::Closed { until, .. } => return failed(PaidFailure::LeftAlone(until), routed),
         };
         let key = match (&self.paid.key, pass.key) {
             (Some(key), _) => key.clone(),
-            (None, Ok(key)) => key,
-            (None, Err(error)) => {
-                routed.store_errors.push(error);
+            (None, Some(Ok(key))) => key,
+            (None, missing) => {
+                routed.store_errors.extend(missing.and_then(Result::err));
                 return failed(PaidFailure::NoCredential, routed);
             }
         };
@@ -300,8 +319,9 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
             self.clock,
         )
         .await;
-        routed.sent |= provider::outcome(&result) != Outcome::NotSent;
-        routed.ending.paid = Some(PaidCall { outcome: provider::outcome(&result) });
+        let outcome = provider::outcome(&result);
+        routed.sent |= outcome != Outcome::NotSent;
+        routed.ending.paid = Some(PaidCall { outcome, pass: permitted });
         let remaining = matches!(reason, Reason::FreeExhausted | Reason::FreeBlocked).then_some(0);
         match result {
             Ok(response) => Ok(Processed { response, provider: Provider::Paid, reason, remaining }),

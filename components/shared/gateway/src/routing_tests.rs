@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     Config,
     config::tests::defaults,
-    free_tier::{FreeTier, KeyValueFreeTier, Reservation},
+    free_tier::{FreeTier, KeyValueFreeTier, Reservation, gate::Pass},
 };
 
 const NOW: UnixMillis = UnixMillis(1_800_000_030_000);
@@ -35,8 +35,8 @@ impl<T: FreeTier<Slot = Reservation>> Admission for Stores<'_, T> {
         Ok(self.0.reserve(ask, self.1.now()).await?.map(AnySlot::KeyValue))
     }
 
-    async fn paid_pass(&self) -> PaidPass {
-        PaidPass { key: Ok("k".into()) }
+    async fn paid_pass(&self, _with_key: bool) -> PaidPass {
+        PaidPass { key: Some(Ok("k".into())), permit: Permit::Go(Pass::default()) }
     }
 
     async fn finish(&self, ending: &Ending) -> Result<(), StoreError> {
@@ -198,7 +198,7 @@ impl FreeTier for &SlowTier<'_> {
 
     async fn reserve(&self, _ask: &Ask, _now: UnixMillis) -> Result<Verdict, StoreError> {
         self.0.advance(self.1);
-        Ok(Verdict::Go(Reservation { windows: vec![], remaining: 0, probes: None, starts_at: None }))
+        Ok(Verdict::Go(Reservation { windows: vec![], remaining: 0, pass: Pass::default(), starts_at: None }))
     }
 
     async fn settle(

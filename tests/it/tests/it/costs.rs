@@ -11,7 +11,7 @@ fn used(app: &TestApp) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_free_message_takes_six_store_calls_and_one_chained_call() {
+async fn a_free_message_takes_seven_store_calls_and_one_chained_call() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     // The first message of a window does what is done once.
@@ -25,7 +25,7 @@ async fn a_free_message_takes_six_store_calls_and_one_chained_call() {
             "free-provider key-value increment: 1",
             "free-provider key-value open: 1",
             "free-provider key-value set: 1",
-            // The session and the block; the window.
+            // The session and the gate; the window.
             "router key-value get: 2",
             "router key-value increment: 1",
             "router key-value open: 1",
@@ -35,7 +35,7 @@ async fn a_free_message_takes_six_store_calls_and_one_chained_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_paid_for_with_the_operators_key_takes_five_store_calls_and_one_chained_call() {
+async fn a_message_paid_for_with_the_operators_key_takes_seven_store_calls_and_one_chained_call() {
     let app = TestApp::with("free_limit", 1).start().await;
     assert_eq!(
         used_by_a_paid_message(&app).await,
@@ -43,7 +43,8 @@ async fn a_message_paid_for_with_the_operators_key_takes_five_store_calls_and_on
             "paid-provider key-value increment: 1",
             "paid-provider key-value open: 1",
             "paid-provider key-value set: 1",
-            "router key-value get: 2",
+            // The session, the gate of the free provider, the gate of the paid one; the window.
+            "router key-value get: 3",
             "router key-value increment: 1",
             "router key-value open: 1",
         ]
@@ -60,7 +61,7 @@ async fn the_key_that_octo_made_costs_either_side_one_more_read() {
             "paid-provider key-value increment: 1",
             "paid-provider key-value open: 1",
             "paid-provider key-value set: 1",
-            "router key-value get: 3",
+            "router key-value get: 4",
             "router key-value increment: 1",
             "router key-value open: 1",
         ]

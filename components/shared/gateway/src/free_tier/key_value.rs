@@ -12,23 +12,18 @@
 //! 3. A crash between any two steps leaves counters too high, never too low; the next window starts fresh.
 //!
 //! # Cost
-//! A free call takes two store calls (read the block, increment the window), four near a boundary. Nothing
-//! is written when it settles, except near a boundary or after a refusal.
-//!
-//! # Block
-//! The deadline of a block is one value, merged by `max` on write. The store has no compare-and-swap worth
-//! the name, so of two refusals reported at the same instant the later deadline may be lost; the price is one
-//! more refused call by the probe, which renews it.
+//! A free call takes two store calls (read the [gate](super::gate), increment the window), four near a
+//! boundary. Nothing is written when it settles, except near a boundary or when it did not go well.
 
 use octo_core::{KeyValue, StoreError, UnixMillis};
 
 use super::{
-    Ask, Block, Closed, ClosedReason, End, FreeTier, Limits, Outcome, Reservation, Status, Verdict,
+    Ask, Closed, ClosedReason, End, FreeTier, Limits, Outcome, Reservation, Status, Verdict,
+    gate::{Gate, Permit},
     window::{WindowId, touching},
 };
 use crate::figures::{Figures, Tally};
 
-const BLOCK_KEY: &str = "gateway/free/block";
 const RECENT_KEY: &str = "gateway/free/recent";
 
 /// [`FreeTier`] over a [`KeyValue`] store, for windows aligned to the clock.
@@ -49,36 +44,8 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
         format!("gateway/free/window/{}/{}", self.limits.window.as_secs(), window.0)
     }
 
-    async fn block(&self) -> Result<Option<Block>, StoreError> {
-        let Some(bytes) = self.store.get(BLOCK_KEY).await? else { return Ok(None) };
-        let until = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok());
-        match until {
-            Some(until) => Ok(Some(Block { until: UnixMillis(until) })),
-            None => Err(StoreError(format!("`{BLOCK_KEY}` holds no time"))),
-        }
-    }
-
-    /// After `passed` is over, elects the one call that tries the provider, and closes the gate behind it:
-    /// the block is renewed for as long as a call can take, so that a prober that crashes is replaced. The
-    /// election is held anew in every such stretch of time, for a winner may crash before it renews.
-    async fn elect_probe(&self, passed: Block, now: UnixMillis) -> Result<Election, StoreError> {
-        let stretch = self.limits.timeout + self.limits.skew;
-        let turn = WindowId::containing(UnixMillis(now.0.saturating_sub(passed.until.0)), stretch);
-        let key = format!("gateway/free/probe/{}/{}", passed.until.0, turn.0);
-        let first = self.store.increment(&key, 1).await? == 1;
-        // Somebody may have been elected, and even have finished, since `passed` was read.
-        let election = match self.block().await? {
-            None => Election::Reopened,
-            Some(current) if current != passed => Election::Closed(current.until),
-            Some(_) if !first => return Ok(Election::Closed(now + stretch)),
-            Some(_) => {
-                let lease = Block { until: now + stretch };
-                self.store.set(BLOCK_KEY, lease.until.0.to_string().as_bytes()).await?;
-                Election::Probe(lease)
-            }
-        };
-        self.store.delete(&key).await?;
-        Ok(election)
+    fn gate(&self) -> Gate<'a, K> {
+        Gate::new(self.store, "free", self.limits.timeout + self.limits.skew)
     }
 
     /// Takes a slot in every window, or in none.
@@ -151,19 +118,6 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
         self.store.set(RECENT_KEY, text.join(" ").as_bytes()).await
     }
 
-    async fn close_until(&self, until: UnixMillis) -> Result<(), StoreError> {
-        let known = self.block().await?.map_or(until, |block| block.until.max(until));
-        self.store.set(BLOCK_KEY, known.0.to_string().as_bytes()).await
-    }
-
-    /// Ends the block that `lease` stands for, unless a later one has taken its place meanwhile.
-    async fn reopen(&self, lease: Block) -> Result<(), StoreError> {
-        if self.block().await? == Some(lease) {
-            self.store.delete(BLOCK_KEY).await?;
-        }
-        Ok(())
-    }
-
     /// The windows a call reserved at `now` may arrive in.
     fn reachable(&self, now: UnixMillis) -> Vec<WindowId> {
         let Limits { skew, timeout, window, .. } = self.limits;
@@ -171,37 +125,22 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
     }
 }
 
-/// How a call fares that finds a block to be over.
-enum Election {
-    /// It is the probe; the block now holds until the given lease ends.
-    Probe(Block),
-    /// Another call already found the provider open.
-    Reopened,
-    /// Another call is the probe; ask again at this time.
-    Closed(UnixMillis),
-}
-
 impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
     type Slot = Reservation;
 
     async fn reserve(&self, _ask: &Ask, now: UnixMillis) -> Result<Verdict, StoreError> {
-        let blocked =
-            |until| Verdict::Closed(Closed { reason: ClosedReason::FreeBlocked, reopens_at: until });
-        let mut probes = None;
-        if let Some(block) = self.block().await? {
-            if block.until > now {
-                return Ok(blocked(block.until));
+        let gate = self.gate();
+        let state = gate.read().await?;
+        let pass = match gate.permit(&state, now).await? {
+            Permit::Go(pass) => pass,
+            Permit::Closed { until, cause } => {
+                return Ok(Verdict::Closed(Closed { reason: cause.into(), reopens_at: until }));
             }
-            match self.elect_probe(block, now).await? {
-                Election::Probe(lease) => probes = Some(lease),
-                Election::Reopened => {}
-                Election::Closed(until) => return Ok(blocked(until)),
-            }
-        }
+        };
         let windows = self.reachable(now);
         Ok(match self.take(&windows, now).await? {
             Err(closed) => Verdict::Closed(closed),
-            Ok(remaining) => Verdict::Go(Reservation { windows, remaining, probes, starts_at: None }),
+            Ok(remaining) => Verdict::Go(Reservation { windows, remaining, pass, starts_at: None }),
         })
     }
 
@@ -212,21 +151,23 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
         _tally: Option<Tally>,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
+        let gate = self.gate();
+        let pass = &reservation.pass;
         match end.outcome {
             Outcome::Answered => {
                 let arrived_by = now + self.limits.skew;
                 let later = |window: &&WindowId| window.start(self.limits.window) > arrived_by;
                 self.give_back(reservation.windows.iter().filter(later)).await?;
-                if let Some(lease) = reservation.probes {
-                    self.reopen(lease).await?;
-                }
+                gate.answered(pass).await?;
             }
             Outcome::Refused { retry_after } => {
-                let pause = retry_after.unwrap_or_default().max(self.limits.block);
-                self.close_until(now + pause).await?;
+                gate.refused(now + retry_after.unwrap_or_default().max(self.limits.block)).await?;
             }
-            Outcome::NotSent => self.give_back(reservation.windows.iter()).await?,
-            Outcome::Unknown => {}
+            Outcome::NotSent => {
+                self.give_back(reservation.windows.iter()).await?;
+                gate.failed(pass, now).await?;
+            }
+            Outcome::Unknown => gate.failed(pass, now).await?,
         }
         Ok(())
     }
@@ -254,8 +195,9 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
                 closed = Some(Closed { reason: ClosedReason::FreeExhausted, reopens_at });
             }
         }
-        if let Some(block) = self.block().await?.filter(|block| block.until > now) {
-            closed = Some(Closed { reason: ClosedReason::FreeBlocked, reopens_at: block.until });
+        let breaker = self.gate().read().await?.breaker;
+        if let Some(reopens_at) = breaker.until.filter(|until| *until > now) {
+            closed = Some(Closed { reason: breaker.cause.into(), reopens_at });
         }
         Ok(Status {
             limit: calls,

@@ -7,6 +7,7 @@ use octo_core::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::free_tier::Told;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The middle of a window, far from any boundary.
@@ -22,26 +23,34 @@ fn limits(calls: i64) -> Limits {
     }
 }
 
+fn ask() -> Ask {
+    Ask { id: "m".into(), first: true, wait_until: None }
+}
+
+fn end(outcome: Outcome) -> End {
+    End { outcome, told: Told::default() }
+}
+
 fn reserve(store: &FakeKeyValue, calls: i64, now: UnixMillis) -> Verdict {
-    ready(KeyValueFreeTier::new(store, limits(calls)).reserve(now)).unwrap()
+    ready(KeyValueFreeTier::new(store, limits(calls)).reserve(&ask(), now)).unwrap()
 }
 
 fn go(verdict: Verdict) -> Reservation {
     match verdict {
         Verdict::Go(reservation) => reservation,
-        Verdict::Closed(closed) => panic!("expected a slot, got {closed:?}"),
+        other => panic!("expected a slot, got {other:?}"),
     }
 }
 
 fn closed(verdict: Verdict) -> Closed {
     match verdict {
         Verdict::Closed(closed) => closed,
-        Verdict::Go(reservation) => panic!("expected no slot, got {reservation:?}"),
+        other => panic!("expected no slot, got {other:?}"),
     }
 }
 
 fn settle(store: &FakeKeyValue, reservation: &Reservation, outcome: Outcome, now: UnixMillis) {
-    ready(KeyValueFreeTier::new(store, limits(10)).settle(reservation, outcome, now)).unwrap();
+    ready(KeyValueFreeTier::new(store, limits(10)).settle(reservation, &end(outcome), None, now)).unwrap();
 }
 
 #[test]
@@ -155,16 +164,16 @@ fn after_a_block_one_probe_goes_and_its_answer_reopens_for_all() {
 
     let reopened = MIDDLE + 61 * SECOND;
     let probe = go(reserve(&store, 10, reopened));
-    assert!(probe.probes.is_some());
+    assert!(probe.pass.lease.is_some());
     for _ in 0..5 {
         let other = closed(reserve(&store, 10, reopened));
         assert_eq!(other.reason, ClosedReason::FreeBlocked);
     }
     settle(&store, &probe, Outcome::Answered, reopened + SECOND);
     for _ in 0..9 {
-        assert!(go(reserve(&store, 10, reopened + SECOND)).probes.is_none());
+        assert!(go(reserve(&store, 10, reopened + SECOND)).pass.lease.is_none());
     }
-    assert!(!store.keys().iter().any(|key| key.contains("probe") || key.contains("block")));
+    assert!(!store.keys().iter().any(|key| key.contains("probe") || key.ends_with("/gate")));
 }
 
 #[test]
@@ -174,22 +183,27 @@ fn a_probe_that_crashes_is_replaced_after_the_time_a_call_can_take() {
     settle(&store, &slot, Outcome::Refused { retry_after: None }, MIDDLE);
 
     let reopened = MIDDLE + 61 * SECOND;
-    assert!(go(reserve(&store, 10, reopened)).probes.is_some());
+    assert!(go(reserve(&store, 10, reopened)).pass.lease.is_some());
     closed(reserve(&store, 10, reopened + 5 * SECOND));
-    assert!(go(reserve(&store, 10, reopened + 6 * SECOND)).probes.is_some());
+    assert!(go(reserve(&store, 10, reopened + 6 * SECOND)).pass.lease.is_some());
 }
 
 #[test]
-fn a_prober_that_crashes_before_it_took_its_lease_does_not_close_the_provider_for_good() {
+fn failures_in_a_row_close_the_provider_and_an_answer_reopens_it() {
     let store = FakeKeyValue::default();
-    let slot = go(reserve(&store, 10, MIDDLE));
-    settle(&store, &slot, Outcome::Refused { retry_after: None }, MIDDLE);
-    let reopened = MIDDLE + 61 * SECOND;
-    let key = format!("gateway/free/probe/{}/0", (MIDDLE + 60 * SECOND).0);
-    ready(store.increment(&key, 1)).unwrap();
+    for outcome in [Outcome::Unknown, Outcome::NotSent, Outcome::Unknown, Outcome::NotSent, Outcome::Unknown]
+    {
+        let slot = go(reserve(&store, 10, MIDDLE));
+        settle(&store, &slot, outcome, MIDDLE);
+    }
+    let refused = closed(reserve(&store, 10, MIDDLE));
+    assert_eq!((refused.reason, refused.reopens_at), (ClosedReason::FreeFailing, MIDDLE + 5 * SECOND));
+    let status = ready(KeyValueFreeTier::new(&store, limits(10)).status(MIDDLE)).unwrap();
+    assert_eq!(status.closed, Some(refused));
 
-    closed(reserve(&store, 10, reopened));
-    assert!(go(reserve(&store, 10, reopened + 5 * SECOND)).probes.is_some());
+    let probe = go(reserve(&store, 10, refused.reopens_at));
+    settle(&store, &probe, Outcome::Answered, refused.reopens_at);
+    go(reserve(&store, 10, refused.reopens_at));
 }
 
 #[test]
@@ -220,7 +234,7 @@ fn old_windows_are_forgotten() {
 fn no_slot_is_given_while_the_store_is_away() {
     let store = FakeKeyValue::default();
     store.down.set(true);
-    assert!(ready(KeyValueFreeTier::new(&store, limits(10)).reserve(MIDDLE)).is_err());
+    assert!(ready(KeyValueFreeTier::new(&store, limits(10)).reserve(&ask(), MIDDLE)).is_err());
 }
 
 /// One step of a random history.
@@ -280,11 +294,11 @@ proptest! {
                     let mut done: Vec<_> = done;
                     done.sort_by_key(|(at, ..)| *at);
                     for (at, skew, slot, outcome) in done {
-                        ready(tier.settle(&slot, outcome, UnixMillis(at.0 + skew))).unwrap();
+                        ready(tier.settle(&slot, &end(outcome), None, UnixMillis(at.0 + skew))).unwrap();
                     }
                 }
                 Step::Call { skew, takes, arrives_at, ends } => {
-                    let Verdict::Go(slot) = ready(tier.reserve(UnixMillis(now.0 + skew))).unwrap() else {
+                    let Verdict::Go(slot) = ready(tier.reserve(&ask(), UnixMillis(now.0 + skew))).unwrap() else {
                         continue;
                     };
                     if !matches!(ends, Ending::NotSent) {

@@ -1,6 +1,6 @@
 //! The counter's decisions, for every window model, over a plain value and given times.
 //!
-//! The script `free_tier.lua` is the same in Redis's own language; a property test drives both with the
+//! The script in `script/` is the same in Redis's own language; a property test drives both with the
 //! same histories and requires the same answers.
 //!
 //! # Words
@@ -42,7 +42,10 @@ use std::{collections::BTreeSet, time::Duration};
 use octo_core::{UnixMillis, time::millis};
 use serde::{Deserialize, Serialize};
 
-use super::{Closed, ClosedReason, Limits, Outcome, Status, Verdict, WindowId, WindowModel};
+use super::{
+    Closed, ClosedReason, Limits, Outcome, Status, Verdict, WindowId, WindowModel,
+    breaker::{Breaker, Cause},
+};
 
 /// A slot, as its holder knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,9 +69,9 @@ pub struct State {
     open_from: UnixMillis,
     /// The number of the newest slot.
     newest: i64,
-    /// Nobody calls before this time; afterwards a single probe does.
-    block: Option<UnixMillis>,
-    /// The slot of the probe whose lease `block` is.
+    /// The provider's refusals and failures.
+    breaker: Breaker,
+    /// The slot of the probe that holds the breaker's lease.
     probe: Option<i64>,
     /// Release time, reservation time and number of the slots whose end is not known.
     open: BTreeSet<(UnixMillis, UnixMillis, i64)>,
@@ -122,7 +125,7 @@ impl Ledger {
             seen: now,
             open_from: now,
             newest: 0,
-            block: None,
+            breaker: Breaker::default(),
             probe: None,
             open: BTreeSet::new(),
             settled: BTreeSet::new(),
@@ -155,9 +158,9 @@ impl Ledger {
             state.epoch = Epoch { earliest: now, since: now, witness: None, full: false };
         }
         state.newest += 1;
-        let probes = state.block.is_some();
+        let probes = state.breaker.until.is_some();
         if probes {
-            state.block = Some(self.given_up(now));
+            state.breaker.until = Some(self.given_up(now));
             state.probe = Some(state.newest);
         }
         state.open.insert((self.release(self.given_up(now)), now, state.newest));
@@ -167,41 +170,39 @@ impl Ledger {
 
     /// Tells how the call with this slot ended.
     pub fn settle(&self, state: &mut State, slot: &Slot, outcome: Outcome, now: UnixMillis) {
+        let now = self.advance(state, now);
+        let id = (slot.reserved_at, slot.number);
+        let probe = state.probe == Some(slot.number);
+        if probe {
+            state.probe = None;
+        }
+        match outcome {
+            Outcome::Answered => state.breaker.answered(probe),
+            Outcome::Refused { retry_after } => {
+                let until = now + retry_after.unwrap_or_default().max(self.limits.block);
+                state.breaker.refused(until);
+                state.probe = None;
+            }
+            Outcome::NotSent | Outcome::Unknown => state.breaker.failed(probe, now),
+        }
         if outcome == Outcome::Unknown {
             // It counts as ending when it must have: the slot is held so already.
             return;
         }
-        let now = self.advance(state, now);
-        let id = (slot.reserved_at, slot.number);
-        let own_probe = state.probe == Some(slot.number);
-        // A slot whose end is told after its time is gone already; what it says of a block still counts.
-        let held = state.open.remove(&(self.release(self.given_up(slot.reserved_at)), id.0, id.1));
+        // A slot whose end is told after its time is gone already.
+        if !state.open.remove(&(self.release(self.given_up(slot.reserved_at)), id.0, id.1)) {
+            return;
+        }
         match outcome {
-            Outcome::Unknown => {}
-            Outcome::NotSent => {
-                if own_probe {
-                    (state.block, state.probe) = (Some(now), None);
-                }
+            Outcome::NotSent | Outcome::Unknown => {}
+            Outcome::Refused { .. } if self.model == WindowModel::CountThenBlock => {
+                self.restart_count(state, slot.reserved_at);
             }
+            Outcome::Refused { .. } => self.end(state, id, now),
             Outcome::Answered => {
-                if own_probe {
-                    (state.block, state.probe) = (None, None);
-                }
-                if held {
-                    self.end(state, id, now);
-                    if self.model == WindowModel::Anchored && slot.reserved_at >= state.epoch.since {
-                        state.epoch.witness.get_or_insert(now);
-                    }
-                }
-            }
-            Outcome::Refused { retry_after } => {
-                let until = now + retry_after.unwrap_or_default().max(self.limits.block);
-                state.block = Some(state.block.map_or(until, |known| known.max(until)));
-                state.probe = None;
-                if held && self.model == WindowModel::CountThenBlock {
-                    self.restart_count(state, slot.reserved_at);
-                } else if held {
-                    self.end(state, id, now);
+                self.end(state, id, now);
+                if self.model == WindowModel::Anchored && slot.reserved_at >= state.epoch.since {
+                    state.epoch.witness.get_or_insert(now);
                 }
             }
         }
@@ -236,9 +237,13 @@ impl Ledger {
 
     /// Why no slot is given, if none is.
     fn closed(&self, state: &State, now: UnixMillis) -> Option<Closed> {
-        let blocked = state.block.map_or(state.open_from, |block| block.max(state.open_from));
-        if blocked > now {
-            return Some(Closed { reason: ClosedReason::FreeBlocked, reopens_at: blocked });
+        let Breaker { until, cause, .. } = state.breaker;
+        let (reopens_at, cause) = match until {
+            Some(until) if until > state.open_from => (until, cause),
+            _ => (state.open_from, Cause::Refused),
+        };
+        if reopens_at > now {
+            return Some(Closed { reason: cause.into(), reopens_at });
         }
         if state.epoch.full
             && let Some(witness) = state.epoch.witness

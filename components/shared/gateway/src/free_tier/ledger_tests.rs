@@ -32,15 +32,15 @@ impl Counter {
     fn go(&mut self, seconds: u64) -> Slot {
         match self.reserve(seconds) {
             Verdict::Go(slot) => slot,
-            Verdict::Closed(closed) => panic!("no slot after {seconds} s: {closed:?}"),
+            other => panic!("no slot after {seconds} s: {other:?}"),
         }
     }
 
     /// When it says that it reopens, in seconds after the start, and why it is closed.
     fn closed(&mut self, seconds: u64) -> (i64, ClosedReason) {
         match self.reserve(seconds) {
-            Verdict::Go(slot) => panic!("a slot after {seconds} s: {slot:?}"),
             Verdict::Closed(closed) => ((closed.reopens_at.0 - START.0) / 1000, closed.reason),
+            other => panic!("not closed after {seconds} s: {other:?}"),
         }
     }
 
@@ -55,7 +55,7 @@ impl Counter {
     }
 }
 
-use ClosedReason::{FreeBlocked, FreeExhausted};
+use ClosedReason::{FreeBlocked, FreeExhausted, FreeFailing};
 
 #[test]
 fn a_sliding_slot_comes_back_a_window_after_the_call_ended() {
@@ -192,11 +192,32 @@ fn blocks_merge_and_one_probe_reopens_for_all() {
         assert_eq!(counter.closed(95), (96, FreeBlocked));
         let unsent = counter.go(96);
         counter.settle(&unsent, Outcome::NotSent, 96);
-        let probe = counter.go(96);
+        assert_eq!(counter.closed(96), (101, FreeFailing), "the probe failed");
+        let probe = counter.go(101);
         assert!(probe.probes);
-        assert_eq!(counter.closed(96).1, FreeBlocked);
-        counter.settle(&probe, ANSWERED, 97);
-        assert!(!counter.go(97).probes);
+        assert_eq!(counter.closed(101).1, FreeFailing);
+        counter.settle(&probe, ANSWERED, 102);
+        assert!(!counter.go(102).probes);
+    }
+}
+
+#[test]
+fn failures_in_a_row_close_the_provider_whatever_their_slots_do() {
+    for model in WindowModel::ALL {
+        let mut counter = Counter::new(model, 10);
+        for outcome in [Outcome::Unknown, Outcome::NotSent, Outcome::Unknown, Outcome::NotSent] {
+            let slot = counter.go(0);
+            counter.settle(&slot, outcome, 1);
+        }
+        let slot = counter.go(1);
+        counter.settle(&slot, Outcome::Unknown, 2);
+        assert_eq!(counter.closed(2), (7, FreeFailing), "{model:?}");
+        let probe = counter.go(7);
+        counter.settle(&probe, Outcome::Unknown, 8);
+        assert_eq!(counter.closed(8), (18, FreeFailing));
+        let probe = counter.go(18);
+        counter.settle(&probe, Outcome::Refused { retry_after: None }, 19);
+        assert_eq!(counter.closed(19), (49, FreeBlocked));
     }
 }
 

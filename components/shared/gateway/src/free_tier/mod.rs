@@ -10,9 +10,12 @@
 //!
 //! [`FreeTier`] is the port. [`key_value`] counts with `increment` alone, for providers whose windows are
 //! aligned to the clock. [`ledger`] decides for every [`WindowModel`], and [`redis`] lets a Redis server do
-//! the same in one script.
+//! the same in one script. [`breaker`] leaves a failing provider alone; [`gate`] is the same in a key-value
+//! store, for any provider.
 
 pub mod any;
+pub mod breaker;
+pub mod gate;
 pub mod key_value;
 pub mod ledger;
 pub mod model;
@@ -26,7 +29,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::figures::{Figures, Tally};
 
+use breaker::Cause;
+use gate::Pass;
+
 pub use any::{AnyFreeTier, AnySlot};
+pub use gate::Gate;
 pub use key_value::KeyValueFreeTier;
 pub use ledger::{Ledger, Slot};
 pub use model::WindowModel;
@@ -129,9 +136,8 @@ pub struct Reservation {
     pub windows: Vec<WindowId>,
     /// Slots left in the current window after this one.
     pub remaining: i64,
-    /// When this is the single call that finds out whether a block is over: the block that stands for its
-    /// lease, lifted if the provider answers.
-    pub probes: Option<Block>,
+    /// How it passed the gate; given back with its end.
+    pub pass: Pass,
     /// When the call may be sent, for a slot booked in a window to come.
     pub starts_at: Option<UnixMillis>,
 }
@@ -157,11 +163,13 @@ pub enum ClosedReason {
     FreeFailing,
 }
 
-/// A block of the free provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Block {
-    /// Nobody calls before this time; afterwards a single probe does.
-    pub until: UnixMillis,
+impl From<Cause> for ClosedReason {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::Refused => Self::FreeBlocked,
+            Cause::Failing => Self::FreeFailing,
+        }
+    }
 }
 
 /// How a free call ended, as far as the counter cares.

@@ -19,7 +19,12 @@ use super::{Ask, Closed, ClosedReason, End, FreeTier, Limits, Outcome, Slot, Sta
 use crate::figures::{Figures, Tally};
 
 /// The rules as Redis runs them.
-pub const SCRIPT: Script = Script::new(include_str!("free_tier.lua"));
+pub const SCRIPT: Script = Script::new(concat!(
+    include_str!("script/state.lua"),
+    include_str!("script/slots.lua"),
+    include_str!("script/breaker.lua"),
+    include_str!("script/operations.lua"),
+));
 
 /// [`FreeTier`] over a Redis server.
 #[derive(Debug)]
@@ -88,6 +93,7 @@ fn closed(reason: i64, reopens_at: i64) -> Option<Closed> {
     let reason = match reason {
         1 => ClosedReason::FreeExhausted,
         2 => ClosedReason::FreeBlocked,
+        3 => ClosedReason::FreeFailing,
         _ => return None,
     };
     Some(Closed { reason, reopens_at: UnixMillis(reopens_at) })
@@ -124,8 +130,7 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
             Outcome::Answered => ("answered", Duration::ZERO),
             Outcome::Refused { retry_after } => ("refused", retry_after.unwrap_or_default()),
             Outcome::NotSent => ("not_sent", Duration::ZERO),
-            // It counts as ending when it must have: the slot is held so already.
-            Outcome::Unknown => return Ok(()),
+            Outcome::Unknown => ("unknown", Duration::ZERO),
         };
         let slot = [slot.reserved_at.0.to_string(), slot.number.to_string()];
         let end = [outcome.to_owned(), millis(retry_after).to_string()];

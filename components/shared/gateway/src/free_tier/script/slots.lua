@@ -1,0 +1,96 @@
+-- Slots: held, released, and when one is to be had.
+
+local function held() return open + settled end
+
+local function release_open(until_time)
+  local released = redis.call('ZREMRANGEBYSCORE', OPEN, '-inf', whole(until_time))
+  open = open - released
+  return released
+end
+
+local function release_settled(until_time)
+  local released = redis.call('ZREMRANGEBYSCORE', SETTLED, '-inf', whole(until_time))
+  settled = settled - released
+  return released
+end
+
+local function refill(at)
+  local flowed = math.min(math.max(at - state.at, 0), P) * N
+  state.level = math.min(state.level + flowed, N * P)
+  state.at = math.max(state.at, at)
+end
+
+local function charge(at)
+  refill(at)
+  state.level = state.level - P
+end
+
+-- Time moves forward: what is over is released.
+if bucket then
+  if open > 0 then
+    local gone = redis.call('ZRANGEBYSCORE', OPEN, '-inf', whole(now), 'WITHSCORES')
+    for index = 2, #gone, 2 do charge(tonumber(gone[index])) end
+    if #gone > 0 then release_open(now) end
+  end
+  refill(now)
+else
+  local doubtful = open > 0 and release_open(now) or 0
+  local sure = settled > 0 and release_settled(now) or 0
+  if counting then
+    state.sure = (state.sure + sure) % N
+    state.doubt = math.min(state.doubt + doubtful, N)
+  elseif anchored and state.witness and state.witness + P <= now then
+    release_open(state.earliest + 2 * P - 1)
+    release_settled(state.earliest + 2 * P - 1)
+    local first = now
+    for _, key in ipairs({ OPEN, SETTLED }) do
+      -- The names of slots begin with their reservation time.
+      for _, slot in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+        first = math.min(first, tonumber(string.match(slot, '^%d+')))
+      end
+    end
+    state.earliest, state.since = math.max(first, state.earliest + P), now
+    state.witness, state.full = nil, nil
+  end
+end
+
+local function remaining()
+  if bucket then return math.floor(state.level / P) - held() end
+  if counting then return N - state.sure - state.doubt - held() end
+  return N - held()
+end
+
+local function score_at(key, index)
+  return tonumber(redis.call('ZRANGE', key, index, index, 'WITHSCORES')[2])
+end
+
+local function first_release()
+  return math.min(score_at(OPEN, 0) or math.huge, score_at(SETTLED, 0) or math.huge)
+end
+
+-- When the next slot becomes free if no open call's end is told before.
+local function next_release()
+  if counting then return math.max(score_at(OPEN, -1) or now, score_at(SETTLED, -1) or now) end
+  local first = first_release()
+  if first == math.huge then first = now end
+  if bucket then
+    local full = now + math.ceil(((held() + 1) * P - state.level) / N)
+    return held() < N and full or math.max(full, first)
+  end
+  if anchored and state.witness and first < state.earliest + 2 * P then
+    return math.min(first, state.witness + P)
+  end
+  return first
+end
+
+-- The reason why no slot is given and when that ends; 0 when one is.
+local function closed()
+  local blocked, cause = state.open_from, 2
+  if state.block and state.block > blocked then blocked, cause = state.block, state.cause end
+  if blocked > now then return cause, blocked end
+  if state.full and state.witness then return 1, state.witness + P end
+  if remaining() < 1 and not (counting and held() == 0) then return 1, next_release() end
+  return 0, 0
+end
+
+local function name(s, number) return whole(s) .. '-' .. whole(number) end
