@@ -70,6 +70,9 @@ pub(crate) fn routed(
     if let Some(error) = routed.store_errors.first() {
         log = log.with("store_error", error.to_string());
     }
+    if !routed.waited.is_zero() {
+        log = log.with("waited_ms", octo_core::time::millis(routed.waited));
+    }
     match routed.result {
         Ok(processed) => {
             let body = ProcessedBody {

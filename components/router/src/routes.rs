@@ -12,7 +12,7 @@ use octo_edge::{
     Caller, Request, Response,
     body::Fields,
     caller::{self, AskAuth},
-    respond,
+    prefer, respond,
 };
 use octo_gateway::{
     Config, Message,
@@ -77,11 +77,17 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
         let token = caller::token(request.headers()).map(str::to_owned);
         let config = Config::read(&self.settings)?;
         let id = new_id(&self.clock, &self.entropy);
+        let wait = prefer::wait(request.headers());
+        let wait_until = wait.map(|wait| self.clock.now() + wait);
         let message = read_message(request);
-        match self.dispatch(&config, token, &id, message, None).await {
-            Ok(routed) => answers::routed(&id, routed, &config, self.clock.now()),
-            Err(refusal) => answers::refused(refusal),
+        let mut response = match self.dispatch(&config, token, &id, message, wait_until).await {
+            Ok(routed) => answers::routed(&id, routed, &config, self.clock.now())?,
+            Err(refusal) => answers::refused(refusal)?,
+        };
+        if let Some(applied) = wait.and_then(prefer::applied) {
+            response.headers_mut().insert(prefer::PREFERENCE_APPLIED, applied);
         }
+        Ok(response)
     }
 
     /// `POST /free_provider` and `POST /paid_provider`

@@ -26,3 +26,6 @@ pub use either::Either;
 pub use local::Local;
 pub use remote::Remote;
 pub use service::Service;
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! - [`respond`]: JSON answers and problems.
 //! - [`caller`]: who sends the request, from their token.
 //! - [`cookie`]: reading and setting cookies.
+//! - [`prefer`]: how long a client would rather wait.
 //! - [`service_key`]: a key two components share.
 //!
 //! It must not know any domain, nor the SDK.
@@ -16,6 +17,7 @@ pub mod body;
 pub mod caller;
 pub mod cookie;
 pub mod exchange;
+pub mod prefer;
 pub mod respond;
 pub mod service_key;
 

@@ -15,7 +15,10 @@ use crate::{
     admission::{Admission, Admitted, Ending, PaidCall, PaidPass},
     config::Endpoint,
     figures::{Fate, Tally},
-    free_tier::{AnySlot, Ask, Closed, ClosedReason, End, Outcome, Told, Verdict, gate::Permit},
+    free_tier::{
+        AnySlot, Ask, Closed, ClosedReason, End, Outcome, Told, Verdict,
+        gate::{Pass, Permit},
+    },
     provider::{self, Answer, Failure},
 };
 
@@ -223,7 +226,12 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         match result {
             Ok(response) => {
                 let remaining = Some(slot.remaining());
-                routed.ending.settle = Some((slot, End { outcome, told }));
+                if slot.probes() {
+                    // At once: others wait for the news.
+                    self.settle(slot, outcome, told, routed).await;
+                } else {
+                    routed.ending.settle = Some((slot, End { outcome, told }));
+                }
                 let (provider, reason) = (Provider::Free, Reason::FreeAvailable);
                 Free::Processed(Processed { response, provider, reason, remaining })
             }
@@ -321,7 +329,10 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         .await;
         let outcome = provider::outcome(&result);
         routed.sent |= outcome != Outcome::NotSent;
-        routed.ending.paid = Some(PaidCall { outcome, pass: permitted });
+        if outcome != Outcome::Answered || permitted != Pass::default() {
+            let paid = Some(PaidCall { outcome, pass: permitted });
+            self.tell(Ending { paid, ..Ending::default() }, routed).await;
+        }
         let remaining = matches!(reason, Reason::FreeExhausted | Reason::FreeBlocked).then_some(0);
         match result {
             Ok(response) => Ok(Processed { response, provider: Provider::Paid, reason, remaining }),
@@ -330,8 +341,13 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
     }
 
     async fn settle(&self, slot: AnySlot, outcome: Outcome, told: Told, routed: &mut Routed) {
-        let ending = Ending { settle: Some((slot, End { outcome, told })), ..Ending::default() };
+        let settle = Some((slot, End { outcome, told }));
         // A settlement that is lost leaves the slot held, which is safe.
+        self.tell(Ending { settle, ..Ending::default() }, routed).await;
+    }
+
+    /// Tells the stores now what the next messages must know.
+    async fn tell(&self, ending: Ending, routed: &mut Routed) {
         routed.store_errors.extend(self.admission.finish(&ending).await.err());
     }
 }

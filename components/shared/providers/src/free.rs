@@ -22,7 +22,12 @@ pub struct Terms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// It is.
-    Taken,
+    Taken {
+        /// Calls left in the window.
+        left: i64,
+        /// When the next window begins.
+        resets_at: UnixMillis,
+    },
     /// It is not, and none is until then.
     ClosedUntil(UnixMillis),
 }
@@ -97,7 +102,10 @@ impl<'a, K: KeyValue> FreeProvider<'a, K> {
             return Ok(Admission::ClosedUntil(until));
         }
         self.taken_log().add_numbered(self.serial(start, number), id, now).await?;
-        Ok(Admission::Taken)
+        Ok(Admission::Taken {
+            left: self.terms.calls - number,
+            resets_at: UnixMillis(start) + self.terms.window,
+        })
     }
 
     /// The books, with at most `limit` calls of each kind one by one.
@@ -186,7 +194,7 @@ mod tests {
     fn n_calls_are_taken_and_one_more_closes_it_for_b() {
         let store = FakeKeyValue::default();
         for _ in 0..3 {
-            assert_eq!(admit(&store, NOW), Admission::Taken);
+            assert!(matches!(admit(&store, NOW), Admission::Taken { .. }));
         }
         let until = NOW + 90 * SECOND;
         assert_eq!(admit(&store, NOW), Admission::ClosedUntil(until));
@@ -195,7 +203,8 @@ mod tests {
             Admission::ClosedUntil(until),
             "a new window, still closed"
         );
-        assert_eq!(admit(&store, until), Admission::Taken);
+        let resets_at = UnixMillis(1_800_000_180_000);
+        assert_eq!(admit(&store, until), Admission::Taken { left: 2, resets_at });
     }
 
     #[test]

@@ -3,11 +3,12 @@
 //! - `POST /process` with `{"message": "..."}` answers `{"response": "..."}`.
 //! - `GET /calls?limit=100` shows the books: what was taken and refused.
 //!
-//! The free provider refuses with 429 and `Retry-After`; the paid one answers 401 without its credential.
+//! The free provider says in `RateLimit` fields what is left (draft-ietf-httpapi-ratelimit-headers), and
+//! refuses with 429 and `Retry-After`; the paid one answers 401 without its credential.
 
 use std::time::Duration;
 
-use http::{Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use octo_core::{
     Clock, KeyValue, Problem, SettingError, Settings,
     settings::{number, seconds, text},
@@ -27,15 +28,17 @@ use crate::{
 pub const MAX_BODY: usize = 512 * 1024;
 const DEFAULT_CALLS_SHOWN: i64 = 100;
 
-/// Answers a request to the free provider. Its variables: `limit`, `window_seconds`, `block_seconds`, `fault`.
+/// Answers a request to the free provider. Its variables: `limit`, `real_limit` (empty: the same),
+/// `window_seconds`, `block_seconds`, `fault`.
 pub async fn free(
     request: Request,
     settings: &impl Settings,
     store: &impl KeyValue,
     clock: &impl Clock,
 ) -> Result<Response, Problem> {
+    let limit = if text(settings, "real_limit")?.is_empty() { "limit" } else { "real_limit" };
     let terms = Terms {
-        calls: number(settings, "limit", 1..=1_000_000_000)?,
+        calls: number(settings, limit, 1..=1_000_000_000)?,
         window: seconds(settings, "window_seconds", 1..=31 * 86_400)?,
         block: seconds(settings, "block_seconds", 0..=31 * 86_400)?,
     };
@@ -45,7 +48,11 @@ pub async fn free(
             let fault = fault(settings)?;
             let (id, message) = read_call(request)?;
             match provider.admit(&id, clock.now()).await? {
-                Admission::Taken => Ok(processed(&id, &message, fault, clock).await),
+                Admission::Taken { left, resets_at } => {
+                    let mut response = processed(&id, &message, fault, clock).await;
+                    say_what_is_left(&mut response, &terms, left, resets_at.seconds_from(clock.now()));
+                    Ok(response)
+                }
                 Admission::ClosedUntil(until) => {
                     let seconds = until.seconds_from(clock.now());
                     Err(closed(terms.calls, terms.window).retry_after(seconds))
@@ -142,6 +149,16 @@ async fn processed(id: &str, message: &str, fault: Fault, clock: &impl Clock) ->
     response
 }
 
+fn say_what_is_left(response: &mut Response, terms: &Terms, left: i64, reset_seconds: u64) {
+    let policy = format!("\"default\";q={};w={}", terms.calls, terms.window.as_secs());
+    let limit = format!("\"default\";r={left};t={reset_seconds}");
+    for (name, text) in [("ratelimit-policy", policy), ("ratelimit", limit)] {
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+}
+
 fn closed(calls: i64, window: Duration) -> Problem {
     Problem::new(
         StatusCode::TOO_MANY_REQUESTS,
@@ -174,6 +191,7 @@ mod tests {
     fn settings() -> FakeSettings {
         FakeSettings::of(&[
             ("limit", "2"),
+            ("real_limit", ""),
             ("window_seconds", "60"),
             ("block_seconds", "60"),
             ("fault", "none"),
@@ -203,6 +221,14 @@ mod tests {
         let problem = ready(free(call(""), &settings(), &store, &clock)).unwrap_err();
         assert_eq!(problem.status, 429);
         assert_eq!(problem.headers[0].1, "60");
+    }
+
+    #[test]
+    fn the_free_provider_says_what_is_left_of_its_real_limit() {
+        let (store, clock) = (FakeKeyValue::default(), FakeClock::at(NOW));
+        let answer = ready(free(call(""), &settings().with("real_limit", "7"), &store, &clock)).unwrap();
+        assert_eq!(answer.headers()["ratelimit-policy"], r#""default";q=7;w=60"#);
+        assert_eq!(answer.headers()["ratelimit"], r#""default";r=6;t=30"#);
     }
 
     #[test]

@@ -9,7 +9,9 @@ mod external;
 mod harness;
 
 mod bodies;
+mod breakers;
 mod concurrency;
+mod contract_000;
 mod costs;
 mod faults;
 mod messages;

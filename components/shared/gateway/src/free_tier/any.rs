@@ -80,6 +80,14 @@ impl AnySlot {
         }
     }
 
+    /// Whether its call finds out if a closed provider is open again.
+    pub fn probes(&self) -> bool {
+        match self {
+            Self::KeyValue(slot) => slot.pass.lease.is_some(),
+            Self::Redis(slot) => slot.probes,
+        }
+    }
+
     /// When its call may be sent, for a slot booked in a window to come.
     pub fn starts_at(&self) -> Option<UnixMillis> {
         match self {
