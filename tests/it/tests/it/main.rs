@@ -15,6 +15,7 @@ mod contract_000;
 mod costs;
 mod faults;
 mod messages;
+mod outside;
 mod privacy;
 mod redis_form;
 mod settings;

@@ -22,7 +22,7 @@ async fn start(model: &str) -> TestApp {
 /// The same with a provider that is known to have seen no call.
 async fn start_fresh(model: &str) -> TestApp {
     let app = start(model).await;
-    app.redis().ask(&format!("SET {{octo:free}}:{model}:{}:fresh 1", WINDOW_SECONDS * 1000)).unwrap();
+    app.vouch_for_a_fresh_provider();
     app
 }
 

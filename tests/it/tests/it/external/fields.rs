@@ -22,7 +22,7 @@ pub(crate) enum Fields {
 pub(super) struct Room {
     /// Calls it would take at once.
     remaining: i64,
-    /// Until it would take more; seconds, rounded up.
+    /// Until it would take more, or for a window or a block when it never will; seconds, rounded up.
     pub(super) reset: i64,
 }
 
@@ -31,7 +31,7 @@ impl Room {
     pub(super) fn at(now: i64, provider: &Provider, limit: &Limit) -> Self {
         let remaining = remaining(now, provider, limit);
         // Without more calls the room never shrinks, so the time when it grows can be halved down to.
-        let (mut before, mut after) = (0, limit.period.max(limit.block) + 1);
+        let (mut before, mut after) = (0, limit.period.max(limit.block));
         while after - before > 1 {
             let middle = (before + after) / 2;
             if remaining_at_least(remaining + 1, now + middle, provider) {

@@ -11,6 +11,7 @@ mod latency;
 mod log;
 mod paid;
 mod server;
+mod tests;
 
 pub(crate) use fields::Fields;
 pub(crate) use free::ExternalFree;

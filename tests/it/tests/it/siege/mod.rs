@@ -71,12 +71,6 @@ impl Terms {
             .by(Clock::system())
             .several(3)
     }
-
-    /// Vouches that the provider has seen no call.
-    fn vouch(&self, app: &TestApp) {
-        let (model, window) = (self.model.name(), self.window.as_millis());
-        app.counter().ask(&format!("SET {{octo:free}}:{model}:{window}:fresh 1")).unwrap();
-    }
 }
 
 fn crowd(app: &TestApp, user: &User) -> Crowd {
@@ -96,7 +90,7 @@ async fn of_20_000_messages_on_three_hosts_none_is_a_free_one_too_many_and_few_a
     };
     let (free, paid) = terms.providers(Latency::around(5.0, 15.0)).await;
     let app = terms.setup(&free, &paid).counting_in(Counter::OwnRedis).start().await;
-    terms.vouch(&app);
+    app.vouch_for_a_fresh_provider();
     let ada = app.paying_user("ada").await;
 
     let timeline = Timeline::begin(2_000);
@@ -141,7 +135,7 @@ async fn survive_outages(counter: Counter, title: &str) {
     };
     let (free, paid) = terms.providers(Latency::around(5.0, 15.0)).await;
     let mut app = terms.setup(&free, &paid).counting_in(counter).start().await;
-    terms.vouch(&app);
+    app.vouch_for_a_fresh_provider();
     let ada = app.paying_user("ada").await;
 
     let timeline = Timeline::begin(1_000);
@@ -207,7 +201,7 @@ async fn a_host_that_is_killed_costs_its_slots_for_a_while_and_no_overrun() {
     // Long enough that the host has many calls under way when it ends.
     let (free, paid) = terms.providers(Latency::around(100.0, 200.0)).await;
     let app = terms.setup(&free, &paid).counting_in(Counter::OwnRedis).start().await;
-    terms.vouch(&app);
+    app.vouch_for_a_fresh_provider();
     let ada = app.paying_user("ada").await;
     let doomed = app.start_process();
     let mut crowd = crowd(&app, &ada);
