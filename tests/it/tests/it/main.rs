@@ -1,10 +1,11 @@
 //! Octo from outside: every test speaks HTTP to the built components, on hosts of its own.
 //!
-//! [`harness`] starts the application and sends requests; each other module has one subject. Tests know
-//! routes, variables and answers, and must not know how a component is made.
+//! [`harness`] starts the application and sends requests, [`external`] has providers to call; each other module
+//! has one subject. Tests know routes, variables and answers, and must not know how a component is made.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod external;
 mod harness;
 
 mod bodies;
@@ -14,9 +15,11 @@ mod contract_000;
 mod costs;
 mod faults;
 mod messages;
+mod outside;
 mod privacy;
 mod redis_form;
 mod settings;
+mod siege;
 mod sign_on;
 mod tokens;
 mod transcript;

@@ -7,7 +7,7 @@ use octo_host::Clock;
 use tokio::time::Instant;
 
 use super::TestApp;
-use super::harness::Setup;
+use super::harness::{Counter, Setup};
 
 const LIMIT: i64 = 20;
 const WINDOW_SECONDS: u64 = 2;
@@ -16,18 +16,13 @@ const LOAD: Duration = Duration::from_secs(9);
 
 /// Three hosts over one Redis server that also counts.
 async fn start(model: &str) -> TestApp {
-    let app = setup(model).start().await;
-    let url = app.redis().url();
-    // The address alone: the counter takes no number of a database.
-    let server = url.trim_start_matches("redis://").split('/').next().unwrap_or_default();
-    let address = format!("redis://{server}");
-    app.restart(&[("redis_url", &address)]).await
+    setup(model).counting_in(Counter::StoresRedis).start().await
 }
 
 /// The same with a provider that is known to have seen no call.
 async fn start_fresh(model: &str) -> TestApp {
     let app = start(model).await;
-    app.redis().ask(&format!("SET {{octo:free}}:{model}:{}:fresh 1", WINDOW_SECONDS * 1000)).unwrap();
+    app.vouch_for_a_fresh_provider();
     app
 }
 
