@@ -1,10 +1,13 @@
 //! What is asked, and what is answered.
 
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 use octo_core::{Problem, StoreError, UnixMillis};
-use octo_edge::{Caller, Response};
+use octo_edge::{
+    Caller, Response,
+    idempotency::{Claim, Fingerprint, IdempotencyKey, StoredAnswer},
+};
 use octo_gateway::{
-    admission::{Admission, Admitted},
+    admission::{Admission, Admitted, Ending},
     figures::Figures,
     free_tier::Status,
 };
@@ -20,6 +23,9 @@ pub trait Desk: Admission {
 
     /// What became of the messages.
     async fn figures(&self) -> Result<Figures, StoreError>;
+
+    /// Tells the stores all that is left to tell of a message.
+    async fn close(&self, closing: Closing) -> Result<(), StoreError>;
 }
 
 /// A request to be let in.
@@ -40,15 +46,83 @@ pub struct Asked {
     pub wait_until: Option<UnixMillis>,
     /// Whether a call to the paid provider takes the key that the application made for it.
     pub needs_paid_key: bool,
+    /// For a message that is to be carried out once, however often it is sent.
+    pub once: Option<Once>,
+}
+
+/// What tells that a message was sent before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Once {
+    /// The key its sender gave it.
+    pub key: IdempotencyKey,
+    /// The digest of what it says.
+    pub fingerprint: Fingerprint,
 }
 
 /// The answer to an [`Application`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Entry {
     /// Who sends it.
     pub caller: Caller,
     /// Whether the message may go free; an error when the counter cannot tell.
     pub admitted: Option<Result<Admitted, StoreError>>,
+    /// What is held for the message until it is closed.
+    pub held: Held,
+}
+
+/// What the stores hold for a message: to be given back, each by its rule, when its end is known.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Held {
+    /// The right to carry it out.
+    pub claim: Option<Claim>,
+}
+
+/// The end of a message.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Closing {
+    /// What routing tells.
+    pub ending: Ending,
+    /// What was held for it.
+    pub held: Held,
+    /// The answer that everybody gets who sends it again; `None` when no provider can have seen it, so that it
+    /// may be sent again.
+    pub answer: Option<Given>,
+    /// Whether there is time to remove what is too old to matter.
+    pub tidy: bool,
+}
+
+/// An answer that was given, as one component tells it another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Given {
+    /// What can be told of `response`; `None` when its body is no text.
+    pub fn of(response: &Response) -> Option<Self> {
+        let text = |value: &HeaderValue| value.to_str().map(str::to_owned).ok();
+        let headers = response.headers();
+        let headers = headers.iter().filter_map(|(name, value)| Some((name.to_string(), text(value)?)));
+        Some(Self {
+            status: response.status().as_u16(),
+            headers: headers.collect(),
+            body: str::from_utf8(response.body()).ok()?.to_owned(),
+        })
+    }
+
+    /// The answer as it is kept.
+    pub fn stored(self) -> Option<StoredAnswer> {
+        let mut response = Response::new(self.body.into_bytes());
+        *response.status_mut() = StatusCode::from_u16(self.status).ok()?;
+        for (name, value) in self.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                response.headers_mut().append(name, value);
+            }
+        }
+        StoredAnswer::of(&response)
+    }
 }
 
 /// No [`Entry`].
@@ -56,7 +130,7 @@ pub struct Entry {
 pub enum Refusal {
     /// The request is refused, for a reason to be rendered.
     Problem(Problem),
-    /// The request is refused, and here is the answer.
+    /// Here is the answer: a refusal, or what was answered when the message was sent before.
     Answer(Box<Response>),
     /// Nobody can tell: the stores did not answer in time.
     Away(StoreError),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Request, Response, StatusCode, header};
 use octo_core::{HttpOut, StoreError, ports::CallLimits};
+use octo_edge::idempotency::REPLAYED;
 use octo_gateway::{
     admission::{Admission, Ending, PaidPass},
     figures::Figures,
@@ -14,7 +15,7 @@ use octo_gateway::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::desk::{Application, Desk, Entry, Refusal};
+use crate::desk::{Application, Closing, Desk, Entry, Refusal};
 
 /// Largest answer, in bytes: one that repeats the answer to an earlier request may have 512 KiB, escaped.
 const MAX_ANSWER: usize = 2 * 1024 * 1024;
@@ -75,6 +76,8 @@ impl<H: HttpOut> Desk for Remote<'_, H> {
         let mut response = self.ask("/admit", application).await.map_err(Refusal::Away)?;
         let problem = response.headers().get(header::CONTENT_TYPE);
         match response.status() {
+            // What was answered when the message was sent before.
+            _ if response.headers().contains_key(REPLAYED) => Err(Refusal::Answer(Box::new(response))),
             StatusCode::OK => read(&response).map_err(Refusal::Away),
             _ if problem.is_some_and(|kind| kind == "application/problem+json") => {
                 let kept = |name: &HeaderName| RELAYED.contains(name);
@@ -94,6 +97,10 @@ impl<H: HttpOut> Desk for Remote<'_, H> {
 
     async fn figures(&self) -> Result<Figures, StoreError> {
         self.answer("/figures", &()).await
+    }
+
+    async fn close(&self, closing: Closing) -> Result<(), StoreError> {
+        self.answer("/close", &closing).await
     }
 }
 

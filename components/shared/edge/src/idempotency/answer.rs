@@ -18,7 +18,8 @@ const KEPT: [HeaderName; 6] = [
     header::LOCATION,
     PREFERENCE_APPLIED,
 ];
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// The mark of an answer that was given before.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// An answer as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ const RULE: &str = "The header Idempotency-Key must be sent once, as 1 to 255 pr
                     in double quotes, such as \"8e03978e-40d5-43dd-bc93-6894a57f9324\".";
 
 /// The key a client gave its request: 1 to 255 printable ASCII characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {

@@ -25,6 +25,7 @@
 use std::time::Duration;
 
 use octo_core::{KeyValue, StoreError, UnixMillis};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Begun, Fingerprint, IdempotencyKey, Refusal, Scope, StoredAnswer,
@@ -38,7 +39,7 @@ use super::{
 pub const LEASE: Duration = Duration::from_secs(60);
 
 /// The right and duty to carry a request out. Dropping it is what a crash does: the outcome is unknown.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 #[must_use = "a claim is finished or released"]
 pub struct Claim(Claimed);
 

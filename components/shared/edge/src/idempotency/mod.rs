@@ -23,7 +23,7 @@ mod register;
 use http::StatusCode;
 use octo_core::Problem;
 
-pub use answer::StoredAnswer;
+pub use answer::{REPLAYED, StoredAnswer};
 pub use key::{Fingerprint, IdempotencyKey, Scope};
 pub use key_value::{Claim, KeyValueIdempotency};
 
