@@ -3,9 +3,7 @@
 use std::cell::RefCell;
 
 use http::{Method, StatusCode};
-use octo_admission::{
-    Application, Asked, Closing, Desk, Either, Entry, Given, Held, Local, Once, Refusal, Remote,
-};
+use octo_admission::{Application, Asked, Closing, Desk, Either, Entry, Held, Local, Once, Refusal, Remote};
 use octo_core::{
     Clock, Entropy, HttpOut, KeyValue, Problem, Settings, StoreError, UnixMillis, new_id,
     ports::{NoKeyValue, NoRedis},
@@ -14,7 +12,7 @@ use octo_edge::{
     Request, Response,
     body::Fields,
     caller::{self, AskAuth},
-    idempotency::{Fingerprint, IdempotencyKey},
+    idempotency::{Fingerprint, IdempotencyKey, StoredAnswer},
     prefer, respond,
 };
 use octo_gateway::{
@@ -158,8 +156,12 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
         let sent = routed.sent;
         let ending = Ending { counter_hung, ..std::mem::take(&mut routed.ending) };
         let response = respond(&id, routed)?;
-        let answer = if sent { Given::of(&response) } else { None };
-        let closing = Closing { ending, held: entry.held, answer, tidy: false };
+        let repeats = match (sent, StoredAnswer::of(&response)) {
+            (false, _) => Repeats::Anew,
+            (true, Some(answer)) => Repeats::Answered(answer),
+            (true, None) => Repeats::Unknown,
+        };
+        let closing = Closing { ending, held: entry.held, repeats, tidy: false };
         if closing.held.claim.is_some() {
             // Before the answer, so that whoever has it and asks again gets it again.
             self.close(config, closing).await;

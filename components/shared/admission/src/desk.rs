@@ -1,6 +1,6 @@
 //! What is asked, and what is answered.
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
 use octo_core::{Problem, StoreError, UnixMillis};
 use octo_edge::{
     Caller, Response,
@@ -84,45 +84,22 @@ pub struct Closing {
     pub ending: Ending,
     /// What was held for it.
     pub held: Held,
-    /// The answer that everybody gets who sends it again; `None` when no provider can have seen it, so that it
-    /// may be sent again.
-    pub answer: Option<Given>,
+    /// What becomes of it when it is sent again.
+    pub repeats: Repeats,
     /// Whether there is time to remove what is too old to matter.
     pub tidy: bool,
 }
 
-/// An answer that was given, as one component tells it another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Given {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: String,
-}
-
-impl Given {
-    /// What can be told of `response`; `None` when its body is no text.
-    pub fn of(response: &Response) -> Option<Self> {
-        let text = |value: &HeaderValue| value.to_str().map(str::to_owned).ok();
-        let headers = response.headers();
-        let headers = headers.iter().filter_map(|(name, value)| Some((name.to_string(), text(value)?)));
-        Some(Self {
-            status: response.status().as_u16(),
-            headers: headers.collect(),
-            body: str::from_utf8(response.body()).ok()?.to_owned(),
-        })
-    }
-
-    /// The answer as it is kept.
-    pub fn stored(self) -> Option<StoredAnswer> {
-        let mut response = Response::new(self.body.into_bytes());
-        *response.status_mut() = StatusCode::from_u16(self.status).ok()?;
-        for (name, value) in self.headers {
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                response.headers_mut().append(name, value);
-            }
-        }
-        StoredAnswer::of(&response)
-    }
+/// What becomes of a message that was to be carried out once when it is sent again.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub enum Repeats {
+    /// It is carried out then, for no provider can have seen it.
+    Anew,
+    /// It gets the same answer.
+    Answered(StoredAnswer),
+    /// It is refused, for nobody knows how it ended.
+    #[default]
+    Unknown,
 }
 
 /// No [`Entry`].

@@ -19,7 +19,7 @@ use octo_gateway::{
     routing::{Permission, Reason},
 };
 
-use crate::desk::{Application, Asked, Closing, Desk, Entry, Held, Once, Refusal};
+use crate::desk::{Application, Asked, Closing, Desk, Entry, Held, Once, Refusal, Repeats};
 
 /// How long the paid provider is left alone when it refuses a call without saying for how long.
 const PAID_PAUSE: Duration = Duration::from_secs(1);
@@ -165,15 +165,10 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Local<'_,
     async fn close(&self, closing: Closing) -> Result<(), StoreError> {
         let told = self.finish(&closing.ending).await;
         let once = KeyValueIdempotency::new(self.store);
-        if let Some(claim) = closing.held.claim {
-            match closing.answer {
-                None => once.release(claim).await?,
-                // One that cannot be kept leaves the outcome unknown.
-                Some(answer) => match answer.stored() {
-                    Some(answer) => once.finish(claim, answer).await?,
-                    None => drop(claim),
-                },
-            }
+        match (closing.held.claim, closing.repeats) {
+            (Some(claim), Repeats::Anew) => once.release(claim).await?,
+            (Some(claim), Repeats::Answered(answer)) => once.finish(claim, answer).await?,
+            (_, Repeats::Unknown) | (None, _) => {}
         }
         if closing.tidy {
             once.forget_old(self.clock.now()).await?;

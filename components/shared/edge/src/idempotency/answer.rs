@@ -26,9 +26,22 @@ pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed")
 pub struct StoredAnswer {
     status: u16,
     headers: Vec<(String, String)>,
-    /// Kept apart from the rest: as JSON it would be several times as long.
-    #[serde(skip)]
-    pub(super) body: Vec<u8>,
+    #[serde(with = "base64_text")]
+    body: Vec<u8>,
+}
+
+/// Bytes as base64 in JSON; as a list of numbers they would be several times as long.
+mod base64_text {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64_STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        BASE64_STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
 }
 
 impl StoredAnswer {

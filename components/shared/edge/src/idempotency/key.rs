@@ -16,6 +16,7 @@ const RULE: &str = "The header Idempotency-Key must be sent once, as 1 to 255 pr
 
 /// The key a client gave its request: 1 to 255 printable ASCII characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {

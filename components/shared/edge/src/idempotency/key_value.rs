@@ -38,8 +38,11 @@ use super::{
 /// lets a request last (30 s). A slower holder may still finish; repeats then get its answer.
 pub const LEASE: Duration = Duration::from_secs(60);
 
-/// The right and duty to carry a request out. Dropping it is what a crash does: the outcome is unknown.
-#[derive(Debug, Serialize, Deserialize)]
+/// The right and duty to carry a request out. Dropping it is what a crash does: the outcome is unknown. It may
+/// travel from one component to another, but it is finished or released once: released twice, it would let
+/// go of somebody else's claim.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 #[must_use = "a claim is finished or released"]
 pub struct Claim(Claimed);
 

@@ -103,6 +103,14 @@ fn a_holder_that_crashed_before_its_record_is_noticed_by_the_first_repeat() {
 }
 
 #[test]
+fn a_claim_and_an_answer_may_travel_between_components() {
+    let store = FakeKeyValue::default();
+    let travelled = |begun: Begun| serde_json::from_slice(&serde_json::to_vec(&begun).unwrap()).unwrap();
+    finish(&store, first(travelled(begin(&store, "k", "hi", NOW))), "i\u{0}h");
+    assert_eq!(replay(travelled(begin(&store, "k", "hi", NOW))), "i\u{0}h");
+}
+
+#[test]
 fn a_released_key_is_as_if_it_had_never_been_used() {
     let store = FakeKeyValue::default();
     let claim = first(begin(&store, "k", "hi", NOW));

@@ -22,13 +22,14 @@ mod register;
 
 use http::StatusCode;
 use octo_core::Problem;
+use serde::{Deserialize, Serialize};
 
 pub use answer::{REPLAYED, StoredAnswer};
 pub use key::{Fingerprint, IdempotencyKey, Scope};
 pub use key_value::{Claim, KeyValueIdempotency};
 
 /// What becomes of a request that carries a key.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Begun {
     /// It is the first with this key: carry it out, then finish the claim, or release it.
     First(Claim),
@@ -39,7 +40,7 @@ pub enum Begun {
 }
 
 /// Why a request that carries a key is not carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// The first request with this key is still being carried out.
     InFlight,

@@ -47,28 +47,15 @@ impl Record {
     }
 
     pub(super) async fn read(store: &impl KeyValue, name: &Name) -> Result<Option<Self>, StoreError> {
-        let key = key(name);
-        let Some(bytes) = store.get(&key).await? else { return Ok(None) };
-        decode(&bytes).map(Some).ok_or_else(|| StoreError(format!("`{key}` holds no record")))
+        get(store, &key(name)).await
     }
 
     pub(super) async fn write(&self, store: &impl KeyValue) -> Result<(), StoreError> {
-        let bytes = self.encode().map_err(|error| StoreError(error.to_string()))?;
-        store.set(&key(&self.claim.name), &bytes).await
+        put(store, &key(&self.claim.name), self).await
     }
 
     pub(super) async fn delete(store: &impl KeyValue, name: &Name) -> Result<(), StoreError> {
         store.delete(&key(name)).await
-    }
-
-    /// One line of JSON, then the answer's body as it is.
-    fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = serde_json::to_vec(self)?;
-        bytes.push(b'\n');
-        if let Some(answer) = &self.answer {
-            bytes.extend_from_slice(&answer.body);
-        }
-        Ok(bytes)
     }
 }
 
@@ -76,14 +63,19 @@ fn key(name: &Name) -> String {
     format!("idempotency/key/{name}/record")
 }
 
-fn decode(bytes: &[u8]) -> Option<Record> {
-    let end = bytes.iter().position(|byte| *byte == b'\n')?;
-    let (line, body) = bytes.split_at_checked(end)?;
-    let mut record: Record = serde_json::from_slice(line).ok()?;
-    if let Some(answer) = &mut record.answer {
-        answer.body = body.strip_prefix(b"\n")?.to_vec();
-    }
-    Some(record)
+/// The JSON value under `key`.
+pub(super) async fn get<T: for<'de> Deserialize<'de>>(
+    store: &impl KeyValue,
+    key: &str,
+) -> Result<Option<T>, StoreError> {
+    let Some(bytes) = store.get(key).await? else { return Ok(None) };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| StoreError(format!("`{key}`: {error}")))
+}
+
+/// Puts `value` under `key` as JSON.
+pub(super) async fn put(store: &impl KeyValue, key: &str, value: &impl Serialize) -> Result<(), StoreError> {
+    let bytes = serde_json::to_vec(value).map_err(|error| StoreError(error.to_string()))?;
+    store.set(key, &bytes).await
 }
 
 #[cfg(test)]

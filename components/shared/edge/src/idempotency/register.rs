@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     key_value::{counter, missed},
-    record::{Claimed, Record},
+    record::{Claimed, Record, get, put},
 };
 
 /// Claims looked at in each step of one [`Register::forget_old`]: more than the one that was added before.
@@ -153,17 +153,4 @@ impl<'a, K: KeyValue> Register<'a, K> {
 
 fn entry(number: i64) -> String {
     format!("idempotency/claim/{number}")
-}
-
-async fn get<T: for<'de> Deserialize<'de>>(
-    store: &impl KeyValue,
-    key: &str,
-) -> Result<Option<T>, StoreError> {
-    let Some(bytes) = store.get(key).await? else { return Ok(None) };
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| StoreError(format!("`{key}`: {error}")))
-}
-
-async fn put(store: &impl KeyValue, key: &str, value: &impl Serialize) -> Result<(), StoreError> {
-    let bytes = serde_json::to_vec(value).map_err(|error| StoreError(error.to_string()))?;
-    store.set(key, &bytes).await
 }
