@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 
 use http::{Method, StatusCode};
-use octo_admission::{Application, Asked, Closing, Desk, Either, Entry, Held, Local, Once, Refusal, Remote};
+use octo_admission::{
+    Application, Asked, Closing, Desk, Either, Entry, Held, Local, Once, Refusal, Remote, Repeats,
+};
 use octo_core::{
     Clock, Entropy, HttpOut, KeyValue, Problem, Settings, StoreError, UnixMillis, new_id,
     ports::{NoKeyValue, NoRedis},
