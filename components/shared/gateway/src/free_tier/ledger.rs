@@ -333,10 +333,10 @@ impl Ledger {
             // The provider may have begun to count anew, and who knows when.
             state.count = Count { sure: 0, doubt: limit - 1 };
         }
-        // As many tokens are missing from a smaller bucket; an empty one is safe in any case.
-        let smaller = self.brim(state.limit - limit).max(0);
-        let level = state.bucket.level;
-        state.bucket.level = (level - smaller).max(level.min(0));
+        if limit < state.limit {
+            // How full a smaller bucket is that was refilled more slowly, nobody knows.
+            state.bucket.level = state.bucket.level.min(0);
+        }
         state.limit = limit;
     }
 
