@@ -16,6 +16,8 @@ pub struct Provider {
     ahead: i64,
     /// Nothing is taken before.
     closed_until: i64,
+    /// The same, as far as it is because of a call too many.
+    punishes_until: i64,
     /// Start of the window and calls in it (aligned, anchored), or calls so far (count then block).
     window_start: i64,
     taken: i64,
@@ -39,6 +41,7 @@ impl Provider {
             block: whole(limits.block),
             ahead,
             closed_until: i64::MIN,
+            punishes_until: i64::MIN,
             window_start: i64::MIN / 2,
             taken: 0,
             recent: VecDeque::new(),
@@ -60,8 +63,14 @@ impl Provider {
             }
             self.over += 1;
             self.closed_until = self.closed_until.max(now + self.ahead + self.block);
+            self.punishes_until = self.closed_until;
         }
         room
+    }
+
+    /// Whether it is closed because of an earlier call too many.
+    pub fn punishes(&self, now: i64) -> bool {
+        now + self.ahead < self.punishes_until
     }
 
     /// Whether a call that arrives at `now` would be taken.

@@ -72,8 +72,8 @@ pub struct Report {
     pub crashed: u64,
     /// Arrivals at the free provider beyond what it allows.
     pub over: u64,
-    /// Those of them that were reserved when the store knew the end of a call that tells the truth: any
-    /// answer, or one that proves the provider's clock off when it is.
+    /// Those of them that were not because of an earlier one, and were reserved when the store knew the end
+    /// of a call that tells the truth: any answer, or one that proves the provider's clock off when it is.
     pub over_taught: u64,
     /// How often it blocked because of them.
     pub blocks: u64,
@@ -213,11 +213,12 @@ pub fn run(scenario: &Scenario, counter: &mut (impl Counter + ?Sized)) -> Report
                 }
             }
             Event::Arrives(call) => {
+                let punished = provider.punishes(now);
                 let taken = provider.arrive(now);
                 if let Some(call) = calls.get_mut(call) {
                     call.taken = Some(taken);
                     call.told = truth.tells.of(provider.told(now));
-                    report.over_taught += u64::from(!taken && call.taught);
+                    report.over_taught += u64::from(!taken && !punished && call.taught);
                 }
             }
             Event::Ends { call, outcome } => {

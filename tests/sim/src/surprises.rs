@@ -19,7 +19,7 @@ const PATIENCE: i64 = 20_000;
 pub(crate) fn print(options: &Options) -> anyhow::Result<u64> {
     println!(
         "\nN={CALLS}, as many messages as the operator says the provider takes, all answered. `knowing` counts \
-         arrivals over the limit of\ncalls reserved when an answer had told the truth. `paid` is to be compared \
+         those of the arrivals\nover the limit that were not refused because of an earlier one, and were reserved when an answer had told the truth. `paid` is to be compared \
          with a perfect caller who knows it.\n"
     );
     println!(

@@ -61,8 +61,8 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(800) })]
 
-    /// A provider that allows less than the operator says, and tells so: once it has, it sees no call too
-    /// many.
+    /// A provider that allows less than the operator says, and tells so: once it has, no call is one too
+    /// many that was reserved later.
     #[test]
     fn a_lower_limit_that_is_told_is_never_overrun_again(scenario in scenario(), real in 1i64..30) {
         let tells = Tells { limit: true, ..scenario.truth.tells };

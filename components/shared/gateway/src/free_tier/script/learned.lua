@@ -8,9 +8,17 @@ local function limit_told(limit)
 end
 
 local function remaining_told(used, given_since, remaining, reset)
-  local room = used + given_since + remaining
-  if room < limit_at(now) then
-    state.room, state.room_until = math.max(room, 1), now + (reset or P) + WHOLE_SECONDS
+  local room = math.max(used + given_since + remaining, 1)
+  local known, known_until = state.room, state.room_until
+  if known and now >= known_until then known = nil end
+  state.room = nil
+  local others = limit_at(now)
+  state.room = known
+  if room >= others then return end
+  local calls, until_time = math.min(room, known or room), now + math.max(reset or 0, P) + WHOLE_SECONDS
+  -- What only lasts a little longer is not worth a change.
+  if not known or calls < known or 2 * (until_time - known_until) >= P then
+    state.room, state.room_until = calls, until_time
   end
 end
 
