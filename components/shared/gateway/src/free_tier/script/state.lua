@@ -55,9 +55,11 @@ local FIELDS = {
 -- Another server, or this one started anew, may know an old state that lacks the newest slots.
 local info = redis.pcall('INFO', 'server')
 local server = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or 'unknown'
-local state = {}
-for index, value in ipairs(redis.call('HMGET', STATE, unpack(FIELDS))) do
-  if value then state[FIELDS[index]] = tonumber(value) end
+local state, stored = {}, {}
+local values = redis.call('HMGET', STATE, 'server', unpack(FIELDS))
+for index, field in ipairs(FIELDS) do
+  local value = tonumber(values[index + 1] or '')
+  state[field], stored[field] = value, value
 end
 local open, settled = redis.call('ZCARD', OPEN), redis.call('ZCARD', SETTLED)
 
@@ -78,10 +80,12 @@ local function release(c)
   return c + P
 end
 
--- A key may also be lost alone, when the server evicts: what is left is worth nothing then.
-if not state.seen or redis.call('HGET', STATE, 'server') ~= server or state.open ~= open or state.settled ~= settled then
+-- A key may also be lost alone, when the server evicts: what is left is worth nothing then. An older script
+-- left no oracle.
+if values[1] ~= server or not state.oracle_at or state.open ~= open or state.settled ~= settled then
   redis.call('DEL', OPEN, SETTLED, STATE, LINE, LEASES, RECENT)
-  open, settled = 0, 0
+  redis.call('HSET', STATE, 'server', server)
+  open, settled, stored = 0, 0, {}
   state = {
     seen = now, open_from = now, newest = 0, failures = 0,
     earliest = 0, since = 0, level = N * P, at = now, sure = 0, doubt = 0,
