@@ -19,8 +19,8 @@ const PATIENCE: i64 = 20_000;
 pub(crate) fn print(options: &Options) -> anyhow::Result<u64> {
     println!(
         "\nN={CALLS}, as many messages as the operator says the provider takes, all answered. `knowing` counts \
-         those of the arrivals\nover the limit that were not refused because of an earlier one, and were reserved when an answer had told the truth. `paid` is to be compared \
-         with a perfect caller who knows it.\n"
+         the arrivals over the limit\nthat were reserved when an answer had told the truth, without those refused \
+         because of an earlier one.\n"
     );
     println!(
         "{:16} {:44} | {:>8} {:>7} {:>7} | {:>7} {:>6} {:>5} {:>7}",

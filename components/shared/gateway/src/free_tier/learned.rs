@@ -9,24 +9,24 @@
 //!   some time between the call's reservation and its end; with r more the provider is full. It stands for
 //!   the t told with it, at least for P, and [`WHOLE_SECONDS`] more. As long as answers prove that there is
 //!   less than the other limits allow, the least that was proved stands;
-//! - the **cap** that a refusal teaches. A call that was given a slot by these rules is never refused if the
-//!   limit is right. If it was the nth, there is room for n - 1; but under a burst an early one may arrive
-//!   last, so one burst lowers the limit to no less than half. The cap stands for [`CAP_WINDOWS`], and then the operator's
-//!   value is tried again.
+//! - the **cap** that a refusal teaches. A call that was given a slot by these rules is never refused if
+//!   the limit is right. If it was the nth, there is room for n - 1; but under a burst an early one may
+//!   arrive last, so one burst lowers the limit to no less than half. The cap stands for [`CAP_WINDOWS`], and
+//!   then the operator's value is tried again.
 //!
 //! So a provider that tells q is never overrun once an answer with it has settled. One that tells only r is
-//! overrun by no more calls than are reserved, after a quiet time of P, until the first answer settles. One that tells
-//! nothing is refused at most once in [`CAP_WINDOWS`] while calls arrive in their order, and under bursts
-//! once for each halving from N to its limit.
+//! overrun by no more calls than are reserved, after a quiet time of P, until the first answer settles. One
+//! that tells nothing is refused at most once in [`CAP_WINDOWS`] while calls arrive in their order, and under
+//! bursts once for each halving from N to its limit.
 //!
 //! # The clock
 //! The provider's clock less ours, when a call was reserved at s and ended at c, lies between `date - c` and
-//! `date + 999 ms - s`. Usually it is taken to lie within u of zero. An answer that proves it does not moves
-//! the windows of the aligned model: from then on it is taken to lie within *2u of the interval that the answer proved*. (2u,
-//! for each instance's clock may be u away from the others' middle, and so one on either side; and the whole interval, for its date is told in
-//! whole seconds.) Later answers make the interval narrower, which takes nothing back of what was
-//! promised by the wider one. After a move no slot is given until all calls reserved before are over. A
-//! clock that jumps about is followed at most once in [`MOVES`].
+//! `date + 999 ms - s`. Usually it is taken to lie within u of zero. An answer that proves it does not moves the windows of the aligned model: from then on it is taken to lie within *2u of the
+//! interval that the answer proved*. (2u, for each instance's clock may be u away from the others' middle,
+//! and so one on either side; and the whole interval, for its date is told in whole seconds.) Later answers
+//! make the interval narrower, which takes nothing back of what was promised by the wider one. After a move
+//! no slot is given until all calls reserved before are over. A clock that jumps about is followed at most
+//! once in [`MOVES`].
 //!
 //! It knows nothing of stores and slots.
 

@@ -19,7 +19,7 @@
 //! # Cost
 //! A free call takes two store calls (read the [gate](super::gate), increment the window), four near a
 //! boundary. Nothing is written when it settles, except near a boundary or when it did not go well. A message
-//! that does not go free is counted with one call more.
+//! that does not go free is counted with two calls.
 
 mod view;
 mod windows;

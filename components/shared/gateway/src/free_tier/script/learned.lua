@@ -50,7 +50,8 @@ end
 
 -- Learns from what the provider told, and from a refusal. True when its windows turn out to lie elsewhere.
 local function learn(s, number, used, probed, was_held, was_refused)
-  local limit, remaining, reset, date = tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18]), tonumber(ARGV[19])
+  local limit, remaining = tonumber(ARGV[16]), tonumber(ARGV[17])
+  local reset, date = tonumber(ARGV[18]), tonumber(ARGV[19])
   if limit then limit_told(limit) end
   -- A provider that counts over any time has no window that r could be of.
   if remaining and was_held and not counting then

@@ -129,7 +129,8 @@ if #changed > 0 then redis.call('HSET', STATE, unpack(changed)) end
 if #gone > 0 then redis.call('HDEL', STATE, unpack(gone)) end
 
 -- Kept for a month longer than anything in it matters, so that a quiet time is not taken for a loss.
-local lifetime = whole(math.max((state.block or now) - now, state.open_from - now, 2 * P, B) + T + u + 2592000000)
+local closed_for = math.max(state.block or now, state.open_from) - now
+local lifetime = whole(math.max(closed_for, 2 * P, B) + T + u + MONTH)
 redis.call('PEXPIRE', STATE, lifetime)
 if open > 0 then redis.call('PEXPIRE', OPEN, lifetime) end
 if settled > 0 then redis.call('PEXPIRE', SETTLED, lifetime) end

@@ -9,8 +9,8 @@
 --       to reserve: the message's id, how long it would wait in milliseconds or '', 1 when it asks first
 --       to record: the kinds to count
 --       to settle: the slot's reservation time, number, `used` and `probes`, the outcome, the provider's
---       Retry-After in milliseconds; of what its answer told, or '': q, r, t in milliseconds, its time; the kinds to
---       count
+--       Retry-After in milliseconds; of what its answer told, or '': q, r, t in milliseconds, its time; the
+--       kinds to count
 --
 -- Answers are whole numbers, the time first:
 --   reserve  {time, 1, number, remaining, used, probes}, {time, 0, reason, reopens at} or
@@ -26,8 +26,8 @@
 
 local STATE, OPEN, SETTLED, FRESH, LINE, LEASES, FIGURES, RECENT = unpack(KEYS)
 local operation, model = ARGV[1], ARGV[3]
-local N, P, B, T, u = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local KINDS = tonumber(ARGV[9])
+local N, P, B = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local T, u, KINDS = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local aligned, anchored = model == 'aligned', model == 'anchored'
 local bucket, counting = model == 'token_bucket', model == 'count_then_block'
 

@@ -1,6 +1,8 @@
 //! What the rules say, one sentence at a time. That they keep the guarantee in any history, and that the
 //! script says the same, is tested with simulated providers in `tests/sim`.
 
+use std::time::Duration;
+
 use super::*;
 use crate::free_tier::Told;
 
