@@ -20,7 +20,7 @@ The project's own commands. Start with `cargo xtask test`; `cargo run --release`
   cargo xtask deny              licences, sources and duplicates of the dependencies
   cargo xtask bench [OPTION…]   throughput and latency beside the host's floors (--quick for a short run)
   cargo xtask sim [OPTION…]     simulated providers against the free tier's counter (--help lists the options)
-  cargo xtask siege             hosts and Redis servers that die under load, shown in a table (1 min)
+  cargo xtask siege             hosts and Redis servers that die under load, shown in a table (3 min)
   cargo xtask help              this text
 ";
 

@@ -65,7 +65,6 @@ async fn no_provider_of_any_kind_sees_a_call_too_many_or_a_message_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the counter does not learn from answers yet"]
 async fn a_provider_that_takes_less_than_it_was_said_to_is_overrun_only_until_it_says_so() {
     for fields in [Fields::Draft, Fields::Three, Fields::None] {
         let plan = ExternalFree::allowing(WindowModel::Sliding, CALLS / 2, WINDOW, WINDOW);
@@ -83,7 +82,6 @@ async fn a_provider_that_takes_less_than_it_was_said_to_is_overrun_only_until_it
 /// The provider's windows begin 1.5 s after ours. What goes out on either side of the beginning of one of ours
 /// arrives in one of its.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the counter does not learn from answers yet"]
 async fn a_provider_by_another_clock_is_not_overrun_once_its_date_has_been_seen() {
     const WINDOW: Duration = Duration::from_secs(4);
     let (ours, ahead) = (Clock::system(), Clock::system());

@@ -80,6 +80,21 @@ impl Books {
         self.messages.iter().filter(|message| message.went("paid")).count()
     }
 
+    /// The time in milliseconds within which this share of the messages was answered.
+    pub(super) fn quantile(&self, share: f64) -> i64 {
+        let mut times: Vec<i64> =
+            self.messages.iter().map(|message| message.ended_at - message.sent_at).collect();
+        times.sort_unstable();
+        times[((times.len() - 1) as f64 * share) as usize]
+    }
+
+    /// How long the messages that went to one provider took on the average, in milliseconds.
+    pub(super) fn mean_time(&self, provider: &str) -> f64 {
+        let went = self.messages.iter().filter(|message| message.went(provider));
+        let times: Vec<i64> = went.map(|message| message.ended_at - message.sent_at).collect();
+        times.iter().sum::<i64>() as f64 / times.len() as f64
+    }
+
     /// What the oracle paid for.
     pub(super) fn oracle_paid_for(&self) -> usize {
         self.oracle.iter().filter(|pays| **pays).count()

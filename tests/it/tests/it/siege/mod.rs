@@ -78,11 +78,32 @@ fn crowd(app: &TestApp, user: &User) -> Crowd {
     Crowd { clients: CLIENTS, hosts, token: user.access.clone() }
 }
 
+/// How often the counter's script ran, and how long on the average, as the server itself says.
+fn scripts(app: &TestApp) -> String {
+    let stats = app.counter().ask("INFO commandstats").unwrap();
+    let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:")).unwrap_or("never");
+    line.split(',').filter(|part| !part.starts_with("usec=")).take(2).collect::<Vec<_>>().join(", ")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_20_000_messages_on_three_hosts_none_is_a_free_one_too_many_and_few_are_paid_for_in_vain() {
+    besiege(WindowModel::Aligned).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes long: part of `cargo xtask siege`"]
+async fn so_it_is_with_every_other_kind_of_window() {
+    for model in WindowModel::ALL.into_iter().filter(|model| *model != WindowModel::Aligned) {
+        besiege(model).await;
+    }
+}
+
+/// More than 20 000 messages: at first just as many as the provider takes, then twice as many, then as many as
+/// the machine can do with all clients in flight.
+async fn besiege(model: WindowModel) {
     let _turn = TURN.lock().await;
     let terms = Terms {
-        model: WindowModel::Anchored,
+        model,
         calls: 800,
         window: Duration::from_secs(2),
         timeout: Duration::from_secs(1),
@@ -93,7 +114,7 @@ async fn of_20_000_messages_on_three_hosts_none_is_a_free_one_too_many_and_few_a
     app.vouch_for_a_fresh_provider();
     let ada = app.paying_user("ada").await;
 
-    let timeline = Timeline::begin(2_000);
+    let timeline = Timeline::begin(2_000).await;
     let paces = [
         Pace::Steady { per_second: terms.critical(), seconds: 8.0 },
         Pace::Steady { per_second: 2.0 * terms.critical(), seconds: 4.0 },
@@ -104,11 +125,20 @@ async fn of_20_000_messages_on_three_hosts_none_is_a_free_one_too_many_and_few_a
     println!("{}", timeline.table(&terms.title("three hosts"), &books));
     let (paid_for, oracle) = (books.paid_for() as f64, books.oracle_paid_for() as f64);
     println!("paid for {paid_for}, the oracle {oracle}: {:.4} times as much", paid_for / oracle);
+    println!("answered within {} ms by half, {} ms by 99 %", books.quantile(0.5), books.quantile(0.99));
+    println!("the counter's script, by Redis: {}", scripts(&app));
 
     assert!(books.messages.len() >= 20_000, "{}", books.messages.len());
     books.assert_never_overrun(&free);
     books.assert_answered_once();
-    assert!(paid_for <= oracle * 1.02, "paid for {paid_for}, the oracle {oracle}");
+    // Where a window begins with a call, or ends P after each, a slot is held for as long as its call takes and
+    // then for P: that much of the time nobody can use. Aligned windows end for all calls at once.
+    let unknowable = match model {
+        WindowModel::Aligned => 0.0,
+        _ => books.free.len() as f64 * books.mean_time("free") / terms.window.as_millis() as f64,
+    };
+    let allowed = oracle * 1.02 + unknowable;
+    assert!(paid_for <= allowed, "paid for {paid_for}, the oracle {oracle}, allowed {allowed:.0}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,26 +168,26 @@ async fn survive_outages(counter: Counter, title: &str) {
     app.vouch_for_a_fresh_provider();
     let ada = app.paying_user("ada").await;
 
-    let timeline = Timeline::begin(1_000);
-    let load = crowd(&app, &ada).send(due(&[Pace::Steady { per_second: 300.0, seconds: 13.0 }]));
+    let timeline = Timeline::begin(1_000).await;
+    let load = crowd(&app, &ada).send(due(&[Pace::Steady { per_second: 300.0, seconds: 11.0 }]));
     let outages = async {
         let outage = async |from: f64| {
             let from = timeline.began + (from * 1000.0) as i64;
             tokio::time::sleep(Duration::from_millis((from - load::now()).max(0) as u64)).await;
         };
-        outage(2.0).await;
+        outage(1.5).await;
         app.counter_mut().kill();
         let killed = timeline.note("Redis is killed");
-        outage(3.5).await;
+        outage(2.5).await;
         app.counter_mut().restart().unwrap();
         let restarted = timeline.note("Redis is back, empty");
-        outage(6.5).await;
+        outage(5.0).await;
         app.counter().flush().unwrap();
         let flushed = timeline.note("Redis is flushed");
-        outage(9.5).await;
+        outage(7.5).await;
         app.counter().hang().unwrap();
         let frozen = timeline.note("Redis is frozen");
-        outage(10.5).await;
+        outage(8.5).await;
         app.counter().resume().unwrap();
         let resumed = timeline.note("Redis goes on");
         [(killed, restarted), (flushed, flushed), (frozen, resumed)]
@@ -207,7 +237,7 @@ async fn a_host_that_is_killed_costs_its_slots_for_a_while_and_no_overrun() {
     let mut crowd = crowd(&app, &ada);
     crowd.hosts = vec![app.hosts()[0].addr(), app.hosts()[1].addr(), doomed.address];
 
-    let timeline = Timeline::begin(1_000);
+    let timeline = Timeline::begin(1_000).await;
     let load = crowd.send(due(&[Pace::Steady { per_second: 300.0, seconds: 9.0 }]));
     let crash = async {
         tokio::time::sleep(Duration::from_secs(3)).await;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use super::books::Books;
 use super::load::{Message, now};
@@ -38,9 +39,12 @@ fn paid_for(message: &Message, reasons: &[&str]) -> bool {
 }
 
 impl Timeline {
-    /// Begins now, with a line for every `period` milliseconds.
-    pub(super) fn begin(period: i64) -> Self {
-        Self { began: now(), period, events: Mutex::default() }
+    /// Begins with the next multiple of `period`, in milliseconds, and has a line for each: where the provider's
+    /// windows are aligned, a line is a window.
+    pub(super) async fn begin(period: i64) -> Self {
+        let wait = period - now() % period;
+        tokio::time::sleep(Duration::from_millis(wait as u64)).await;
+        Self { began: now() / period * period, period, events: Mutex::default() }
     }
 
     /// Something happens now; its time, in milliseconds since the epoch.
