@@ -14,7 +14,7 @@ use crate::app::{App, Component};
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::logs::{LogSource, Logs};
-use crate::records::Records;
+use crate::records::{Records, StoreCall};
 use crate::runtime_config::{KeyValueBackend, RuntimeConfig, SqliteLocation};
 use crate::stores::key_value::KeyValueStore;
 use crate::stores::sqlite;
@@ -175,8 +175,9 @@ impl Services {
             .unwrap_or_default()
     }
 
-    pub(crate) fn count(&self, component: &Component, operation: &'static str) {
-        self.records.count(&component.id, operation);
+    /// Counts a store call, which lasts as long as the value that is returned.
+    pub(crate) fn begin_store_call(&self, component: &Component, operation: &'static str) -> StoreCall {
+        self.records.begin_store_call(&component.id, operation)
     }
 
     /// Logs something about a component that its author should know.
