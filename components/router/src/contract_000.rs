@@ -40,7 +40,7 @@ pub(crate) enum Call {
 
 /// Free messages a user has in a day on these routes.
 pub(crate) fn daily_per_user(config: &Config) -> i64 {
-    match config.tier.daily_per_user {
+    match config.daily_per_user {
         0 => DAILY_PER_USER,
         given => given,
     }
