@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use octo_core::UnixMillis;
 use octo_edge::{Request, Response, exchange::LogFields, respond};
 use octo_gateway::{
+    Config,
     message::MAX_BYTES,
     routing::{Routed, Unprocessed},
 };
@@ -17,7 +18,7 @@ use serde::Serialize;
 use serde_json::json;
 
 /// Free messages a user has in a day, unless the operator says otherwise.
-pub(crate) const DAILY_PER_USER: i64 = 10;
+const DAILY_PER_USER: i64 = 10;
 
 const NOTHING_LEFT: &str = "Бесплатных сообщений не осталось. Доступ к платному провайдеру отсутствует";
 const BAD_TOKEN: &str = "Невозможно провалидировать данные в токене";
@@ -35,6 +36,14 @@ pub(crate) enum Call {
     },
     /// Nothing that takes more than this answer.
     Answered(Response),
+}
+
+/// Free messages a user has in a day on these routes.
+pub(crate) fn daily_per_user(config: &Config) -> i64 {
+    match config.tier.daily_per_user {
+        0 => DAILY_PER_USER,
+        given => given,
+    }
 }
 
 /// Whether `path` is one of these routes.

@@ -2,10 +2,11 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use octo_core::{Clock, Entropy, HttpOut, KeyValue, Redis, StoreError};
+use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Redis, StoreError};
 use octo_edge::{
-    ServiceKey,
+    Caller, ServiceKey,
     caller::{self, AskAuth},
+    idempotency::{Begun, Claim, KeyValueIdempotency, Scope},
 };
 use octo_gateway::{
     TierConfig,
@@ -18,7 +19,7 @@ use octo_gateway::{
     routing::{Permission, Reason},
 };
 
-use crate::desk::{Application, Asked, Desk, Entry, Refusal};
+use crate::desk::{Application, Asked, Closing, Desk, Entry, Held, Once, Refusal, Repeats};
 
 /// How long the paid provider is left alone when it refuses a call without saying for how long.
 const PAID_PAUSE: Duration = Duration::from_secs(1);
@@ -99,6 +100,19 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
         }
     }
 
+    /// The right to carry the message out, unless somebody has it or had it.
+    async fn claim(&self, once: &Once, caller: &Caller) -> Result<Claim, Refusal> {
+        let scope = Scope { caller: &caller.claims.sub, route: "POST /messages" };
+        let fingerprint = once.fingerprint.clone();
+        let claims = KeyValueIdempotency::new(self.store);
+        let begun = claims.begin(&once.key, scope, fingerprint, self.clock.now()).await;
+        match begun.map_err(Problem::from)? {
+            Begun::First(claim) => Ok(claim),
+            Begun::Replay(answer) => Err(Refusal::Answer(Box::new(answer.into_response()))),
+            Begun::Refused(refusal) => Err(Problem::from(refusal).into()),
+        }
+    }
+
     /// Counts what became of a message.
     async fn count(&self, tally: Tally) -> Result<(), StoreError> {
         match unavailable(&tally) {
@@ -137,11 +151,29 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Local<'_,
     async fn admit(&self, application: &Application) -> Result<Entry, Refusal> {
         let token = application.token.as_deref();
         let caller = caller::authenticate(token, self.store, &AskAuth(self.http), self.clock).await?;
-        let admitted = match &application.message {
-            Some(asked) => Some(self.ask(asked, caller.claims.paid_access).await),
+        let Some(asked) = &application.message else {
+            return Ok(Entry { caller, admitted: None, held: Held::default() });
+        };
+        let claim = match &asked.once {
+            Some(once) => Some(self.claim(once, &caller).await?),
             None => None,
         };
-        Ok(Entry { caller, admitted })
+        let admitted = Some(self.ask(asked, caller.claims.paid_access).await);
+        Ok(Entry { caller, admitted, held: Held { claim } })
+    }
+
+    async fn close(&self, closing: Closing) -> Result<(), StoreError> {
+        let told = self.finish(&closing.ending).await;
+        let once = KeyValueIdempotency::new(self.store);
+        match (closing.held.claim, closing.repeats) {
+            (Some(claim), Repeats::Anew) => once.release(claim).await?,
+            (Some(claim), Repeats::Answered(answer)) => once.finish(claim, answer).await?,
+            (_, Repeats::Unknown) | (None, _) => {}
+        }
+        if closing.tidy {
+            once.forget_old(self.clock.now()).await?;
+        }
+        told
     }
 
     async fn status(&self) -> Result<Status, StoreError> {

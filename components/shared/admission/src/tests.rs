@@ -144,7 +144,7 @@ fn a_component_that_does_not_answer_in_time_is_a_store_that_is_away() {
     let chained = Chained { store: &store, clock: &clock, instead: Cell::new(None) };
     let desk = Remote { http: &chained, timeout: Duration::from_secs(1) };
     chained.instead.set(Some(SendError::TimedOut));
-    let message = Asked { id: "m".into(), wait_until: None, needs_paid_key: false };
+    let message = Asked { id: "m".into(), wait_until: None, needs_paid_key: false, once: None };
     let application = Application { token: None, message: Some(message) };
     assert!(matches!(ready(desk.admit(&application)), Err(Refusal::Away(_))));
     chained.instead.set(Some(SendError::TimedOut));

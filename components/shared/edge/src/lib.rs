@@ -5,6 +5,7 @@
 //! - [`respond`]: JSON answers and problems.
 //! - [`caller`]: who sends the request, from their token.
 //! - [`cookie`]: reading and setting cookies.
+//! - [`idempotency`]: a request that is repeated is carried out once.
 //! - [`prefer`]: how long a client would rather wait.
 //! - [`service_key`]: a key two components share.
 //!
@@ -17,6 +18,7 @@ pub mod body;
 pub mod caller;
 pub mod cookie;
 pub mod exchange;
+pub mod idempotency;
 pub mod prefer;
 pub mod respond;
 pub mod service_key;

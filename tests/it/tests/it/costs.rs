@@ -35,7 +35,7 @@ async fn a_free_message_takes_seven_store_calls_and_one_chained_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_paid_for_with_the_operators_key_takes_seven_store_calls_and_one_chained_call() {
+async fn a_message_paid_for_with_the_operators_key_takes_nine_store_calls_and_one_chained_call() {
     let app = TestApp::with("free_limit", 1).start().await;
     assert_eq!(
         used_by_a_paid_message(&app).await,
@@ -43,9 +43,10 @@ async fn a_message_paid_for_with_the_operators_key_takes_seven_store_calls_and_o
             "paid-provider key-value increment: 1",
             "paid-provider key-value open: 1",
             "paid-provider key-value set: 1",
-            // The session, the gate of the free provider, the gate of the paid one; the window.
-            "router key-value get: 3",
-            "router key-value increment: 1",
+            // The session, the gate of the free provider, the gate of the paid one; the window. After the
+            // answer the gate again, and the figures.
+            "router key-value get: 4",
+            "router key-value increment: 2",
             "router key-value open: 1",
         ]
     );
@@ -61,8 +62,8 @@ async fn the_key_that_octo_made_costs_either_side_one_more_read() {
             "paid-provider key-value increment: 1",
             "paid-provider key-value open: 1",
             "paid-provider key-value set: 1",
-            "router key-value get: 4",
-            "router key-value increment: 1",
+            "router key-value get: 5",
+            "router key-value increment: 2",
             "router key-value open: 1",
         ]
     );

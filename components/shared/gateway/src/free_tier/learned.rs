@@ -6,26 +6,27 @@
 //! - N, the operator's;
 //! - q, told in answers: the newest stands until another is told;
 //! - the **room** that r, told in an answer, proves. At most as many calls had arrived as slots were held at
-//!   some time between the call's reservation and its end; with r more the provider is full. It stands until
-//!   the t told with it (else P) and [`WHOLE_SECONDS`];
-//! - the **cap** that a refusal teaches. A call that was given a slot by these rules is never refused if the
-//!   limit is right. If it was the nth, there is room for n - 1; but under a burst an early one may arrive
-//!   last, so one burst lowers the limit to no less than half. The cap stands for [`CAP_WINDOWS`], and then the operator's
-//!   value is tried again.
+//!   some time between the call's reservation and its end; with r more the provider is full. It stands for
+//!   the t told with it, at least for P, and [`WHOLE_SECONDS`] more. As long as answers prove that there is
+//!   less than the other limits allow, the least that was proved stands;
+//! - the **cap** that a refusal teaches. A call that was given a slot by these rules is never refused if
+//!   the limit is right. If it was the nth, there is room for n - 1; but under a burst an early one may
+//!   arrive last, so one burst lowers the limit to no less than half. The cap stands for [`CAP_WINDOWS`], and
+//!   then the operator's value is tried again.
 //!
 //! So a provider that tells q is never overrun once an answer with it has settled. One that tells only r is
-//! overrun by no more calls than are reserved before the first answer of a window settles. One that tells
-//! nothing is refused at most once in [`CAP_WINDOWS`] while calls arrive in their order, and under bursts
-//! once for each halving from N to its limit.
+//! overrun by no more calls than are reserved, after a quiet time of P, until the first answer settles. One
+//! that tells nothing is refused at most once in [`CAP_WINDOWS`] while calls arrive in their order, and under
+//! bursts once for each halving from N to its limit.
 //!
 //! # The clock
 //! The provider's clock less ours, when a call was reserved at s and ended at c, lies between `date - c` and
-//! `date + 999 ms - s`. Usually it is taken to lie within u of zero. An answer that proves it does not moves
-//! the windows of the aligned model: from then on it is taken to lie within *2u of the interval that the answer proved*. (2u,
-//! for each instance's clock may be u away from the others' middle, and so one on either side; and the whole interval, for its date is told in
-//! whole seconds.) Later answers make the interval narrower, which takes nothing back of what was
-//! promised by the wider one. After a move no slot is given until all calls reserved before are over. A
-//! clock that jumps about is followed at most once in [`MOVES`].
+//! `date + 999 ms - s`. Usually it is taken to lie within u of zero. An answer that proves it does not moves the windows of the aligned model: from then on it is taken to lie within *2u of the
+//! interval that the answer proved*. (2u, for each instance's clock may be u away from the others' middle,
+//! and so one on either side; and the whole interval, for its date is told in whole seconds.) Later answers
+//! make the interval narrower, which takes nothing back of what was promised by the wider one. After a move
+//! no slot is given until all calls reserved before are over. A clock that jumps about is followed at most
+//! once in [`MOVES`].
 //!
 //! It knows nothing of stores and slots.
 
@@ -124,7 +125,7 @@ impl Learned {
         self.told = (limit < limits.calls).then_some(limit.max(1));
     }
 
-    /// An answer at `now` told r, and t if it did.
+    /// An answer at `now` told r, and perhaps t.
     pub fn remaining_told(
         &mut self,
         limits: &Limits,
@@ -133,10 +134,17 @@ impl Learned {
         reset: Option<Duration>,
         now: UnixMillis,
     ) {
-        let room = around.used + around.given_since + remaining;
-        if room < self.limit(limits, now) {
-            let until = now + reset.unwrap_or(limits.window) + WHOLE_SECONDS;
-            self.room = Some(Cap { calls: room.max(1), until });
+        let room = (around.used + around.given_since + remaining).max(1);
+        let known = self.room.filter(|known| now < known.until);
+        if room >= (Self { room: None, ..*self }).limit(limits, now) {
+            return;
+        }
+        let until = now + reset.unwrap_or_default().max(limits.window) + WHOLE_SECONDS;
+        let calls = known.map_or(room, |known| known.calls.min(room));
+        // What only lasts a little longer is not worth a write.
+        let lasts = |known: Cap| 2 * (until.0 - known.until.0) >= millis(limits.window);
+        if known.is_none_or(|known| calls < known.calls || lasts(known)) {
+            self.room = Some(Cap { calls, until });
         }
     }
 

@@ -27,14 +27,34 @@ fn the_newest_told_limit_stands_and_never_exceeds_the_operators() {
     assert_eq!(learned, Learned::default(), "nothing to remember");
 }
 
+fn remaining(learned: &mut Learned, used: i64, given_since: i64, left: i64, reset: u64, now: UnixMillis) {
+    let reset = Some(Duration::from_secs(reset));
+    learned.remaining_told(&LIMITS, &Around { used, given_since }, left, reset, now);
+}
+
 #[test]
-fn room_is_what_was_given_and_what_is_left_until_the_reset() {
+fn room_is_what_was_given_and_what_is_left() {
     let mut learned = Learned::default();
-    learned.remaining_told(&LIMITS, &Around { used: 3, given_since: 4 }, 10, Some(5 * SECOND), NOW);
-    assert_eq!(learned.limit(&LIMITS, at(5_999)), 17);
-    assert_eq!(learned.limit(&LIMITS, at(6_000)), 100);
-    learned.remaining_told(&LIMITS, &Around { used: 3, given_since: 4 }, 0, None, NOW);
-    assert_eq!(learned.limit(&LIMITS, at(60_999)), 7);
+    remaining(&mut learned, 3, 4, 10, 90, NOW);
+    assert_eq!(learned.limit(&LIMITS, at(90_999)), 17);
+    assert_eq!(learned.limit(&LIMITS, at(91_000)), 100);
+    let mut learned = Learned::default();
+    remaining(&mut learned, 3, 4, 0, 5, NOW);
+    assert_eq!(learned.limit(&LIMITS, at(60_999)), 7, "a window at least");
+    assert_eq!(learned.limit(&LIMITS, at(61_000)), 100);
+}
+
+#[test]
+fn while_room_is_proved_short_the_least_that_was_proved_stands() {
+    let mut learned = Learned::default();
+    remaining(&mut learned, 1, 0, 59, 0, NOW);
+    remaining(&mut learned, 80, 0, 0, 0, at(20_000));
+    assert_eq!(learned.limit(&LIMITS, at(60_999)), 60);
+    assert_eq!(learned.limit(&LIMITS, at(61_000)), 100, "not worth a write");
+    let mut learned = Learned::default();
+    remaining(&mut learned, 1, 0, 59, 0, NOW);
+    remaining(&mut learned, 80, 0, 0, 0, at(30_000));
+    assert_eq!(learned.limit(&LIMITS, at(90_999)), 60);
 }
 
 #[test]

@@ -11,8 +11,8 @@
 //! [`FreeTier`] is the port. [`key_value`] counts with `increment` alone, for providers whose windows are
 //! aligned to the clock. [`ledger`] decides for every [`WindowModel`], and [`redis`] lets a Redis server do
 //! the same in one script. [`breaker`] leaves a failing provider alone; [`gate`] is the same in a key-value
-//! store, for any provider. In [`line`] messages wait for a slot. What
-//! the provider's answers teach is [`learned`]. The figures compare with an [`oracle`], and [`history`] keeps them.
+//! store, for any provider. In [`line`] messages wait for a slot. What the provider's answers teach is
+//! [`learned`]. The figures compare with an [`oracle`], and [`history`] keeps them.
 
 pub mod any;
 pub mod breaker;

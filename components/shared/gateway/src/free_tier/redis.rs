@@ -4,12 +4,12 @@
 //! clocks of the instances play no part. All its keys share a hash tag and expire.
 //!
 //! # A lost state
-//! When the state is missing (flushed, evicted) or was written by another server or before this one was
-//! started (failed over to a replica that lags, restored from a snapshot), no slot is given until every call that may have
-//! been reserved before can no longer matter: P + T + u, or the end of that window. Nothing tells a lost
-//! state from a first start, so a first start waits too, unless the operator vouches for a provider that has
-//! seen no call, with `SET` of the key [`RedisFreeTier::fresh_key`] just before. The mark is used up at once;
-//! a flush that takes the state takes the mark as well.
+//! When the state is missing (flushed, evicted) or was written by another server or before
+//! this one was started (failed over to a replica that lags, restored from a snapshot), no slot is given
+//! until every call that may have been reserved before can no longer matter: P + T + u, or the end of that
+//! window. Nothing tells a lost state from a first start, so a first start waits too, unless the operator
+//! vouches for a provider that has seen no call, with `SET` of the key [`RedisFreeTier::fresh_key`] just
+//! before. The mark is used up at once; a flush that takes the state takes the mark as well.
 
 use std::time::Duration;
 

@@ -19,7 +19,7 @@
 //! # Cost
 //! A free call takes two store calls (read the [gate](super::gate), increment the window), four near a
 //! boundary. Nothing is written when it settles, except near a boundary or when it did not go well. A message
-//! that does not go free is counted with one call more.
+//! that does not go free is counted with two calls.
 
 mod view;
 mod windows;
@@ -255,6 +255,7 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
         self.clear(reservation, end.outcome, tally, &view).await?;
         let pass = &reservation.pass;
         let change = |state: &mut GateState<Learned>| {
+            let before = View::new(self.limits, &state.note, now);
             let moved = self.learn(state, reservation, held, end, now);
             let probe = pass.holds_lease_of(&state.breaker);
             match end.outcome {
@@ -267,7 +268,8 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
             }
             if moved {
                 // What was reserved before is counted in windows that were taken to be elsewhere.
-                state.breaker.refused(View::new(self.limits, &state.note, now).all_over());
+                let after = View::new(self.limits, &state.note, now);
+                state.breaker.refused(after.all_over(before.latest_start()));
             }
         };
         // All is well, and was: the record need not even be read.

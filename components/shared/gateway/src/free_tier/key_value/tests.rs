@@ -338,11 +338,12 @@ fn a_provider_whose_clock_is_off_gets_its_own_windows_after_a_pause() {
     // 20 seconds ahead.
     let date = Some(MIDDLE + 20 * SECOND);
     tell(&store, &slot, answered(Told { date, ..Told::default() }), MIDDLE + SECOND);
-    // Between 19 and 21 s ahead, and twice the skew: its window ends by 60 - 18.5 s on our clock at the
-    // latest; what was reserved before may arrive until 6.25 s from now.
+    // Between 19 and 21 s ahead, and twice the skew. What was reserved before may have been booked in the
+    // window that begins by 60.25 s, and arrive until 65.5 s: by 87 s on the provider's clock, whose window
+    // then ends by 120 - 18.5 s on ours.
     let paused = closed(reserve(&store, 1, MIDDLE + SECOND));
     assert_eq!(paused.reason, ClosedReason::FreeBlocked);
-    assert_eq!(paused.reopens_at, UnixMillis(1_800_000_060_000 - 18_500));
+    assert_eq!(paused.reopens_at, UnixMillis(1_800_000_120_000 - 18_500));
 
     let probe = go(reserve(&store, 1, paused.reopens_at));
     settle(&store, &probe, Outcome::Answered, paused.reopens_at);
@@ -480,8 +481,9 @@ enum Step {
     /// Some time passes, in milliseconds.
     Wait(u64),
     /// A call is made on an instance whose clock is off by this much, takes so long, reaches the provider at
-    /// this share (in percent) of that time, and ends like this; it would wait for so many milliseconds.
-    Call { skew: i64, takes: u64, arrives_at: u64, ends: Ending, patience: u64 },
+    /// this share (in percent) of that time, and ends like this; it would wait for so many milliseconds,
+    /// and this is told of the limit.
+    Call { skew: i64, takes: u64, arrives_at: u64, ends: Ending, patience: u64, told: Told },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -490,6 +492,11 @@ enum Ending {
     TimedOut,
     Crashed,
     NotSent,
+}
+
+fn told() -> impl Strategy<Value = Told> {
+    let number = || prop::option::weighted(0.2, 0i64..8);
+    (number(), number()).prop_map(|(limit, remaining)| Told { limit, remaining, ..Told::default() })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -501,41 +508,45 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         2 => (0u64..9_000).prop_map(Step::Wait),
-        5 => (-250i64..=250, 1u64..5_000, 0u64..=100, ending, prop_oneof![Just(0), 0u64..130_000]).prop_map(
-            |(skew, takes, arrives_at, ends, patience)| Step::Call { skew, takes, arrives_at, ends, patience },
-        ),
+        5 => (-250i64..=250, 1u64..5_000, 0u64..=100, ending, prop_oneof![Just(0), 0u64..130_000], told())
+            .prop_map(|(skew, takes, arrives_at, ends, patience, told)| {
+                Step::Call { skew, takes, arrives_at, ends, patience, told }
+            }),
     ]
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// The guarantee: whatever the latencies, skews, losses and crashes, no window of the provider ever
-    /// holds more than N arrivals.
+    /// The guarantee: whatever the latencies, skews, losses and crashes, whatever is told of the limit, and
+    /// whether messages wait or not, no window of the provider ever holds more than N arrivals. When its
+    /// clock is off, that holds from the moment an answer has proved it.
     #[test]
     fn no_provider_window_sees_more_than_n_calls(
         calls in 1i64..6,
+        ahead in prop_oneof![Just(0), -20_000i64..20_000],
         history in prop::collection::vec(step(), 1..300),
     ) {
         let store = FakeKeyValue::default();
         let tier = KeyValueFreeTier::new(&store, limits(calls));
-        let mut now = MIDDLE;
-        let mut arrivals = std::collections::HashMap::<WindowId, i64>::new();
+        let (mut now, mut taught) = (MIDDLE, ahead == 0);
+        // Calls by the provider's windows, and whether one of them was reserved by who knew its clock.
+        let mut arrivals = std::collections::HashMap::<WindowId, (i64, bool)>::new();
         // Calls in flight: when they end, on whose clock, how.
-        let mut ending: Vec<(UnixMillis, i64, Reservation, Outcome)> = Vec::new();
+        let mut ending: Vec<(UnixMillis, i64, Reservation, End)> = Vec::new();
         for step in history {
             match step {
                 Step::Wait(ms) => {
                     now = now + Duration::from_millis(ms);
-                    let (done, open) = ending.into_iter().partition(|(at, ..)| *at <= now);
+                    let (mut done, open): (Vec<_>, _) = ending.into_iter().partition(|(at, ..)| *at <= now);
                     ending = open;
-                    let mut done: Vec<_> = done;
                     done.sort_by_key(|(at, ..)| *at);
-                    for (at, skew, slot, outcome) in done {
-                        ready(tier.settle(&slot, &end(outcome), None, UnixMillis(at.0 + skew))).unwrap();
+                    for (at, skew, slot, end) in done {
+                        ready(tier.settle(&slot, &end, None, UnixMillis(at.0 + skew))).unwrap();
                     }
+                    taught |= ready(tier.gate().read()).unwrap().note.phase.is_some();
                 }
-                Step::Call { skew, takes, arrives_at, ends, patience } => {
+                Step::Call { skew, takes, arrives_at, ends, patience, told } => {
                     let asked = UnixMillis(now.0 + skew);
                     let ask = Ask {
                         wait_until: (patience > 0).then(|| asked + Duration::from_millis(patience)),
@@ -546,22 +557,24 @@ proptest! {
                     };
                     // On the instance's clock.
                     let now = slot.starts_at.map_or(now, |at| UnixMillis(at.0 - skew));
+                    let arrival = UnixMillis((now + Duration::from_millis(takes * arrives_at / 100)).0 + ahead);
                     if !matches!(ends, Ending::NotSent) {
-                        let arrival = now + Duration::from_millis(takes * arrives_at / 100);
-                        *arrivals.entry(WindowId::containing(arrival, 60 * SECOND)).or_default() += 1;
+                        let window = arrivals.entry(WindowId::containing(arrival, 60 * SECOND)).or_default();
+                        *window = (window.0 + 1, window.1 || taught);
                     }
-                    let end = now + Duration::from_millis(takes);
-                    match ends {
-                        Ending::Answered => ending.push((end, skew, slot, Outcome::Answered)),
-                        Ending::TimedOut => ending.push((now + 5 * SECOND, skew, slot, Outcome::Unknown)),
-                        Ending::NotSent => ending.push((end, skew, slot, Outcome::NotSent)),
-                        Ending::Crashed => {}
-                    }
+                    let date = Some(UnixMillis(arrival.0.div_euclid(1_000) * 1_000));
+                    let (takes, end) = match ends {
+                        Ending::Answered => (takes, answered(Told { date, ..told })),
+                        Ending::TimedOut => (5_000, end(Outcome::Unknown)),
+                        Ending::NotSent => (takes, end(Outcome::NotSent)),
+                        Ending::Crashed => continue,
+                    };
+                    ending.push((now + Duration::from_millis(takes), skew, slot, end));
                 }
             }
         }
-        for (window, count) in arrivals {
-            prop_assert!(count <= calls, "{count} calls arrived in {window:?}, {calls} allowed");
+        for (window, (count, taught)) in arrivals {
+            prop_assert!(!taught || count <= calls, "{count} calls arrived in {window:?}, {calls} allowed");
         }
     }
 }

@@ -55,9 +55,16 @@ impl View {
         self.now <= self.surely_begun(window) + self.limits.timeout
     }
 
-    /// When every call reserved until now is over, and the windows it can have fallen in are, too.
-    pub(super) fn all_over(&self) -> UnixMillis {
-        let given_up = self.now + self.limits.timeout + self.limits.skew;
+    /// The latest time at which a call is sent that was reserved until now: one that was booked in the window
+    /// after those it could have been sent in.
+    pub(super) fn latest_start(&self) -> UnixMillis {
+        let last = self.reachable(self.now).last().copied().unwrap_or(self.current());
+        self.surely_begun(WindowId(last.0 + 1))
+    }
+
+    /// When every call sent until `start` is over, and the windows it can have fallen in are, too.
+    pub(super) fn all_over(&self, start: UnixMillis) -> UnixMillis {
+        let given_up = start + self.limits.timeout + self.limits.skew;
         let last = WindowId::containing(UnixMillis(given_up.0 + self.ahead.1), self.limits.window);
         self.surely_begun(WindowId(last.0 + 1))
     }

@@ -9,10 +9,11 @@
 //! record of the **past**, and removes their counters.
 //!
 //! # What the figures may lose
-//! The past names the last window folded into it, so that a fold that crashes halfway is not repeated. But two instances
-//! that change the index or the past at the same instant may lose one of the changes, and with it a window's counts or its
-//! counters' removal. A call whose end was never told counts as free, and a message in flight too. The slots
-//! themselves depend on none of this: no counter is removed before its window is over.
+//! The past names the last window folded into it, so that a fold that crashes
+//! halfway is not repeated. But two instances that change the index or the past at the same instant may lose
+//! one of the changes, and with it a window's counts or its counters' removal. A call whose end was never
+//! told counts as free, and a message in flight too. The slots themselves depend on none of this: no counter
+//! is removed before its window is over.
 
 use std::time::Duration;
 

@@ -8,9 +8,17 @@ local function limit_told(limit)
 end
 
 local function remaining_told(used, given_since, remaining, reset)
-  local room = used + given_since + remaining
-  if room < limit_at(now) then
-    state.room, state.room_until = math.max(room, 1), now + (reset or P) + WHOLE_SECONDS
+  local room = math.max(used + given_since + remaining, 1)
+  local known, known_until = state.room, state.room_until
+  if known and now >= known_until then known = nil end
+  state.room = nil
+  local others = limit_at(now)
+  state.room = known
+  if room >= others then return end
+  local calls, until_time = math.min(room, known or room), now + math.max(reset or 0, P) + WHOLE_SECONDS
+  -- What only lasts a little longer is not worth a change.
+  if not known or calls < known or 2 * (until_time - known_until) >= P then
+    state.room, state.room_until = calls, until_time
   end
 end
 
@@ -42,7 +50,8 @@ end
 
 -- Learns from what the provider told, and from a refusal. True when its windows turn out to lie elsewhere.
 local function learn(s, number, used, probed, was_held, was_refused)
-  local limit, remaining, reset, date = tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18]), tonumber(ARGV[19])
+  local limit, remaining = tonumber(ARGV[16]), tonumber(ARGV[17])
+  local reset, date = tonumber(ARGV[18]), tonumber(ARGV[19])
   if limit then limit_told(limit) end
   -- A provider that counts over any time has no window that r could be of.
   if remaining and was_held and not counting then

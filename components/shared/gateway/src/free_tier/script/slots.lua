@@ -33,9 +33,8 @@ local function heed()
     -- The provider may have begun to count anew, and who knows when.
     state.sure, state.doubt = 0, limit - 1
   end
-  -- As many tokens are missing from a smaller bucket; an empty one is safe in any case.
-  local smaller = math.max(state.limit - limit, 0) * P
-  state.level = math.max(state.level - smaller, math.min(state.level, 0))
+  -- How full a smaller bucket is that was refilled more slowly, nobody knows.
+  if limit < state.limit then state.level = math.min(state.level, 0) end
   state.limit = limit
 end
 

@@ -9,8 +9,8 @@
 --       to reserve: the message's id, how long it would wait in milliseconds or '', 1 when it asks first
 --       to record: the kinds to count
 --       to settle: the slot's reservation time, number, `used` and `probes`, the outcome, the provider's
---       Retry-After in milliseconds; of what its answer told, or '': q, r, t in milliseconds, its time; the kinds to
---       count
+--       Retry-After in milliseconds; of what its answer told, or '': q, r, t in milliseconds, its time; the
+--       kinds to count
 --
 -- Answers are whole numbers, the time first:
 --   reserve  {time, 1, number, remaining, used, probes}, {time, 0, reason, reopens at} or
@@ -26,8 +26,8 @@
 
 local STATE, OPEN, SETTLED, FRESH, LINE, LEASES, FIGURES, RECENT = unpack(KEYS)
 local operation, model = ARGV[1], ARGV[3]
-local N, P, B, T, u = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local KINDS = tonumber(ARGV[9])
+local N, P, B = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local T, u, KINDS = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local aligned, anchored = model == 'aligned', model == 'anchored'
 local bucket, counting = model == 'token_bucket', model == 'count_then_block'
 
@@ -55,9 +55,11 @@ local FIELDS = {
 -- Another server, or this one started anew, may know an old state that lacks the newest slots.
 local info = redis.pcall('INFO', 'server')
 local server = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or 'unknown'
-local state = {}
-for index, value in ipairs(redis.call('HMGET', STATE, unpack(FIELDS))) do
-  if value then state[FIELDS[index]] = tonumber(value) end
+local state, stored = {}, {}
+local values = redis.call('HMGET', STATE, 'server', unpack(FIELDS))
+for index, field in ipairs(FIELDS) do
+  local value = tonumber(values[index + 1] or '')
+  state[field], stored[field] = value, value
 end
 local open, settled = redis.call('ZCARD', OPEN), redis.call('ZCARD', SETTLED)
 
@@ -78,10 +80,12 @@ local function release(c)
   return c + P
 end
 
--- A key may also be lost alone, when the server evicts: what is left is worth nothing then.
-if not state.seen or redis.call('HGET', STATE, 'server') ~= server or state.open ~= open or state.settled ~= settled then
+-- A key may also be lost alone, when the server evicts: what is left is worth nothing then. An older script
+-- left no oracle.
+if values[1] ~= server or not state.oracle_at or state.open ~= open or state.settled ~= settled then
   redis.call('DEL', OPEN, SETTLED, STATE, LINE, LEASES, RECENT)
-  open, settled = 0, 0
+  redis.call('HSET', STATE, 'server', server)
+  open, settled, stored = 0, 0, {}
   state = {
     seen = now, open_from = now, newest = 0, failures = 0,
     earliest = 0, since = 0, level = N * P, at = now, sure = 0, doubt = 0,
