@@ -33,7 +33,8 @@ async fn all_rounds(options: &Options) -> anyhow::Result<Report> {
     }
     let mut measurements = Vec::new();
     for round in 1..=options.rounds {
-        for scenario in deployment.scenarios() {
+        let wanted = |it: &&Scenario| options.only.as_ref().is_none_or(|only| only == it.name);
+        for scenario in deployment.scenarios().iter().filter(wanted) {
             eprintln!("round {round} of {}: {}", options.rounds, scenario.title);
             // Together, and one message at a time: without others to wait for, what takes its time shows.
             for connections in BTreeSet::from([1, options.connections]) {
