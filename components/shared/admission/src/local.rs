@@ -12,10 +12,10 @@ use octo_gateway::{
     TierConfig,
     admission::{Admission, Admitted, Ending, PaidCall, PaidPass},
     allowance::{self, Allowance, Taken},
+    breaker::{Gate, Pass, Permit},
     figures::{Fate, Figures, Tally},
     free_tier::{
-        AnyFreeTier, AnySlot, Ask, FreeTier, Gate, KeyValueFreeTier, Outcome, RedisFreeTier, Status, Verdict,
-        gate::{Pass, Permit},
+        AnyFreeTier, AnySlot, Ask, FreeTier, KeyValueFreeTier, Outcome, RedisFreeTier, Status, Verdict,
     },
     routing::{Permission, Reason},
 };

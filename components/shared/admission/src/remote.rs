@@ -7,11 +7,9 @@ use octo_core::{HttpOut, StoreError, ports::CallLimits};
 use octo_edge::idempotency::REPLAYED;
 use octo_gateway::{
     admission::{Admission, Ending, PaidPass},
+    breaker::{Pass, Permit},
     figures::Figures,
-    free_tier::{
-        AnySlot, Ask, Status, Verdict,
-        gate::{Pass, Permit},
-    },
+    free_tier::{AnySlot, Ask, Status, Verdict},
 };
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -152,7 +152,7 @@ fn a_component_that_does_not_answer_in_time_is_a_store_that_is_away() {
     // Whether the paid provider may be called is not known then, so it may.
     let pass = ready(desk.paid_pass(true));
     assert!(pass.key.unwrap().is_err());
-    assert!(matches!(pass.permit, octo_gateway::free_tier::gate::Permit::Go(_)));
+    assert!(matches!(pass.permit, octo_gateway::breaker::Permit::Go(_)));
 }
 
 #[test]

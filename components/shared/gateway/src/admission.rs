@@ -7,11 +7,9 @@ use octo_core::StoreError;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    breaker::{Pass, Permit},
     figures::Tally,
-    free_tier::{
-        AnySlot, Ask, End, Outcome, Verdict,
-        gate::{Pass, Permit},
-    },
+    free_tier::{AnySlot, Ask, End, Outcome, Verdict},
     routing::Permission,
 };
 

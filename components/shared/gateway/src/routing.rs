@@ -13,12 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Message,
     admission::{Admission, Admitted, Ending, PaidCall, PaidPass},
+    breaker::{Pass, Permit},
     config::Endpoint,
     figures::{Fate, Tally},
-    free_tier::{
-        AnySlot, Ask, Closed, ClosedReason, End, Outcome, Told, Verdict,
-        gate::{Pass, Permit},
-    },
+    free_tier::{AnySlot, Ask, Closed, ClosedReason, End, Outcome, Told, Verdict},
     provider::{self, Answer, Failure},
 };
 

@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     Config,
     config::tests::defaults,
-    free_tier::{FreeTier, KeyValueFreeTier, Reservation, gate::Pass, learned::Learned},
+    free_tier::{FreeTier, KeyValueFreeTier, Reservation, learned::Learned},
 };
 
 const NOW: UnixMillis = UnixMillis(1_800_000_030_000);

@@ -6,7 +6,7 @@ use octo_host::Clock;
 use serde_json::{Value, json};
 
 use super::TestApp;
-use super::harness::User;
+use super::harness::{Counter, User};
 
 async fn stats(user: &User) -> Value {
     user.call(http::Method::GET, "/messages/stats").await.expect(200)
@@ -78,10 +78,8 @@ async fn a_paid_message_that_could_have_gone_free_is_regretted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn counted_in_redis_the_figures_are_the_same() {
     let setup = TestApp::with("free_limit", 2).with("free_window_model", "sliding").by(Clock::system());
-    let app = setup.several(2).start().await;
-    let url = app.redis().url();
-    let app = app.restart(&[("redis_url", url.trim_end_matches("/0"))]).await;
-    app.redis().ask("SET {octo:free}:sliding:60000:fresh 1").unwrap();
+    let app = setup.several(2).counting_in(Counter::OwnRedis).start().await;
+    app.vouch_for_a_fresh_provider();
     let ada = a_day(&app).await;
     let total = stats_of(&ada, 4).await["total"].clone();
     assert_eq!(total["free"], 2);

@@ -8,7 +8,7 @@ use octo_host::{Clock, OutboundFault, StoreFault};
 use serde_json::json;
 
 use super::TestApp;
-use super::harness::{Answer, Call, User};
+use super::harness::{Answer, Call, Counter, User};
 
 const FREE: &str = "free-provider";
 const PAID: &str = "paid-provider";
@@ -124,9 +124,8 @@ async fn without_its_store_a_message_with_a_key_is_refused_and_not_processed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn counted_in_redis_a_repeated_message_gets_its_first_answer_too() {
-    let app = TestApp::setup().by(Clock::system()).several(2).start().await;
-    let url = app.redis().url();
-    let app = app.restart(&[("redis_url", url.trim_end_matches("/0"))]).await;
+    let setup = TestApp::setup().by(Clock::system()).several(2);
+    let app = setup.counting_in(Counter::StoresRedis).start().await;
     let ada = app.paying_user("ada").await;
     let first = send(&ada, 0, "k-1", "hello").await;
     let again = send(&ada, 1, "k-1", "hello").await;

@@ -100,3 +100,20 @@ async fn without_redis_the_counter_says_so_and_paying_users_are_answered() {
     assert_eq!(ada.send("hello").await.expect(200)["reason"], "counter_unavailable");
     assert_eq!(app.calls_to("free-provider"), 0);
 }
+
+#[tokio::test]
+async fn a_redis_that_takes_no_writes_costs_money_and_is_used_again_when_it_does() {
+    let app = setup("sliding").counting_in(Counter::OwnRedis).start().await;
+    app.vouch_for_a_fresh_provider();
+    let ada = app.paying_user("ada").await;
+    assert_eq!(ada.send("hello").await.expect(200)["provider"], "free");
+    // Half way through a failover: it became the replica of somebody who is not there.
+    app.counter().ask("REPLICAOF 127.0.0.1 1").unwrap();
+    let calls = app.calls_to("free-provider");
+    for host in 0..3 {
+        assert_eq!(ada.send_by(host, "hello").await.expect(200)["reason"], "counter_unavailable");
+    }
+    assert_eq!(app.calls_to("free-provider"), calls);
+    app.counter().ask("REPLICAOF NO ONE").unwrap();
+    assert_eq!(ada.send("hello").await.expect(200)["provider"], "free");
+}

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::TestApp;
-use super::harness::{Answer, Setup, User};
+use super::harness::{Answer, Counter, Setup, User};
 
 const WINDOW: Duration = Duration::from_secs(2);
 
@@ -74,10 +74,8 @@ async fn a_wait_that_is_too_short_is_not_waited() {
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_in_line_go_in_the_order_they_came_whichever_host_they_came_to() {
     let setup = setup(2).with("free_window_model", "sliding").several(2);
-    let app = setup.start().await;
-    let url = app.redis().url();
-    let app = app.restart(&[("redis_url", url.trim_end_matches("/0"))]).await;
-    app.redis().ask("SET {octo:free}:sliding:2000:fresh 1").unwrap();
+    let app = setup.counting_in(Counter::StoresRedis).start().await;
+    app.vouch_for_a_fresh_provider();
     let ada = app.user("ada").await;
     for _ in 0..2 {
         assert_eq!(ada.send("hello").await.expect(200)["provider"], "free");

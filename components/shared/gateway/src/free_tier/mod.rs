@@ -10,13 +10,10 @@
 //!
 //! [`FreeTier`] is the port. [`key_value`] counts with `increment` alone, for providers whose windows are
 //! aligned to the clock. [`ledger`] decides for every [`WindowModel`], and [`redis`] lets a Redis server do
-//! the same in one script. [`breaker`] leaves a failing provider alone; [`gate`] is the same in a key-value
-//! store, for any provider. In [`line`] messages wait for a slot. What the provider's answers teach is
+//! the same in one script. In [`line`] messages wait for a slot. What the provider's answers teach is
 //! [`learned`]. The figures compare with an [`oracle`], and [`history`] keeps them.
 
 pub mod any;
-pub mod breaker;
-pub mod gate;
 pub mod history;
 pub mod key_value;
 pub mod learned;
@@ -32,14 +29,14 @@ use std::time::Duration;
 use octo_core::{StoreError, UnixMillis};
 use serde::{Deserialize, Serialize};
 
-use crate::figures::{Figures, Tally};
+use crate::{
+    breaker::{Cause, Pass},
+    figures::{Figures, Tally},
+};
 
-use breaker::Cause;
-use gate::Pass;
 use learned::Learned;
 
 pub use any::{AnyFreeTier, AnySlot};
-pub use gate::Gate;
 pub use key_value::KeyValueFreeTier;
 pub use ledger::{Ledger, Slot};
 pub use model::WindowModel;

@@ -28,10 +28,10 @@ use octo_core::{KeyValue, StoreError, UnixMillis};
 
 use super::{
     Ask, Closed, ClosedReason, End, FreeTier, Limits, Outcome, Reservation, Status, Verdict,
-    gate::{Gate, GateState, Pass, Permit},
     learned::{Around, Learned},
     window::WindowId,
 };
+use crate::breaker::{Gate, GateState, Pass, Permit};
 use crate::figures::{Fate, Figures, Kind, Tally};
 use view::View;
 use windows::Windows;

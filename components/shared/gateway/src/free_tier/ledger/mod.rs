@@ -51,12 +51,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Ask, Closed, ClosedReason, End, Limits, Outcome, Status, Verdict, WindowId, WindowModel,
-    breaker::Breaker,
     history::History,
     learned::{Around, Learned},
     line::{self, Line},
     oracle::Oracle,
 };
+use crate::breaker::Breaker;
 use crate::figures::{Figures, Kind, Tally};
 
 /// A slot, as its holder knows it.

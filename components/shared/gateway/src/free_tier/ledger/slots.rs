@@ -5,11 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use octo_core::{UnixMillis, time::millis};
 
 use super::{Count, Epoch, Ledger, Slot, State};
-use crate::free_tier::{
-    Closed, ClosedReason, Limits, WindowId, WindowModel,
-    breaker::{Breaker, Cause},
-    learned::Learned,
-};
+use crate::breaker::{Breaker, Cause};
+use crate::free_tier::{Closed, ClosedReason, Limits, WindowId, WindowModel, learned::Learned};
 
 impl Ledger {
     /// How many slots may be given now, at least one; or why none.

@@ -5,12 +5,16 @@
 //! longer each time. The probe holds a lease, which is the same deadline moved on, so that one that crashes
 //! is replaced.
 //!
-//! It knows nothing of stores, windows and who calls.
+//! The rules know nothing of stores, windows and who calls; [`gate`] keeps them in a key-value store.
+
+pub mod gate;
 
 use std::time::Duration;
 
 use octo_core::UnixMillis;
 use serde::{Deserialize, Serialize};
+
+pub use gate::{Gate, GateState, Pass, Permit};
 
 /// This many calls in a row without a result close a provider.
 pub const FAILURES: i64 = 5;
