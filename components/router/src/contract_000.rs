@@ -40,7 +40,7 @@ pub(crate) enum Call {
 
 /// Free messages a user has in a day on these routes.
 pub(crate) fn daily_per_user(config: &Config) -> i64 {
-    match config.tier.daily_per_user {
+    match config.daily_per_user {
         0 => DAILY_PER_USER,
         given => given,
     }
@@ -56,9 +56,8 @@ pub(crate) fn has(path: &str) -> bool {
 /// Reads a request to one of these routes.
 pub(crate) fn read(request: &Request) -> Call {
     let path = request.uri().path();
-    if let Some(shorter) = path.strip_suffix('/')
-        && allowed(shorter).is_some()
-    {
+    let shorter = path.trim_end_matches('/');
+    if shorter != path && allowed(shorter).is_some() {
         return Call::Answered(without_slash(request, shorter));
     }
     let Some(allow) = allowed(path) else {

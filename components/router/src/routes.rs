@@ -80,7 +80,7 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
         let posted = Posted {
             token: caller::token(request.headers()).map(str::to_owned),
             wait_until: wait.map(|wait| self.clock.now() + wait),
-            daily: (config.tier.daily_per_user > 0).then_some(config.tier.daily_per_user),
+            daily: (config.daily_per_user > 0).then_some(config.daily_per_user),
             message: read_message(request),
         };
         let respond = |id: &str, routed| {
@@ -133,11 +133,12 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
     ) -> Result<Response, Refusal> {
         let desk = self.desk(config);
         let id = new_id(&self.clock, &self.entropy);
-        let Posted { token, wait_until, message, .. } = posted;
+        let Posted { token, wait_until, daily, message } = posted;
         let asked = message.as_ref().ok().map(|(_, once)| Asked {
             id: id.clone(),
             wait_until,
             needs_paid_key: config.paid.key.is_none(),
+            daily,
             once: once.clone(),
         });
         let application = Application { token, message: asked };

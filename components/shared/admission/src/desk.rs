@@ -8,6 +8,7 @@ use octo_edge::{
 };
 use octo_gateway::{
     admission::{Admission, Admitted, Ending},
+    allowance,
     figures::Figures,
     free_tier::Status,
 };
@@ -46,6 +47,8 @@ pub struct Asked {
     pub wait_until: Option<UnixMillis>,
     /// Whether a call to the paid provider takes the key that the application made for it.
     pub needs_paid_key: bool,
+    /// Free messages that its sender has in a day, if they are counted.
+    pub daily: Option<i64>,
     /// For a message that is to be carried out once, however often it is sent.
     pub once: Option<Once>,
 }
@@ -75,6 +78,8 @@ pub struct Entry {
 pub struct Held {
     /// The right to carry it out.
     pub claim: Option<Claim>,
+    /// One of its sender's free messages of the day; given back unless it goes free.
+    pub allowance: Option<allowance::Taken>,
 }
 
 /// The end of a message.

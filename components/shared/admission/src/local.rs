@@ -11,6 +11,7 @@ use octo_edge::{
 use octo_gateway::{
     TierConfig,
     admission::{Admission, Admitted, Ending, PaidCall, PaidPass},
+    allowance::{self, Allowance, Taken},
     figures::{Fate, Figures, Tally},
     free_tier::{
         AnyFreeTier, AnySlot, Ask, FreeTier, Gate, KeyValueFreeTier, Outcome, RedisFreeTier, Status, Verdict,
@@ -122,14 +123,42 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
         }
     }
 
-    async fn ask(&self, asked: &Asked, paid_access: bool) -> Result<Admitted, StoreError> {
-        let ask = Ask { id: asked.id.clone(), first: true, wait_until: asked.wait_until };
-        let verdict = self.reserve(&ask).await?;
-        let paid = match &verdict {
-            Verdict::Closed(_) if paid_access => Some(self.paid_pass(asked.needs_paid_key).await),
-            _ => None,
+    /// Whether the message may go free, by what its sender has left of the day and by the counter of all; and
+    /// what of the former it holds.
+    async fn let_in(&self, asked: &Asked, caller: &Caller) -> Result<(Admitted, Option<Taken>), StoreError> {
+        let (permission, taken) = match asked.daily {
+            None => (Permission::Tier(self.ask(asked).await?), None),
+            Some(per_day) => {
+                let allowance = Allowance { store: self.store, per_day };
+                match allowance.take(&caller.claims.sub, self.clock.now()).await? {
+                    allowance::Verdict::UsedUp { refills_at } => {
+                        (Permission::AllowanceUsed(refills_at), None)
+                    }
+                    allowance::Verdict::Taken(taken) => match self.ask(asked).await {
+                        Ok(verdict @ (Verdict::Go(_) | Verdict::Wait(_))) => {
+                            (Permission::Tier(verdict), Some(taken))
+                        }
+                        denied => {
+                            // At once: the sender's next message may have it.
+                            allowance.give_back(taken).await?;
+                            (Permission::Tier(denied?), None)
+                        }
+                    },
+                }
+            }
         };
-        Ok(Admitted { permission: Permission::Tier(verdict), paid })
+        let may_go = matches!(permission, Permission::Tier(Verdict::Go(_) | Verdict::Wait(_)));
+        let paid = if caller.claims.paid_access && !may_go {
+            Some(self.paid_pass(asked.needs_paid_key).await)
+        } else {
+            None
+        };
+        Ok((Admitted { permission, paid }, taken))
+    }
+
+    async fn ask(&self, asked: &Asked) -> Result<Verdict<AnySlot>, StoreError> {
+        let ask = Ask { id: asked.id.clone(), first: true, wait_until: asked.wait_until };
+        self.reserve(&ask).await
     }
 }
 
@@ -158,12 +187,22 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Local<'_,
             Some(once) => Some(self.claim(once, &caller).await?),
             None => None,
         };
-        let admitted = Some(self.ask(asked, caller.claims.paid_access).await);
-        Ok(Entry { caller, admitted, held: Held { claim } })
+        let (admitted, allowance) = match self.let_in(asked, &caller).await {
+            Ok((admitted, allowance)) => (Ok(admitted), allowance),
+            Err(error) => (Err(error), None),
+        };
+        Ok(Entry { caller, admitted: Some(admitted), held: Held { claim, allowance } })
     }
 
     async fn close(&self, closing: Closing) -> Result<(), StoreError> {
         let told = self.finish(&closing.ending).await;
+        let went_free = closing.ending.tally.is_some_and(|tally| tally.fate == Fate::Free);
+        if let Some(taken) = closing.held.allowance
+            && !went_free
+        {
+            // Only what is given back counts here, not how many there are.
+            Allowance { store: self.store, per_day: 0 }.give_back(taken).await?;
+        }
         let once = KeyValueIdempotency::new(self.store);
         match (closing.held.claim, closing.repeats) {
             (Some(claim), Repeats::Anew) => once.release(claim).await?,

@@ -26,7 +26,6 @@ fn settings() -> FakeSettings {
         ("free_block_seconds", "60"),
         ("free_window_model", "aligned"),
         ("free_clock_skew_ms", "250"),
-        ("free_daily_per_user", "0"),
         ("free_provider_timeout_ms", "5000"),
         ("paid_provider_timeout_ms", "10000"),
         ("redis_url", "redis://none.invalid:6379"),
@@ -144,7 +143,7 @@ fn a_component_that_does_not_answer_in_time_is_a_store_that_is_away() {
     let chained = Chained { store: &store, clock: &clock, instead: Cell::new(None) };
     let desk = Remote { http: &chained, timeout: Duration::from_secs(1) };
     chained.instead.set(Some(SendError::TimedOut));
-    let message = Asked { id: "m".into(), wait_until: None, needs_paid_key: false, once: None };
+    let message = Asked { id: "m".into(), wait_until: None, needs_paid_key: false, daily: None, once: None };
     let application = Application { token: None, message: Some(message) };
     assert!(matches!(ready(desk.admit(&application)), Err(Refusal::Away(_))));
     chained.instead.set(Some(SendError::TimedOut));

@@ -54,7 +54,7 @@ impl Scene {
     fn status(&self, token: &str) -> u16 {
         let mut headers = HeaderMap::new();
         headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
-        match ready(authenticate(token(&headers), &self.store, &AskAuth(&self.http), &self.clock)) {
+        match ready(authenticate(super::token(&headers), &self.store, &AskAuth(&self.http), &self.clock)) {
             Ok(caller) => {
                 assert_eq!(caller.claims.sub, "7");
                 200

@@ -1,6 +1,7 @@
 //! The message gateway's rules.
 //!
 //! - [`message`]: what a message is.
+//! - [`allowance`]: how many free messages one user may send on one day.
 //! - [`free_tier`]: the counter that keeps the free provider from ever seeing one call too many.
 //! - [`provider`]: one call to a provider, and what its answer means.
 //! - [`admission`]: what routing asks of the stores.
@@ -16,6 +17,7 @@
 #![allow(async_fn_in_trait)]
 
 pub mod admission;
+pub mod allowance;
 pub mod config;
 pub mod figures;
 pub mod free_tier;

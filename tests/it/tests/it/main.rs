@@ -14,6 +14,7 @@ mod concurrency;
 mod contract_000;
 mod costs;
 mod faults;
+mod figures;
 mod idempotency;
 mod messages;
 mod outside;
