@@ -1,6 +1,6 @@
 //! Messages that would rather wait for a free slot (`Prefer: wait=N`), on real time.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures::future::join_all;
 use octo_host::Clock;
@@ -22,9 +22,8 @@ fn setup(limit: i64) -> Setup {
 
 /// Sleeps until a window is just a little old.
 async fn window_begins() {
-    let window = WINDOW.as_millis();
-    let into = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() % window;
-    sleep(Duration::from_millis((window - into + 100) as u64)).await;
+    let window = WINDOW.as_millis() as u64;
+    sleep(Duration::from_millis(window - Clock::system().now_ms() % window + 100)).await;
 }
 
 async fn send(user: &User, host: usize, message: &str, wait: u64) -> Answer {

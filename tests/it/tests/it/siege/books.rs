@@ -75,9 +75,16 @@ impl Books {
         free.map(|message| message.ended_at).min()
     }
 
-    /// Messages the paid provider answered.
-    pub(super) fn paid_for(&self) -> usize {
-        self.messages.iter().filter(|message| message.went("paid")).count()
+    /// How many messages sent before a time were paid for, and how many the oracle would have paid for.
+    pub(super) fn paid_for(&self, before: i64) -> (usize, usize) {
+        let sent = || self.messages.iter().zip(&self.oracle).filter(|(message, _)| message.sent_at < before);
+        let paid = sent().filter(|(message, _)| message.went("paid")).count();
+        (paid, sent().filter(|(_, pays)| **pays).count())
+    }
+
+    /// When the last message was sent.
+    pub(super) fn last_sent(&self) -> i64 {
+        self.messages.last().map_or(0, |message| message.sent_at)
     }
 
     /// The time in milliseconds within which this share of the messages was answered.
@@ -93,10 +100,5 @@ impl Books {
         let went = self.messages.iter().filter(|message| message.went(provider));
         let times: Vec<i64> = went.map(|message| message.ended_at - message.sent_at).collect();
         times.iter().sum::<i64>() as f64 / times.len() as f64
-    }
-
-    /// What the oracle paid for.
-    pub(super) fn oracle_paid_for(&self) -> usize {
-        self.oracle.iter().filter(|pays| **pays).count()
     }
 }
