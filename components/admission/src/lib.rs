@@ -7,12 +7,14 @@
 #![allow(unsafe_code)]
 
 use octo_admission::{Service, service::MAX_QUESTION};
-use octo_spin_kit::{SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinRedis, serve};
+use octo_spin_kit::{
+    Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinRedis, serve,
+};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 #[spin_sdk::http_component]
 async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
-    serve("admission", MAX_QUESTION, incoming, out, async |request| {
+    serve("admission", Logged::Failures, MAX_QUESTION, incoming, out, async |request| {
         let service = Service {
             settings: SettingsBlock::default(),
             store: SpinKeyValue::default(),

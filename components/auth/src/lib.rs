@@ -13,7 +13,7 @@
 
 mod routes;
 
-use octo_spin_kit::{SpinClock, SpinEntropy, SpinKeyValue, SpinSettings, SpinSql, serve};
+use octo_spin_kit::{Logged, SpinClock, SpinEntropy, SpinKeyValue, SpinSettings, SpinSql, serve};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 use crate::routes::{Auth, MAX_BODY};
@@ -28,6 +28,6 @@ async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
         entropy: SpinEntropy,
         keys_asked_for: false.into(),
     };
-    serve("auth", MAX_BODY, incoming, out, async |request| auth.handle(request).await).await;
+    serve("auth", Logged::Every, MAX_BODY, incoming, out, async |request| auth.handle(request).await).await;
     auth.finish().await;
 }

@@ -6,12 +6,12 @@
 #![allow(unsafe_code)]
 
 use octo_providers::rest;
-use octo_spin_kit::{SettingsBlock, SpinClock, SpinKeyValue, serve};
+use octo_spin_kit::{Logged, SettingsBlock, SpinClock, SpinKeyValue, serve};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 #[spin_sdk::http_component]
 async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
-    serve("free-provider", rest::MAX_BODY, incoming, out, async |request| {
+    serve("free-provider", Logged::Every, rest::MAX_BODY, incoming, out, async |request| {
         rest::free(request, &SettingsBlock::default(), &SpinKeyValue::default(), &SpinClock).await
     })
     .await;

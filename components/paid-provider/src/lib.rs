@@ -6,12 +6,12 @@
 #![allow(unsafe_code)]
 
 use octo_providers::rest;
-use octo_spin_kit::{SettingsBlock, SpinClock, SpinKeyValue, serve};
+use octo_spin_kit::{Logged, SettingsBlock, SpinClock, SpinKeyValue, serve};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 #[spin_sdk::http_component]
 async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
-    serve("paid-provider", rest::MAX_BODY, incoming, out, async |request| {
+    serve("paid-provider", Logged::Every, rest::MAX_BODY, incoming, out, async |request| {
         rest::paid(request, &SettingsBlock::default(), &SpinKeyValue::default(), &SpinClock).await
     })
     .await;

@@ -117,7 +117,7 @@ fn run_ours(options: &Options, scenario: &Scenario) -> anyhow::Result<Report> {
         None => run(scenario, &mut Pure::new(model, limits, START)),
         Some(redis) => {
             let tier = RedisFreeTier::new(redis, model, limits).in_virtual_time();
-            for part in ["state", "open", "settled", "line", "leases", "figures", "recent"] {
+            for part in ["ledger", "open", "settled", "line", "leases", "figures", "recent"] {
                 redis.command(&["DEL", &tier.fresh_key().replace("fresh", part)])?;
             }
             redis.command(&["SET", &tier.fresh_key(), "1"])?;

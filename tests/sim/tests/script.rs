@@ -235,7 +235,7 @@ fn a_state_that_lost_one_key_is_lost() {
     let server = Redis::start().unwrap();
     let redis = RealRedis::connect(&server.url()).unwrap();
     for model in WindowModel::ALL {
-        for part in ["state", "open"] {
+        for part in ["ledger", "open"] {
             same(&redis, model, 3, true, &[Step::Reserve, Step::Evict(part)]);
             let tier = RedisFreeTier::new(&redis, model, limits(3)).in_virtual_time();
             let verdict = ready(tier.reserve(&ask(), START)).unwrap();
@@ -258,7 +258,7 @@ fn an_old_state_from_a_snapshot_is_not_believed() {
 
         let redis = RealRedis::connect(&server.url()).unwrap();
         let tier = RedisFreeTier::new(&redis, model, limits(3));
-        let state = tier.fresh_key().replace("fresh", "state");
+        let state = tier.fresh_key().replace("fresh", "ledger");
         assert_eq!(server.ask(&format!("EXISTS {state}")).unwrap(), "1", "the snapshot must have been read");
         assert!(matches!(ready(tier.reserve(&ask(), START)).unwrap(), Verdict::Closed(_)), "{model:?}");
     }
@@ -276,7 +276,7 @@ fn on_its_own_clock_every_key_expires_and_has_the_hash_tag() {
         ready(tier.settle(&slot, &end(Outcome::Answered), None, START)).unwrap();
         let queue = Ask { wait_until: Some(START + Duration::from_secs(25)), ..ask() };
         while !matches!(ready(tier.reserve(&queue, START)).unwrap(), Verdict::Wait(_)) {}
-        for part in ["state", "open", "settled", "line", "leases", "figures", "recent"] {
+        for part in ["ledger", "open", "settled", "line", "leases", "figures", "recent"] {
             let key = tier.fresh_key().replace("fresh", part);
             assert!(key.starts_with("{octo:free}:"));
             let left: i64 = server.ask(&format!("PTTL {key}")).unwrap().parse().unwrap();

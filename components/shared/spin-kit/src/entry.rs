@@ -10,10 +10,20 @@ use crate::{
     body::{self, Outgoing, ReadError},
 };
 
+/// Which requests are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logged {
+    /// All.
+    Every,
+    /// Those that go wrong: for a component whose caller logs the rest.
+    Failures,
+}
+
 /// Reads the request, of which at most `max_body` bytes are taken in, lets `handle` answer it, sends the
 /// answer, and logs one line.
 pub async fn serve(
     component: &str,
+    logged: Logged,
     max_body: usize,
     incoming: IncomingRequest,
     out: ResponseOutparam,
@@ -21,8 +31,11 @@ pub async fn serve(
 ) {
     let request = read(incoming, max_body).await;
     let answered = octo_edge::answer(component, &SpinClock, &SpinEntropy, request, handle).await;
+    let went_well = answered.response.status().is_success();
     write(out, answered.response);
-    println!("{}", answered.log_line);
+    if logged == Logged::Every || !went_well {
+        println!("{}", answered.log_line);
+    }
 }
 
 async fn read(incoming: IncomingRequest, max_body: usize) -> Request {

@@ -18,7 +18,7 @@ mod settings;
 mod sql;
 
 pub use clock::{SpinClock, SpinEntropy};
-pub use entry::serve;
+pub use entry::{Logged, serve};
 pub use http_out::SpinHttp;
 pub use key_value::SpinKeyValue;
 pub use redis::SpinRedis;

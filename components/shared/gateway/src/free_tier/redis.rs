@@ -76,7 +76,7 @@ impl<'a, R: Redis> RedisFreeTier<'a, R> {
         now: UnixMillis,
         more: &[String],
     ) -> Result<(Vec<i64>, i64), StoreError> {
-        let keys = ["state", "open", "settled", "fresh", "line", "leases", "figures", "recent"]
+        let keys = ["ledger", "open", "settled", "fresh", "line", "leases", "figures", "recent"]
             .map(|part| self.key(part));
         let Limits { calls, window, block, timeout, skew } = self.limits;
         let time = if self.time == Time::Callers { now.0.to_string() } else { String::new() };

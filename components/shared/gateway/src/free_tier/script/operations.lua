@@ -113,27 +113,11 @@ else
   answer = { now, state.limit, state.limit - left, free, window_start, window_end, reason, reopens_at }
 end
 
--- What changed is stored.
-state.open, state.settled = open, settled
-local changed, gone = {}, {}
-for _, field in ipairs(FIELDS) do
-  local value = state[field]
-  if value ~= stored[field] then
-    if value then
-      changed[#changed + 1] = field
-      changed[#changed + 1] = whole(value)
-    else
-      gone[#gone + 1] = field
-    end
-  end
-end
-if #changed > 0 then redis.call('HSET', STATE, unpack(changed)) end
-if #gone > 0 then redis.call('HDEL', STATE, unpack(gone)) end
-
 -- Kept for a month longer than anything in it matters, so that a quiet time is not taken for a loss.
+state.open, state.settled = open, settled
 local closed_for = math.max(state.block or now, state.open_from) - now
 local lifetime = whole(math.max(closed_for, 2 * P, B) + T + u + MONTH)
-redis.call('PEXPIRE', STATE, lifetime)
+redis.call('SET', STATE, cmsgpack.pack(state), 'PX', lifetime)
 if open > 0 then redis.call('PEXPIRE', OPEN, lifetime) end
 if settled > 0 then redis.call('PEXPIRE', SETTLED, lifetime) end
 
