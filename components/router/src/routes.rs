@@ -74,7 +74,7 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
 
     /// `POST /messages`
     async fn send(&self, request: Request) -> Result<Response, Problem> {
-        let token = caller::token(request.headers()).map(str::to_owned);
+        let token = caller::token(&request).map(str::to_owned);
         let config = Config::read(&self.settings)?;
         let id = new_id(&self.clock, &self.entropy);
         let wait = prefer::wait(request.headers());
@@ -214,7 +214,7 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
 
 /// The application of somebody who only wants to look.
 fn known(request: &Request) -> Application {
-    Application { token: caller::token(request.headers()).map(str::to_owned), message: None }
+    Application { token: caller::token(request).map(str::to_owned), message: None }
 }
 
 fn read_message(request: Request) -> Result<Message, Problem> {

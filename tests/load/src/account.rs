@@ -23,10 +23,10 @@ pub(crate) async fn token_with_paid_access(host: &Host, bootstrap_secret: &str) 
     let id = account.get("id").context("the new account has no id")?;
     let email = json!({ "email": EMAIL });
     call(host, Method::POST, "/auth/administrators", Some(bootstrap_secret), &email).await?;
-    let administrator = log_in(host, &credentials).await?;
+    let token = log_in(host, &credentials).await?;
     let grant = json!({ "paid_access": true });
-    call(host, Method::PATCH, &format!("/users/{id}"), Some(&administrator), &grant).await?;
-    log_in(host, &credentials).await
+    call(host, Method::PATCH, &format!("/users/{id}"), Some(&token), &grant).await?;
+    Ok(token)
 }
 
 /// Sends one message, whichever provider it goes to.

@@ -2,9 +2,11 @@
 //!
 //! - [`exchange`]: one request from arrival to log line.
 //! - [`body`]: JSON bodies, read with errors that name the field and the rule.
+//! - [`form`]: the fields of a form.
 //! - [`respond`]: JSON answers and problems.
 //! - [`caller`]: who sends the request, from their token.
 //! - [`cookie`]: reading and setting cookies.
+//! - [`same_site`]: keeping other sites' pages from using a person's cookies.
 //! - [`prefer`]: how long a client would rather wait.
 //! - [`service_key`]: a key two components share.
 //!
@@ -17,8 +19,10 @@ pub mod body;
 pub mod caller;
 pub mod cookie;
 pub mod exchange;
+pub mod form;
 pub mod prefer;
 pub mod respond;
+pub mod same_site;
 pub mod service_key;
 
 pub use caller::Caller;

@@ -8,6 +8,8 @@ use octo_core::{
 };
 use octo_token::SigningKey;
 
+use crate::password::Rules;
+
 const SHORTEST_BOOTSTRAP_SECRET: usize = 32;
 
 /// Everything `auth` is told by variables.
@@ -20,6 +22,8 @@ pub struct Config {
     pub signing_key: Option<SigningKey>,
     /// What makes the first administrator; `None` when nobody can.
     pub bootstrap_secret: Option<String>,
+    /// Which passwords accounts may be given.
+    pub password_rules: Rules,
 }
 
 impl Config {
@@ -37,11 +41,20 @@ impl Config {
             let rule = format!("must have at least {SHORTEST_BOOTSTRAP_SECRET} characters");
             return Err(SettingError::new("bootstrap_secret", rule));
         }
+        let password_rules = match text(settings, "legacy_rules")?.trim() {
+            "off" => Rules::Modern,
+            "on" => Rules::Legacy,
+            other => {
+                let rule = format!("must be `on` or `off`; it is `{other}`");
+                return Err(SettingError::new("legacy_rules", rule));
+            }
+        };
         Ok(Self {
             access_token: seconds(settings, "access_token_seconds", 60..=3600)?,
             session: seconds(settings, "session_seconds", 3600..=31_536_000)?,
             signing_key,
             bootstrap_secret,
+            password_rules,
         })
     }
 }

@@ -28,11 +28,11 @@ pub async fn load(sql: &impl Sql, given: Option<SigningKey>) -> Result<Keys, Sql
 /// The key in the database, made now if there is none. The slot's primary key decides between instances
 /// that start at once; everybody uses what is read afterwards.
 async fn kept_key(sql: &impl Sql) -> Result<SigningKey, SqlError> {
-    const READ: &str = "SELECT secret FROM signing_keys WHERE slot = 1";
+    const READ: &str = "SELECT secret FROM signing_keys WHERE generation = 1";
     let mut rows = sql.query(READ, &[]).await?;
     if rows.is_empty() {
         let statement =
-            "INSERT INTO signing_keys (slot, secret) VALUES (1, $1) ON CONFLICT (slot) DO NOTHING";
+            "INSERT INTO signing_keys (generation, secret, made_at) VALUES (1, $1, 0) ON CONFLICT (generation) DO NOTHING";
         sql.query(statement, &[SigningKey::generate().to_bytes().as_slice().into()]).await?;
         rows = sql.query(READ, &[]).await?;
     }

@@ -185,8 +185,8 @@ async fn what_is_secret_never_appears_in_a_log() {
     for _ in 0..2 {
         ada.send(message).await.expect(200);
     }
-    app.get(&format!("/users/me?access_token={}", ada.access)).await.problem(401, "unauthorized");
-    app.post("/auth/login").json(&json!({ "email": ada.email, "password": "a wrong password" })).await;
+    app.get(&format!("/users/me?access_token={}", ada.access)).await.expect(401);
+    app.post("/auth/login").json(&json!({ "username": ada.email, "password": "a wrong password" })).await;
     ada.call(Method::POST, "/auth/logout").await;
     ada.send(message).await.problem(401, "unauthorized");
     let reversed: String = message.chars().rev().collect();

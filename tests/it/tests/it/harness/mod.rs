@@ -187,6 +187,10 @@ impl TestApp {
         self.call(0, Method::POST, path)
     }
 
+    pub(crate) fn delete(&self, path: &str) -> Call {
+        self.call(0, Method::DELETE, path)
+    }
+
     pub(crate) fn patch(&self, path: &str) -> Call {
         self.call(0, Method::PATCH, path)
     }
@@ -203,7 +207,7 @@ impl TestApp {
 
     /// Logs in; the answer.
     pub(crate) async fn log_in(&self, email: &str) -> Answer {
-        self.post("/auth/login").json(&json!({ "email": email, "password": PASSWORD })).await
+        self.post("/auth/login").json(&json!({ "username": email, "password": PASSWORD })).await
     }
 
     /// A new account, logged in, without paid access.
@@ -216,12 +220,10 @@ impl TestApp {
 
     /// A new account, logged in, with paid access.
     pub(crate) async fn paying_user(&self, name: &str) -> User {
-        let mut user = self.user(name).await;
+        let user = self.user(name).await;
         let administrator = self.administrator().await;
         let grant = self.patch(&format!("/users/{}", user.id)).bearer(&administrator.access);
         grant.json(&json!({ "paid_access": true })).await.expect(200);
-        // A token says what held when it was made.
-        user.refresh(self).await;
         user
     }
 
@@ -229,10 +231,9 @@ impl TestApp {
     pub(crate) async fn administrator(&self) -> &User {
         self.administrator
             .get_or_init(async || {
-                let mut user = self.user("root").await;
+                let user = self.user("root").await;
                 let make = self.post("/auth/administrators").bearer(BOOTSTRAP_SECRET);
                 make.json(&json!({ "email": user.email })).await.expect(200);
-                user.refresh(self).await;
                 user
             })
             .await
