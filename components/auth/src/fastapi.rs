@@ -85,17 +85,11 @@ pub(crate) const STRING: Kind<String> = Kind {
     message: "Input should be a valid string",
 };
 
-pub(crate) const BOOLEAN: Kind<bool> = Kind {
-    read: |value| value.as_bool(),
-    error: "bool_type",
-    message: "Input should be a valid boolean",
-};
+pub(crate) const BOOLEAN: Kind<bool> =
+    Kind { read: |value| value.as_bool(), error: "bool_type", message: "Input should be a valid boolean" };
 
-pub(crate) const INTEGER: Kind<i64> = Kind {
-    read: |value| value.as_i64(),
-    error: "int_type",
-    message: "Input should be a valid integer",
-};
+pub(crate) const INTEGER: Kind<i64> =
+    Kind { read: |value| value.as_i64(), error: "int_type", message: "Input should be a valid integer" };
 
 /// A date such as `2026-11-21`; only its form is looked at, for nobody uses it.
 pub(crate) const DATE: Kind<String> = Kind {

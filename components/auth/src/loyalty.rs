@@ -59,8 +59,9 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     }
 
     async fn loyalty_registered(&self, request: Request) -> Result<Response, Stop> {
-        let visit = Visit::of(&request);
-        let bytes = request.into_body().map_err(|_| failure(StatusCode::BAD_REQUEST, "failed to read body"))?;
+        let visit = self.visit(&request)?;
+        let bytes =
+            request.into_body().map_err(|_| failure(StatusCode::BAD_REQUEST, "failed to read body"))?;
         let members = serde_json::from_slice(&bytes).map_err(|_| undecodable())?;
         let mut fields = Checked::new(members);
         let email = fields.email()?;
@@ -84,7 +85,13 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             Err(refusal) => return Err(refusal.into()),
         }
         let who = email.into();
-        let login = LogIn { who: &who, password: &password, shape: Shape::Loyalty, client: &visit.client };
+        let login = LogIn {
+            who: &who,
+            password: &password,
+            shape: Shape::Loyalty,
+            client: &visit.client,
+            source: &visit.source,
+        };
         Ok(success(&sign_on.log_in(&login).await?))
     }
 
@@ -101,7 +108,13 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let unknown = || failure(StatusCode::NOT_FOUND, "user not found");
         let password = Password::presented(password).map_err(|_| unknown())?;
         let who = Identifier::from(email);
-        let login = LogIn { who: &who, password: &password, shape: Shape::Loyalty, client: &visit.client };
+        let login = LogIn {
+            who: &who,
+            password: &password,
+            shape: Shape::Loyalty,
+            client: &visit.client,
+            source: &visit.source,
+        };
         match self.sign_on()?.log_in(&login).await {
             Ok(tokens) => Ok(success(&tokens)),
             Err(Refusal::BadCredentials) => Err(unknown().into()),

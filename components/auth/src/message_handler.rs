@@ -109,7 +109,8 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let password = Password::presented(password.to_owned());
         let (Ok(who), Ok(password)) = (who, password) else { return Ok(bad()) };
         let shape = Shape::MessageHandler;
-        let login = LogIn { who: &who, password: &password, shape, client: &visit.client };
+        let login =
+            LogIn { who: &who, password: &password, shape, client: &visit.client, source: &visit.source };
         match self.sign_on()?.log_in(&login).await {
             Ok(tokens) => {
                 let mut response = respond::empty(StatusCode::NO_CONTENT);
@@ -127,10 +128,11 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     }
 
     async fn handler_logged_out(&self, request: Request) -> Result<Response, Stop> {
+        let visit = self.visit(&request)?;
         let (_, caller) = self.cookie_holder(&request).await?;
         self.sign_on()?.log_out(&caller.claims).await?;
         let mut response = respond::empty(StatusCode::NO_CONTENT);
-        answers::set_cookie(&mut response, "", 0, Visit::of(&request).secure);
+        answers::set_cookie(&mut response, "", 0, visit.secure);
         Ok(response)
     }
 

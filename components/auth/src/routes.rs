@@ -4,8 +4,8 @@
 use std::cell::Cell;
 
 use http::{HeaderMap, StatusCode, header};
-use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
-use octo_edge::{Request, Response, body::Fields, form::Form, respond};
+use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql, settings};
+use octo_edge::{Request, Response, body::Fields, form::Form, respond, source};
 use octo_identity::{Config, SignOn};
 use serde_json::Value;
 
@@ -45,6 +45,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             (["auth", "introspect"], "POST") => self.introspect(request).await,
             (["auth", "administrators"], "POST") => self.make_first_administrator(request).await,
             (["auth", "audit"], "GET") => self.audit(request).await,
+            (["auth", "keys"], "POST") => self.replace_key(request).await,
             ([".well-known", "jwks.json"], "GET") => self.keys().await,
 
             (["auth", "request-verify-token"], "POST") => self.request_verify_token(request).await,
@@ -61,7 +62,9 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             (["users", "me"], "GET") => self.me(request).await,
             (["users", "me"], "PATCH") => self.change_me(request).await,
             (["users", "me"], "DELETE") => self.delete_me(request).await,
-            (["users", id], "GET" | "DELETE") if is_originals(&request) => self.handler_user(request, id).await,
+            (["users", id], "GET" | "DELETE") if is_originals(&request) => {
+                self.handler_user(request, id).await
+            }
             (["users", id], "PATCH") if is_update(&request) => self.handler_user(request, id).await,
             (["users", id], "GET") => self.user(request, id).await,
             (["users", id], "PATCH") => self.change_user(request, id).await,
@@ -86,7 +89,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
     /// `POST /auth/login`: a form is the message handler's, `email` the loyalty system's, `username` ours.
     async fn log_in(&self, request: Request) -> Result<Response, Problem> {
-        let visit = Visit::of(&request);
+        let visit = self.visit(&request)?;
         if Form::is_announced(request.headers()) {
             return self.handler_log_in(request, &visit).await;
         }
@@ -100,7 +103,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
     /// `POST /auth/refresh`: the loyalty system calls the refresh token `token`.
     async fn refresh(&self, request: Request) -> Result<Response, Problem> {
-        let visit = Visit::of(&request);
+        let visit = self.visit(&request)?;
         let fields = Fields::read(request)?;
         if fields.has("token") && !fields.has("refresh_token") {
             self.loyalty_refresh(fields).await
@@ -136,6 +139,17 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         Ok(SignOn::new(&self.sql, &self.store, &self.clock, &self.entropy, self.config()?))
     }
 
+    pub(crate) fn visit(&self, request: &Request) -> Result<Visit, Problem> {
+        let headers = request.headers();
+        let client = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        let proxies = settings::number(&self.settings, "trusted_proxies", 0..=16)?;
+        Ok(Visit {
+            secure: is_https(headers),
+            client: client.unwrap_or("").to_owned(),
+            source: source::of(headers, proxies),
+        })
+    }
+
     pub(crate) fn config(&self) -> Result<Config, Problem> {
         Ok(Config::read(&self.settings)?)
     }
@@ -159,7 +173,9 @@ fn allowed(parts: &[&str]) -> Option<&'static str> {
     Some(match parts {
         ["auth", "sessions"] => "GET, DELETE",
         ["auth", "sessions", _] => "DELETE",
-        ["auth", "audit" | "info" | "ready" | "healthz"] | [".well-known", "jwks.json"] | ["welcome"] => "GET",
+        ["auth", "audit" | "info" | "ready" | "healthz"] | [".well-known", "jwks.json"] | ["welcome"] => {
+            "GET"
+        }
         ["auth", name] if POSTED.contains(name) => "POST",
         ["users"] => "GET",
         ["users", _] => "GET, PATCH, DELETE",
@@ -168,7 +184,8 @@ fn allowed(parts: &[&str]) -> Option<&'static str> {
     })
 }
 
-const POSTED: [&str; 11] = [
+const POSTED: [&str; 12] = [
+    "keys",
     "register",
     "login",
     "refresh",
@@ -188,14 +205,8 @@ pub(crate) struct Visit {
     pub(crate) secure: bool,
     /// What the client says it is.
     pub(crate) client: String,
-}
-
-impl Visit {
-    pub(crate) fn of(request: &Request) -> Self {
-        let headers = request.headers();
-        let client = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        Self { secure: is_https(headers), client: client.unwrap_or("").to_owned() }
-    }
+    /// Its network address.
+    pub(crate) source: String,
 }
 
 fn is_https(headers: &HeaderMap) -> bool {
@@ -222,4 +233,3 @@ pub(crate) fn refuse_forged(request: &Request) -> Result<(), Problem> {
         "Log in from a page of this application, or from a program.",
     ))
 }
-

@@ -23,7 +23,7 @@ use serde_json::{Map, json};
 use crate::{
     fastapi::{self, Body, STRING},
     own::short,
-    routes::{Auth, Visit},
+    routes::Auth,
     stop::{Stop, settled},
 };
 
@@ -72,8 +72,10 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let rules = self.config()?.password_rules;
         let mut body = Body::new(Fields::read(request)?.into_members());
         let read = |body: &mut Body, name| body.required(name, &STRING);
-        let username = read(&mut body, "username").and_then(|text| checked(&mut body, "username", Username::new(text)));
-        let full_name = read(&mut body, "full_name").and_then(|text| checked(&mut body, "full_name", short(text)));
+        let username =
+            read(&mut body, "username").and_then(|text| checked(&mut body, "username", Username::new(text)));
+        let full_name =
+            read(&mut body, "full_name").and_then(|text| checked(&mut body, "full_name", short(text)));
         let phone = read(&mut body, "phone").and_then(|text| checked(&mut body, "phone", short(text)));
         let password = read(&mut body, "password")
             .and_then(|text| checked(&mut body, "password", Password::chosen(text, rules)));
@@ -91,7 +93,10 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             Err(Refusal::PasswordRepeatsName) => {
                 let mut body = Body::new(Map::new());
                 body.refuse("password", "value_error", &Refusal::PasswordRepeatsName.to_string());
-                return Err(body.finish(None::<()>).err().map_or_else(|| Problem::internal().into(), Stop::from));
+                return Err(body
+                    .finish(None::<()>)
+                    .err()
+                    .map_or_else(|| Problem::internal().into(), Stop::from));
             }
             Err(refusal) => return Err(refusal.into()),
         };
@@ -103,7 +108,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     }
 
     async fn shop_token(&self, request: Request) -> Result<Response, Stop> {
-        let visit = Visit::of(&request);
+        let visit = self.visit(&request)?;
         let form = Form::read(request)?;
         let mut body = Body::new(Map::new());
         let [username, password] = ["username", "password"].map(|name| {
@@ -117,7 +122,13 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let bad = || fastapi::challenge("Incorrect username or password");
         let who = Identifier::new(username.to_owned()).map_err(|_| bad())?;
         let password = Password::presented(password.to_owned()).map_err(|_| bad())?;
-        let login = LogIn { who: &who, password: &password, shape: Shape::Shop, client: &visit.client };
+        let login = LogIn {
+            who: &who,
+            password: &password,
+            shape: Shape::Shop,
+            client: &visit.client,
+            source: &visit.source,
+        };
         match self.sign_on()?.log_in(&login).await {
             Ok(tokens) => {
                 let body = Token { access_token: &tokens.access, token_type: "bearer" };

@@ -84,6 +84,12 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         Ok(respond::empty(StatusCode::NO_CONTENT))
     }
 
+    /// `POST /auth/keys`: another key signs in an hour; the set that is published from now on.
+    pub(crate) async fn replace_key(&self, request: Request) -> Result<Response, Problem> {
+        let actor = self.administrator(&request).await?;
+        Ok(respond::json(StatusCode::ACCEPTED, &self.sign_on()?.replace_key_as(actor).await?))
+    }
+
     /// `GET /auth/audit`: what administrators did, oldest first; to one account with `user`.
     pub(crate) async fn audit(&self, request: Request) -> Result<Response, Problem> {
         self.administrator(&request).await?;

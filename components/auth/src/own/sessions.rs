@@ -4,8 +4,7 @@ use http::StatusCode;
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
 use octo_edge::{Request, Response, body::Fields, respond};
 use octo_identity::{
-    Refusal, identifier::Identifier, password::Password, refresh::RefreshToken, shape::Shape,
-    sign_on::LogIn,
+    Refusal, identifier::Identifier, password::Password, refresh::RefreshToken, shape::Shape, sign_on::LogIn,
 };
 use serde_json::json;
 
@@ -20,7 +19,13 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let who = fields.text("username", Identifier::new);
         let password = fields.text("password", Password::presented);
         let (who, password) = fields.finish(who.zip(password))?;
-        let login = LogIn { who: &who, password: &password, shape: Shape::Own, client: &visit.client };
+        let login = LogIn {
+            who: &who,
+            password: &password,
+            shape: Shape::Own,
+            client: &visit.client,
+            source: &visit.source,
+        };
         let tokens = self.sign_on()?.log_in(&login).await?;
         Ok(answers::tokens(&tokens, visit.secure))
     }
@@ -36,7 +41,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
     /// `POST /auth/logout`
     pub(crate) async fn own_log_out(&self, request: Request) -> Result<Response, Problem> {
-        let visit = Visit::of(&request);
+        let visit = self.visit(&request)?;
         let caller = self.caller(&request).await?;
         self.sign_on()?.log_out(&caller.claims).await?;
         let mut response = respond::empty(StatusCode::NO_CONTENT);

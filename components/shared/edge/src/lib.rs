@@ -7,6 +7,7 @@
 //! - [`caller`]: who sends the request, from their token.
 //! - [`cookie`]: reading and setting cookies.
 //! - [`same_site`]: keeping other sites' pages from using a person's cookies.
+//! - [`source`]: the client's network address.
 //! - [`prefer`]: how long a client would rather wait.
 //! - [`service_key`]: a key two components share.
 //!
@@ -24,6 +25,7 @@ pub mod prefer;
 pub mod respond;
 pub mod same_site;
 pub mod service_key;
+pub mod source;
 
 pub use caller::Caller;
 pub use exchange::{Body, BodyError, Request, Response, answer};

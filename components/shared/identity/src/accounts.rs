@@ -172,7 +172,8 @@ impl<'a, S: Sql> Accounts<'a, S> {
 
     /// Whether the address or the user name is taken now.
     pub async fn is_taken(&self, new: &NewAccount) -> Result<bool, SqlError> {
-        let statement = "SELECT 1 FROM accounts WHERE email = $1 UNION SELECT 1 FROM accounts WHERE username = $2";
+        let statement =
+            "SELECT 1 FROM accounts WHERE email = $1 UNION SELECT 1 FROM accounts WHERE username = $2";
         let parameters = [
             or_null(new.email.as_ref().map(Email::as_str)),
             or_null(new.username.as_ref().map(Username::as_str)),

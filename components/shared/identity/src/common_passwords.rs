@@ -21,7 +21,9 @@ mod tests {
 
     #[test]
     fn common_passwords_are_known_in_any_case_and_others_are_not() {
-        for common in ["password", "12345678", "qwertyuiop", "iloveyou", "password123", "Admin123", "PASSWORD1"] {
+        for common in
+            ["password", "12345678", "qwertyuiop", "iloveyou", "password123", "Admin123", "PASSWORD1"]
+        {
             assert!(contains(common), "{common}");
         }
         for other in ["correct horse battery staple", "x7!Kq-vd02", "", "пароль-длинный"] {

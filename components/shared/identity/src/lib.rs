@@ -1,6 +1,7 @@
 //! Accounts, passwords, sessions and the keys that sign access tokens.
 //!
 //! - [`email`], [`username`], [`identifier`], [`password`]: what a person types, checked once.
+//! - [`throttle`], [`hashing`]: attempts to log in and the work they make, bounded.
 //! - [`accounts`]: who there is.
 //! - [`sessions`]: one login and all its refreshes.
 //! - [`refresh`]: refresh tokens, rotated at every use.
@@ -20,6 +21,7 @@ pub mod audit;
 pub mod common_passwords;
 pub mod config;
 pub mod email;
+pub mod hashing;
 pub mod identifier;
 pub mod password;
 pub mod refresh;
@@ -29,7 +31,11 @@ pub mod sessions;
 pub mod shape;
 pub mod sign_on;
 pub mod signing;
+pub mod throttle;
 pub mod username;
+
+#[cfg(test)]
+mod testing;
 
 pub use config::Config;
 pub use refusal::Refusal;

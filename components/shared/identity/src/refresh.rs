@@ -131,7 +131,8 @@ impl<'a, S: Sql> RefreshTokens<'a, S> {
         let rows = self.sql.query(statement, &[successor.digest().into(), token.digest().into()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let damaged = || SqlError::Failed("a row of `sessions` has unexpected values".into());
-        let [session, account, shape, expires_at, ended_at, used_at, successor_used_at] = row.as_slice() else {
+        let [session, account, shape, expires_at, ended_at, used_at, successor_used_at] = row.as_slice()
+        else {
             return Err(damaged());
         };
         Ok(Some(Known {

@@ -15,6 +15,15 @@ pub enum Refusal {
     /// No account has this name and password.
     #[error("wrong name or password")]
     BadCredentials,
+    /// Too many attempts; the next one is heard at this time.
+    #[error("too many attempts")]
+    TooManyAttempts {
+        /// How long to wait, in seconds.
+        seconds: u64,
+    },
+    /// Too many passwords are being hashed.
+    #[error("too many passwords are being hashed")]
+    TooBusy,
     /// The password is the account's own name.
     #[error("the password repeats the account's name")]
     PasswordRepeatsName,
@@ -95,6 +104,20 @@ impl From<Refusal> for Problem {
                 "The name or the password is wrong",
                 "No account has this name and password.",
             ),
+            Refusal::TooManyAttempts { seconds } => problem(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-attempts",
+                "There were too many attempts to log in",
+                "The right password works after the time that `retry-after` says, whatever others do.",
+            )
+            .retry_after(seconds),
+            Refusal::TooBusy => problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too-busy",
+                "Too many passwords are being checked at once",
+                "Nothing was changed. Send the same request again in a moment.",
+            )
+            .retry_after(1),
             Refusal::PasswordRepeatsName => {
                 Problem::invalid("/password", "must not be the account's own name; choose another")
             }

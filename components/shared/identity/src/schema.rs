@@ -58,7 +58,7 @@ const STATEMENTS: [&str; 15] = [
         not_before BIGINT NOT NULL,
         proven BIGINT NOT NULL
     )",
-    "CREATE INDEX IF NOT EXISTS login_attempts_by_age ON login_attempts (last_at)",
+    "CREATE INDEX IF NOT EXISTS login_attempts_by_age ON login_attempts (proven, last_at)",
     // Leases on the work of hashing.
     "CREATE TABLE IF NOT EXISTS hash_leases (
         slot INTEGER PRIMARY KEY,

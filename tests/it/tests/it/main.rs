@@ -7,17 +7,26 @@
 
 mod harness;
 
+mod administration;
 mod bodies;
 mod breakers;
 mod concurrency;
 mod contract_000;
+mod cookies;
 mod costs;
 mod faults;
+mod keys;
+mod loyalty_sso;
+mod message_handler_users;
 mod messages;
 mod privacy;
+mod races;
 mod redis_form;
+mod sessions;
 mod settings;
+mod shop_users;
 mod sign_on;
+mod throttling;
 mod tokens;
 mod transcript;
 

@@ -10,6 +10,7 @@ use crate::{
     accounts::{Account, Change, NewAccount},
     email::Email,
     password::Password,
+    throttle::Throttle,
 };
 
 impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
@@ -23,7 +24,7 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         if self.accounts().is_taken(new).await? {
             return Err(Refusal::Taken);
         }
-        let hash = password.hash(self.entropy)?;
+        let hash = self.within_lease(|| password.hash(self.entropy)).await?;
         let uuid = new_id(self.clock, self.entropy);
         let made = self.accounts().create(new, &uuid, &hash, self.clock.now()).await?;
         made.ok_or(Refusal::Taken)
@@ -45,10 +46,15 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         Ok(account)
     }
 
-    /// Checks the password of an account that somebody is logged in to.
+    /// Checks the password of an account that somebody is logged in to: a session that was stolen is no way to guess
+    /// it.
     pub async fn confirm(&self, id: i64, password: &Password) -> Result<(), Refusal> {
+        let turn = self.take_turn(&format!("confirmation of {id}"), "").await?;
         let (_, hash) = self.accounts().by_id_with_password(id).await?.ok_or(Refusal::NoSuchAccount)?;
-        if password.matches(&hash)? { Ok(()) } else { Err(Refusal::BadCredentials) }
+        if !self.matches(password, Some(&hash)).await? {
+            return Err(Refusal::BadCredentials);
+        }
+        Ok(Throttle::new(&self.sql).proven(&turn).await?)
     }
 
     /// Sets another password. Every session but `kept` ends: whoever knew the old one is out.
@@ -58,7 +64,7 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         if [&account.email, &account.username].into_iter().flatten().any(|name| new.repeats(name)) {
             return Err(Refusal::PasswordRepeatsName);
         }
-        let hash = new.hash(self.entropy)?;
+        let hash = self.within_lease(|| new.hash(self.entropy)).await?;
         if !self.accounts().set_password(id, &old_hash, &hash).await? {
             // Somebody else has just set one.
             return Err(Refusal::BadCredentials);

@@ -51,7 +51,13 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         Ok(Audit::new(&self.sql).list(subject, after, limit.clamp(1, LONGEST_PAGE)).await?)
     }
 
-    pub(super) async fn note(&self, actor: i64, subject: i64, act: &str, detail: &Value) -> Result<(), Refusal> {
+    pub(super) async fn note(
+        &self,
+        actor: i64,
+        subject: i64,
+        act: &str,
+        detail: &Value,
+    ) -> Result<(), Refusal> {
         let now = self.clock.now();
         Ok(Audit::new(&self.sql).note(actor, subject, act, &detail.to_string(), now).await?)
     }

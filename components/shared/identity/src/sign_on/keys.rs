@@ -2,7 +2,7 @@
 
 use octo_core::{Clock, Entropy, KeyValue, Sql, StoreError};
 use octo_token::{keys::jwks, record::JWKS_KEY};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::SignOn;
 use crate::{Refusal, signing};
@@ -11,8 +11,17 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
     /// The JWK Set, from the database alone: whoever asks has found none in the shared store, which may be
     /// away.
     pub async fn keys(&self) -> Result<Value, Refusal> {
-        let keys = signing::load(&self.sql, self.config.signing_key.clone()).await?;
+        let keys = signing::load(&self.sql, &self.config.keys, self.clock.now()).await?;
         Ok(jwks(&keys.public))
+    }
+
+    /// Makes the key that will sign after [`signing::LEAD`], and publishes it.
+    pub async fn replace_key_as(&self, actor: i64) -> Result<Value, Refusal> {
+        self.note(actor, 0, "replace-signing-key", &json!({})).await?;
+        signing::replace(&self.sql, self.clock.now()).await?;
+        let set = self.keys().await?;
+        self.publish(&set).await?;
+        Ok(set)
     }
 
     /// Puts the JWK Set into the shared store, where components look for it first.

@@ -17,6 +17,7 @@ use crate::{
     sessions::{LONGEST_TOKEN, NewSession, Session},
     shape::Shape,
     signing,
+    throttle::Throttle,
 };
 
 /// Sessions removed at each login: logins are what makes sessions, so none are left for long.
@@ -34,6 +35,8 @@ pub struct LogIn<'a> {
     pub shape: Shape,
     /// What the client says it is.
     pub client: &'a str,
+    /// Where it comes from, as far as attempts are counted by it.
+    pub source: &'a str,
 }
 
 /// What a client gets for a login or a refresh.
@@ -79,13 +82,15 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
 
     /// The account and its password hash. An unknown name costs as much as a wrong password.
     async fn check_password(&self, login: &LogIn<'_>) -> Result<(Account, String), Refusal> {
-        match self.accounts().with_password(login.who).await? {
-            Some((account, hash)) if login.password.matches(&hash)? && account.active => Ok((account, hash)),
-            Some(_) => Err(Refusal::BadCredentials),
-            None => {
-                login.password.hash(self.entropy)?;
-                Err(Refusal::BadCredentials)
+        let turn = self.take_turn(login.who.as_str(), login.source).await?;
+        let known = self.accounts().with_password(login.who).await?;
+        let right = self.matches(login.password, known.as_ref().map(|(_, hash)| hash.as_str())).await?;
+        match known {
+            Some((account, hash)) if right && account.active => {
+                Throttle::new(&self.sql).proven(&turn).await?;
+                Ok((account, hash))
             }
+            _ => Err(Refusal::BadCredentials),
         }
     }
 
@@ -147,7 +152,7 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
 
     /// Signs an access token. It counts for nothing until the session's record allows it.
     async fn sign(&self, account: &Account, session: &str, shape: Shape) -> Result<(String, u64), Refusal> {
-        let keys = signing::load(&self.sql, self.config.signing_key.clone()).await?;
+        let keys = signing::load(&self.sql, &self.config.keys, self.clock.now()).await?;
         // The key is published before anything signed with it is given out.
         self.publish(&jwks(&keys.public)).await?;
         let now = self.clock.now();

@@ -2,6 +2,7 @@
 //!
 //! - `accounts`: making, changing and deleting an account.
 //! - `logins`: beginning, renewing and ending sessions.
+//! - `passwords`: hashing and comparing within bounds.
 //! - `presented`: judging and ending tokens of any kind.
 //! - `administration`: what administrators do to others' accounts.
 //! - `keys`: the public keys.
@@ -12,6 +13,7 @@ mod accounts;
 mod administration;
 mod keys;
 mod logins;
+mod passwords;
 mod presented;
 
 use octo_core::{Clock, Entropy, KeyValue, Sql};

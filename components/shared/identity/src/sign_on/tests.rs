@@ -1,10 +1,7 @@
-use std::{cell::RefCell, time::Duration};
+use std::time::Duration;
 
-use octo_core::{
-    ports::{Row, SqlValue},
-    testing::{FakeClock, FakeEntropy, FakeKeyValue, FakeSettings, ready},
-};
-use octo_core::{SqlError, UnixMillis};
+use octo_core::UnixMillis;
+use octo_core::testing::{FakeClock, FakeEntropy, FakeKeyValue, FakeSettings, ready};
 use octo_token::{Grants, Rejection, Role, SessionRecord, Unverified, record::Vouched};
 
 use super::*;
@@ -16,42 +13,8 @@ use crate::{
     password::{Password, Rules},
     refresh::RefreshToken,
     shape::Shape,
+    testing::MemorySql,
 };
-
-/// A real SQLite database in memory behind the port.
-struct MemorySql(RefCell<rusqlite::Connection>);
-
-impl Sql for MemorySql {
-    async fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, SqlError> {
-        use rusqlite::types::Value;
-        let failed = |error: rusqlite::Error| {
-            let text = error.to_string();
-            if text.contains("no such table") { SqlError::NoSchema(text) } else { SqlError::Failed(text) }
-        };
-        let connection = self.0.borrow();
-        let mut prepared = connection.prepare(statement).map_err(failed)?;
-        let values = parameters.iter().map(|value| match value {
-            SqlValue::Null => Value::Null,
-            SqlValue::Integer(value) => Value::Integer(*value),
-            SqlValue::Text(value) => Value::Text(value.clone()),
-            SqlValue::Blob(value) => Value::Blob(value.clone()),
-        });
-        let columns = prepared.column_count();
-        let rows = prepared.query_map(rusqlite::params_from_iter(values), |row| {
-            (0..columns)
-                .map(|index| {
-                    Ok(match row.get::<_, Value>(index)? {
-                        Value::Integer(value) => SqlValue::Integer(value),
-                        Value::Text(value) => SqlValue::Text(value),
-                        Value::Blob(value) => SqlValue::Blob(value),
-                        Value::Null | Value::Real(_) => SqlValue::Null,
-                    })
-                })
-                .collect()
-        });
-        rows.map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
-    }
-}
 
 struct Scene {
     sql: MemorySql,
@@ -65,7 +28,7 @@ const BOOTSTRAP: &str = "0123456789abcdef0123456789abcdef";
 impl Scene {
     fn new() -> Self {
         Self {
-            sql: MemorySql(RefCell::new(rusqlite::Connection::open_in_memory().unwrap())),
+            sql: MemorySql::new(),
             store: FakeKeyValue::default(),
             clock: FakeClock::at(UnixMillis(1_800_000_000_000)),
             entropy: FakeEntropy::default(),
@@ -75,10 +38,13 @@ impl Scene {
     fn sign_on(&self) -> SignOn<'_, MemorySql, FakeKeyValue, FakeClock, FakeEntropy> {
         let settings = FakeSettings::of(&[
             ("signing_key", ""),
+            ("published_key", ""),
+            ("signing_key_days", "90"),
             ("bootstrap_secret", BOOTSTRAP),
             ("access_token_seconds", "900"),
             ("session_seconds", "3600"),
             ("legacy_rules", "off"),
+            ("password_hash_slots", "4"),
         ]);
         let config = Config::read(&settings).unwrap();
         SignOn::new(&self.sql, &self.store, &self.clock, &self.entropy, config)
@@ -93,7 +59,8 @@ impl Scene {
     fn log_in(&self, email: &str, password: &str) -> Result<Tokens, Refusal> {
         let password = Password::presented(password.into()).unwrap();
         let who = Identifier::new(email.into()).unwrap();
-        let login = LogIn { who: &who, password: &password, shape: Shape::Own, client: "a test" };
+        let login =
+            LogIn { who: &who, password: &password, shape: Shape::Own, client: "a test", source: "here" };
         ready(self.sign_on().log_in(&login))
     }
 
@@ -113,7 +80,10 @@ impl Scene {
 fn an_account_is_made_once_whatever_the_case_of_its_address() {
     let scene = Scene::new();
     let account = scene.register("Ada@example.com").unwrap();
-    assert_eq!((account.id, account.email.as_deref(), account.grants.role), (1, Some("ada@example.com"), Role::User));
+    assert_eq!(
+        (account.id, account.email.as_deref(), account.grants.role),
+        (1, Some("ada@example.com"), Role::User)
+    );
     assert!(matches!(scene.register("ada@EXAMPLE.com"), Err(Refusal::Taken)));
     assert_ne!(scene.register("bob@example.com").unwrap().id, account.id);
 }
@@ -320,8 +290,10 @@ fn accounts_are_searched_page_by_page() {
         let found = ready(scene.sign_on().accounts_page(&search, limit)).unwrap();
         found.into_iter().map(|account| account.email.unwrap()).collect::<Vec<_>>()
     };
-    let by = |prefix: &str, after: &str| {
-        Search::Names { field: Field::Email, prefix: prefix.into(), after: after.into() }
+    let by = |prefix: &str, after: &str| Search::Names {
+        field: Field::Email,
+        prefix: prefix.into(),
+        after: after.into(),
     };
     assert_eq!(page(Search::All { after: 0 }, 3), names[..3]);
     assert_eq!(page(Search::All { after: 3 }, 3), names[3..]);
@@ -343,9 +315,13 @@ fn every_administrative_act_is_in_the_log_without_personal_data() {
     ready(sign_on.delete_as(7, ada.id)).unwrap();
     assert!(matches!(ready(sign_on.delete_as(7, ada.id)), Err(Refusal::NoSuchAccount)));
     let log = ready(sign_on.audit(Some(ada.id), 0, 100)).unwrap();
-    let acts: Vec<_> = log.iter().map(|entry| (entry.actor, entry.act.as_str(), entry.detail.as_str())).collect();
+    let acts: Vec<_> =
+        log.iter().map(|entry| (entry.actor, entry.act.as_str(), entry.detail.as_str())).collect();
     let changed = r#"{"email":"changed","role":"service"}"#;
-    assert_eq!(acts, [(7, "change-account", changed), (7, "end-sessions", "{}"), (7, "delete-account", "{}")]);
+    assert_eq!(
+        acts,
+        [(7, "change-account", changed), (7, "end-sessions", "{}"), (7, "delete-account", "{}")]
+    );
     assert_eq!(ready(sign_on.audit(None, log[1].id, 100)).unwrap(), log[2..]);
     assert_eq!(ready(sign_on.audit(Some(99), 0, 100)).unwrap(), []);
 }
@@ -354,10 +330,13 @@ fn every_administrative_act_is_in_the_log_without_personal_data() {
 fn a_short_bootstrap_secret_and_a_bad_key_are_refused() {
     let settings = FakeSettings::of(&[
         ("signing_key", ""),
+        ("published_key", ""),
+        ("signing_key_days", "90"),
         ("bootstrap_secret", "short"),
         ("access_token_seconds", "900"),
         ("session_seconds", "3600"),
         ("legacy_rules", "off"),
+        ("password_hash_slots", "4"),
     ]);
     assert_eq!(
         Config::read(&settings).err().unwrap().to_string(),
