@@ -3,11 +3,12 @@
 
 use http::{HeaderValue, StatusCode, header};
 use octo_edge::{Response, respond};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// `{"detail": ...}`
 pub(crate) fn detail(status: StatusCode, detail: impl Into<Value>) -> Response {
-    respond::json(status, &json!({ "detail": detail.into() }))
+    respond::json(status, &Detail { detail: detail.into() })
 }
 
 /// The same, with `WWW-Authenticate: Bearer`.
@@ -20,7 +21,22 @@ pub(crate) fn challenge(text: &str) -> Response {
 /// Reads the members of a body and remembers every rule they break.
 pub(crate) struct Body {
     members: Map<String, Value>,
-    errors: Vec<Value>,
+    errors: Vec<Broken>,
+}
+
+/// A broken rule, the keys in FastAPI's order.
+#[derive(Serialize)]
+struct Broken {
+    #[serde(rename = "type")]
+    error: String,
+    loc: [String; 2],
+    msg: String,
+    input: (),
+}
+
+#[derive(Serialize)]
+struct Detail<T> {
+    detail: T,
 }
 
 impl Body {
@@ -57,14 +73,15 @@ impl Body {
 
     /// Notes a broken rule of our own.
     pub(crate) fn refuse(&mut self, name: &str, error: &str, message: &str) {
-        self.errors.push(json!({ "type": error, "loc": ["body", name], "msg": message, "input": null }));
+        let loc = ["body".to_owned(), name.to_owned()];
+        self.errors.push(Broken { error: error.to_owned(), loc, msg: message.to_owned(), input: () });
     }
 
     /// The values, when nothing is wrong; otherwise the answer that lists everything that is.
     pub(crate) fn finish<T>(self, values: Option<T>) -> Result<T, Response> {
         match values {
             Some(values) if self.errors.is_empty() => Ok(values),
-            _ => Err(detail(StatusCode::UNPROCESSABLE_ENTITY, self.errors)),
+            _ => Err(respond::json(StatusCode::UNPROCESSABLE_ENTITY, &Detail { detail: self.errors })),
         }
     }
 }

@@ -20,6 +20,7 @@ mod routes;
 mod shop;
 mod stop;
 
+use octo_edge::cors;
 use octo_spin_kit::{SpinClock, SpinEntropy, SpinKeyValue, SpinSettings, SpinSql, serve};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
@@ -35,6 +36,9 @@ async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
         entropy: SpinEntropy,
         keys_asked_for: false.into(),
     };
-    serve("auth", MAX_BODY, incoming, out, async |request| auth.handle(request).await).await;
+    let handle = async |request| {
+        cors::share(&auth.settings, request, async |request| auth.handle(request).await).await
+    };
+    serve("auth", MAX_BODY, incoming, out, handle).await;
     auth.finish().await;
 }

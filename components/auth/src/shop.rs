@@ -43,6 +43,12 @@ struct User<'a> {
 }
 
 #[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    service: &'static str,
+}
+
+#[derive(Serialize)]
 struct Token<'a> {
     access_token: &'a str,
     token_type: &'static str,
@@ -55,7 +61,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         settled(match (path.as_str(), request.method().as_str()) {
             ("" | "/", "GET") => Ok(respond::json(StatusCode::OK, &json!({ "message": "User Service API" }))),
             ("/health", "GET") => {
-                Ok(respond::json(StatusCode::OK, &json!({ "status": "ok", "service": "user-service" })))
+                Ok(respond::json(StatusCode::OK, &Health { status: "ok", service: "user-service" }))
             }
             ("/users/register", "POST") => self.shop_register(request).await,
             ("/token", "POST") => self.shop_token(request).await,

@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use octo_core::UnixMillis;
 use octo_edge::{Request, Response, exchange::LogFields, respond};
 use octo_gateway::{
+    Config,
     message::MAX_BYTES,
     routing::{Routed, Unprocessed},
 };
@@ -17,7 +18,7 @@ use serde::Serialize;
 use serde_json::json;
 
 /// Free messages a user has in a day, unless the operator says otherwise.
-pub(crate) const DAILY_PER_USER: i64 = 10;
+const DAILY_PER_USER: i64 = 10;
 
 const NOTHING_LEFT: &str = "Бесплатных сообщений не осталось. Доступ к платному провайдеру отсутствует";
 const BAD_TOKEN: &str = "Невозможно провалидировать данные в токене";
@@ -37,6 +38,14 @@ pub(crate) enum Call {
     Answered(Response),
 }
 
+/// Free messages a user has in a day on these routes.
+pub(crate) fn daily_per_user(config: &Config) -> i64 {
+    match config.daily_per_user {
+        0 => DAILY_PER_USER,
+        given => given,
+    }
+}
+
 /// Whether `path` is one of these routes.
 pub(crate) fn has(path: &str) -> bool {
     ["/free_provider", "/paid_provider"]
@@ -47,9 +56,8 @@ pub(crate) fn has(path: &str) -> bool {
 /// Reads a request to one of these routes.
 pub(crate) fn read(request: &Request) -> Call {
     let path = request.uri().path();
-    if let Some(shorter) = path.strip_suffix('/')
-        && allowed(shorter).is_some()
-    {
+    let shorter = path.trim_end_matches('/');
+    if shorter != path && allowed(shorter).is_some() {
         return Call::Answered(without_slash(request, shorter));
     }
     let Some(allow) = allowed(path) else {

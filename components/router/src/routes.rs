@@ -3,20 +3,23 @@
 use std::cell::RefCell;
 
 use http::{Method, StatusCode};
-use octo_admission::{Application, Asked, Desk, Either, Local, Refusal, Remote};
+use octo_admission::{
+    Application, Asked, Closing, Desk, Either, Entry, Held, Local, Once, Refusal, Remote, Repeats,
+};
 use octo_core::{
-    Clock, Entropy, HttpOut, KeyValue, Problem, Settings, UnixMillis, new_id,
+    Clock, Entropy, HttpOut, KeyValue, Problem, Settings, StoreError, UnixMillis, new_id,
     ports::{NoKeyValue, NoRedis},
 };
 use octo_edge::{
-    Caller, Request, Response,
+    Request, Response,
     body::Fields,
     caller::{self, AskAuth},
+    idempotency::{Fingerprint, IdempotencyKey, StoredAnswer},
     prefer, respond,
 };
 use octo_gateway::{
     Config, Message,
-    admission::{Admission, Ending},
+    admission::Ending,
     routing::{Dispatch, Gateway, Routed},
 };
 use serde_json::json;
@@ -40,7 +43,7 @@ pub(crate) struct Router<S, K, H, C, E> {
     pub(crate) clock: C,
     pub(crate) entropy: E,
     /// What the stores are to be told once the client has its answer.
-    pub(crate) unfinished: RefCell<Option<Ending>>,
+    pub(crate) unfinished: RefCell<Option<Closing>>,
 }
 
 impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H, C, E> {
@@ -65,29 +68,32 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
 
     /// Tells the stores what is left to tell.
     pub(crate) async fn finish(&self) {
-        let Some(ending) = self.unfinished.take() else { return };
+        let Some(closing) = self.unfinished.take() else { return };
         let Ok(config) = Config::read(&self.settings) else { return };
-        if let Err(error) = self.desk(&config).finish(&ending).await {
-            println!("{}", json!({ "component": "router", "store_error": error.to_string() }));
-        }
+        self.close(&config, closing).await;
     }
 
     /// `POST /messages`
     async fn send(&self, request: Request) -> Result<Response, Problem> {
-        let token = caller::token(&request).map(str::to_owned);
         let config = Config::read(&self.settings)?;
-        let id = new_id(&self.clock, &self.entropy);
         let wait = prefer::wait(request.headers());
-        let wait_until = wait.map(|wait| self.clock.now() + wait);
-        let message = read_message(request);
-        let mut response = match self.dispatch(&config, token, &id, message, wait_until).await {
-            Ok(routed) => answers::routed(&id, routed, &config, self.clock.now())?,
-            Err(refusal) => answers::refused(refusal)?,
+        let posted = Posted {
+            token: caller::token(&request).map(str::to_owned),
+            wait_until: wait.map(|wait| self.clock.now() + wait),
+            daily: (config.daily_per_user > 0).then_some(config.daily_per_user),
+            message: read_message(request),
         };
-        if let Some(applied) = wait.and_then(prefer::applied) {
-            response.headers_mut().insert(prefer::PREFERENCE_APPLIED, applied);
+        let respond = |id: &str, routed| {
+            let mut response = answers::routed(id, routed, &config, self.clock.now())?;
+            if let Some(applied) = wait.and_then(prefer::applied) {
+                response.headers_mut().insert(prefer::PREFERENCE_APPLIED, applied);
+            }
+            Ok(response)
+        };
+        match self.dispatch(&config, posted, respond).await {
+            Err(refusal) => answers::refused(refusal),
+            Ok(response) => Ok(response),
         }
-        Ok(response)
     }
 
     /// `POST /free_provider` and `POST /paid_provider`
@@ -97,51 +103,93 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
             Call::Answered(response) => return Ok(response),
         };
         let config = Config::read(&self.settings)?;
-        let id = new_id(&self.clock, &self.entropy);
         let message = message.map_err(|error| Problem::invalid("message", error.to_string()));
-        let now = || self.clock.now();
-        match self.dispatch(&config, Some(token), &id, message, None).await {
-            Ok(routed) => match contract_000::routed(&id, &routed, now()) {
-                Some(response) => Ok(response),
-                None => answers::routed(&id, routed, &config, now()),
-            },
+        let posted = Posted {
+            token: Some(token),
+            wait_until: None,
+            daily: Some(contract_000::daily_per_user(&config)),
+            message: message.map(|message| (message, None)),
+        };
+        let respond = |id: &str, routed: Routed| match contract_000::routed(id, &routed, self.clock.now()) {
+            Some(response) => Ok(response),
+            None => answers::routed(id, routed, &config, self.clock.now()),
+        };
+        match self.dispatch(&config, posted, respond).await {
             Err(refusal) if refusal.status() == Some(StatusCode::UNAUTHORIZED) => {
                 Ok(contract_000::bad_token())
             }
             Err(refusal) => answers::refused(refusal),
+            Ok(response) => Ok(response),
         }
     }
 
-    /// Lets the message in and sends it its way. A sender who is not known learns nothing about the message.
+    /// Lets the message in, sends it its way, and answers. A sender who is not known learns nothing about
+    /// the message.
     async fn dispatch(
         &self,
         config: &Config,
-        token: Option<String>,
-        id: &str,
-        message: Result<Message, Problem>,
-        wait_until: Option<UnixMillis>,
-    ) -> Result<Routed, Refusal> {
+        posted: Posted,
+        respond: impl FnOnce(&str, Routed) -> Result<Response, Problem>,
+    ) -> Result<Response, Refusal> {
         let desk = self.desk(config);
-        let needs_paid_key = config.paid.key.is_none();
-        let asked = message.is_ok().then(|| Asked { id: id.to_owned(), wait_until, needs_paid_key });
+        let id = new_id(&self.clock, &self.entropy);
+        let Posted { token, wait_until, daily, message } = posted;
+        let asked = message.as_ref().ok().map(|(_, once)| Asked {
+            id: id.clone(),
+            wait_until,
+            needs_paid_key: config.paid.key.is_none(),
+            daily,
+            once: once.clone(),
+        });
         let application = Application { token, message: asked };
         let asked_at = self.clock.now();
-        let (caller, admitted) = match desk.admit(&application).await {
-            Ok(entry) => (entry.caller, entry.admitted),
-            Err(Refusal::Away(error)) => {
-                (self.known_by_signature(application.token.as_deref()).await?, Some(Err(error)))
-            }
+        let (entry, counter_hung) = match desk.admit(&application).await {
+            Ok(entry) => (entry, false),
+            Err(Refusal::Away(error)) => (self.without_stores(&application, error).await?, true),
             Err(refusal) => return Err(refusal),
         };
-        let message = message?;
-        let admitted = admitted.ok_or_else(Problem::internal)?;
+        let (message, _) = message?;
+        let admitted = entry.admitted.ok_or_else(Problem::internal)?;
         let (free, paid, http, clock) = (&config.free, &config.paid, &self.http, &self.clock);
         let gateway = Gateway { free, paid, admission: &desk, http, clock };
-        let paid_access = caller.claims.paid_access;
-        let dispatch = Dispatch { id, message: &message, paid_access, asked_at, wait_until };
+        let paid_access = entry.caller.claims.paid_access;
+        let dispatch = Dispatch { id: &id, message: &message, paid_access, asked_at, wait_until };
         let mut routed = gateway.route(&dispatch, admitted).await;
-        self.unfinished.replace(Some(std::mem::take(&mut routed.ending)));
-        Ok(routed)
+
+        let sent = routed.sent;
+        let ending = Ending { counter_hung, ..std::mem::take(&mut routed.ending) };
+        let response = respond(&id, routed)?;
+        let repeats = match (sent, StoredAnswer::of(&response)) {
+            (false, _) => Repeats::Anew,
+            (true, Some(answer)) => Repeats::Answered(answer),
+            (true, None) => Repeats::Unknown,
+        };
+        let closing = Closing { ending, held: entry.held, repeats, tidy: false };
+        if closing.held.claim.is_some() {
+            // Before the answer, so that whoever has it and asks again gets it again.
+            self.close(config, closing).await;
+            self.unfinished.replace(Some(Closing { tidy: true, ..Closing::default() }));
+        } else {
+            self.unfinished.replace(Some(closing));
+        }
+        Ok(response)
+    }
+
+    async fn close(&self, config: &Config, closing: Closing) {
+        if let Err(error) = self.desk(config).close(closing).await {
+            println!("{}", json!({ "component": "router", "store_error": error.to_string() }));
+        }
+    }
+
+    /// What can be said of a message while no store answers. One that must not be carried out twice is not
+    /// carried out then.
+    async fn without_stores(&self, application: &Application, error: StoreError) -> Result<Entry, Problem> {
+        let token = application.token.as_deref();
+        let caller = caller::authenticate(token, &NoKeyValue, &AskAuth(&self.http), &self.clock).await?;
+        if application.message.as_ref().is_some_and(|asked| asked.once.is_some()) {
+            return Err(error.into());
+        }
+        Ok(Entry { caller, admitted: Some(Err(error)), held: Held::default() })
     }
 
     /// `GET /messages/quota`
@@ -205,11 +253,15 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
             }
         }
     }
+}
 
-    /// Who sends the request, without the shared store.
-    async fn known_by_signature(&self, token: Option<&str>) -> Result<Caller, Problem> {
-        caller::authenticate(token, &NoKeyValue, &AskAuth(&self.http), &self.clock).await
-    }
+/// A message as it was posted, on whichever route.
+struct Posted {
+    token: Option<String>,
+    wait_until: Option<UnixMillis>,
+    /// Free messages its sender has in a day.
+    daily: Option<i64>,
+    message: Result<(Message, Option<Once>), Problem>,
 }
 
 /// The application of somebody who only wants to look.
@@ -217,8 +269,11 @@ fn known(request: &Request) -> Application {
     Application { token: caller::token(request).map(str::to_owned), message: None }
 }
 
-fn read_message(request: Request) -> Result<Message, Problem> {
+fn read_message(request: Request) -> Result<(Message, Option<Once>), Problem> {
+    let key = IdempotencyKey::read(request.headers());
     let mut fields = Fields::read(request)?;
     let message = fields.text("message", Message::new);
-    fields.finish(message)
+    let message = fields.finish(message)?;
+    let once = key?.map(|key| Once { key, fingerprint: Fingerprint::of(&[message.as_str().as_bytes()]) });
+    Ok((message, once))
 }

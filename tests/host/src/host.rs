@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -23,9 +23,6 @@ use crate::records::{OutboundCall, StoreCalls};
 use crate::runtime_config::RuntimeConfig;
 use crate::services::{Choices, Limits, Services};
 use crate::variables::Variables;
-
-/// How long a graceful stop waits for requests in progress.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A host that listens. Dropped, it ends at once.
 pub struct Host {
@@ -138,6 +135,11 @@ impl Host {
         self.services.records.clear();
     }
 
+    /// How many instances are at work now, those that nobody waits for included.
+    pub fn instances(&self) -> usize {
+        self.services.instances.load(Ordering::Relaxed)
+    }
+
     /// What the components have written, unless the lines go to a sink.
     pub fn logs(&self) -> Vec<LogLine> {
         self.services.logs.lines()
@@ -153,9 +155,10 @@ impl Host {
         &self.services.clock
     }
 
-    /// Accepts no more requests and ends when those in progress have, after ten seconds at most.
+    /// Accepts no more requests and ends when those in progress have, and the components that go on after
+    /// their answer; after [`Limits::stop_time`] at most.
     pub async fn stop(self) {
-        self.services.tasks.stop(PATIENCE).await;
+        self.services.tasks.stop(self.services.limits.stop_time).await;
     }
 
     /// Ends at once, as in a crash: connections close, work in progress is lost.

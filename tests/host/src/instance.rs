@@ -1,6 +1,7 @@
 //! The state of one instance, which lives for one request.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
@@ -22,6 +23,12 @@ pub(crate) struct InstanceState {
     outbound: Outbound,
 }
 
+impl Drop for InstanceState {
+    fn drop(&mut self) {
+        self.services.instances.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A store for one request, whose guest gives others a turn when it computes for long.
 pub(crate) fn store(services: &Arc<Services>, component: &Arc<Component>) -> Store<InstanceState> {
     let output = |source| GuestOutput::new(&services.logs, &component.id, source);
@@ -32,6 +39,7 @@ pub(crate) fn store(services: &Arc<Services>, component: &Arc<Component>) -> Sto
     for (name, value) in &component.manifest.environment {
         wasi.env(name, value);
     }
+    services.instances.fetch_add(1, Ordering::Relaxed);
     let state = InstanceState {
         services: Arc::clone(services),
         component: Arc::clone(component),

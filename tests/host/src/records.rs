@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -36,9 +37,25 @@ pub enum Outcome {
     Abandoned,
 }
 
-/// How often each component used its stores.
+/// How often each component used its stores, and how long it waited for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StoreCalls(BTreeMap<(Arc<str>, &'static str), u64>);
+pub struct StoreCalls(BTreeMap<(Arc<str>, &'static str), Usage>);
+
+/// The calls to one operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Usage {
+    calls: u64,
+    /// Of those that have ended.
+    time: Duration,
+}
+
+/// A store call that has begun. Its time is taken when it is dropped.
+#[must_use = "the call lasts as long as this value"]
+pub(crate) struct StoreCall {
+    records: Arc<Records>,
+    key: (Arc<str>, &'static str),
+    began: Instant,
+}
 
 /// The records of one host.
 #[derive(Debug, Default)]
@@ -82,9 +99,15 @@ impl Records {
         calls
     }
 
-    pub(crate) fn count(&self, component: &Arc<str>, operation: &'static str) {
+    pub(crate) fn begin_store_call(
+        self: &Arc<Self>,
+        component: &Arc<str>,
+        operation: &'static str,
+    ) -> StoreCall {
+        let key = (Arc::clone(component), operation);
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        *store.0.entry((Arc::clone(component), operation)).or_default() += 1;
+        store.0.entry(key.clone()).or_default().calls += 1;
+        StoreCall { records: Arc::clone(self), key, began: Instant::now() }
     }
 
     pub(crate) fn store_calls(&self) -> StoreCalls {
@@ -119,10 +142,20 @@ impl Drop for CallInProgress {
     }
 }
 
+impl Drop for StoreCall {
+    fn drop(&mut self) {
+        let mut store = self.records.store.lock().unwrap_or_else(PoisonError::into_inner);
+        // Gone when the records were cleared meanwhile.
+        if let Some(usage) = store.0.get_mut(&self.key) {
+            usage.time += self.began.elapsed();
+        }
+    }
+}
+
 impl StoreCalls {
     /// All calls of all components.
     pub fn total(&self) -> u64 {
-        self.0.values().sum()
+        self.0.values().map(|usage| usage.calls).sum()
     }
 
     /// All calls of one component.
@@ -141,6 +174,11 @@ impl StoreCalls {
 
     /// Component, operation and number of calls.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, u64)> {
-        self.0.iter().map(|((component, operation), calls)| (&**component, *operation, *calls))
+        self.0.iter().map(|((component, operation), usage)| (&**component, *operation, usage.calls))
+    }
+
+    /// Component, operation and how long its calls took in all, those excepted that have not ended.
+    pub fn times(&self) -> impl Iterator<Item = (&str, &str, Duration)> {
+        self.0.iter().map(|((component, operation), usage)| (&**component, *operation, usage.time))
     }
 }

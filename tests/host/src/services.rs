@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::app::{App, Component};
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::logs::{LogSource, Logs};
-use crate::records::Records;
+use crate::records::{Records, StoreCall};
 use crate::runtime_config::{KeyValueBackend, RuntimeConfig, SqliteLocation};
 use crate::stores::key_value::KeyValueStore;
 use crate::stores::sqlite;
@@ -28,6 +29,8 @@ const DEFAULT_LABEL: &str = "default";
 pub struct Limits {
     /// How long a component may take for one request, its waiting included.
     pub request_time: Duration,
+    /// How long a graceful stop waits for what is in progress.
+    pub stop_time: Duration,
     /// How long a request's body may be, in bytes.
     pub request_body: u64,
     /// How long a request's head may be, in bytes. It is the size of a buffer: a head that arrives in
@@ -36,9 +39,14 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// The limits of Fermyon's cloud: 30 seconds, 10 MB; and 64 KiB of head.
+    /// The limits of Fermyon's cloud: 30 seconds, 10 MB; and 64 KiB of head, 10 seconds to stop.
     fn default() -> Self {
-        Self { request_time: Duration::from_secs(30), request_body: 10_000_000, request_head: 64 * 1024 }
+        Self {
+            request_time: Duration::from_secs(30),
+            stop_time: Duration::from_secs(10),
+            request_body: 10_000_000,
+            request_head: 64 * 1024,
+        }
     }
 }
 
@@ -55,6 +63,8 @@ pub(crate) struct Services {
     pub(crate) limits: Limits,
     pub(crate) tasks: Tasks,
     pub(crate) addr: SocketAddr,
+    /// How many instances there are.
+    pub(crate) instances: AtomicUsize,
     allowed_hosts: RwLock<HashMap<Arc<str>, Arc<AllowedHosts>>>,
 }
 
@@ -99,6 +109,7 @@ impl Services {
             limits: choices.limits,
             tasks: Tasks::new(),
             addr: choices.addr,
+            instances: AtomicUsize::new(0),
             allowed_hosts: RwLock::default(),
         };
         services.check_labels()?;
@@ -164,8 +175,9 @@ impl Services {
             .unwrap_or_default()
     }
 
-    pub(crate) fn count(&self, component: &Component, operation: &'static str) {
-        self.records.count(&component.id, operation);
+    /// Counts a store call, which lasts as long as the value that is returned.
+    pub(crate) fn begin_store_call(&self, component: &Component, operation: &'static str) -> StoreCall {
+        self.records.begin_store_call(&component.id, operation)
     }
 
     /// Logs something about a component that its author should know.

@@ -18,7 +18,7 @@ pub(crate) fn random_secret() -> anyhow::Result<String> {
 /// Registers an account, makes it the first administrator, lets it grant itself paid access and gives an
 /// access token that says so.
 pub(crate) async fn token_with_paid_access(host: &Host, bootstrap_secret: &str) -> anyhow::Result<String> {
-    let credentials = json!({ "email": EMAIL, "password": random_secret()? });
+    let credentials = json!({ "email": EMAIL, "username": "load", "password": random_secret()? });
     let account = call(host, Method::POST, "/auth/register", None, &credentials).await?;
     let id = account.get("id").context("the new account has no id")?;
     let email = json!({ "email": EMAIL });

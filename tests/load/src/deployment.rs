@@ -1,16 +1,17 @@
 //! What is measured: the hosts, and one request for each scenario.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use octo_host::{App, Host};
 use serde_json::{Map, json};
+use xtask::servers::Redis;
 use xtask::workspace;
 
 use crate::account;
 use crate::load::{Expect, Load};
+use crate::usage::Usage;
 
 /// The name of the scenario that is the host's floor.
 pub(crate) const ANSWER: &str = "answer";
@@ -27,6 +28,9 @@ const PLENTY: &str = "1000000000";
 /// The longest window there is (31 days), so that no run sees it end.
 const LONG: &str = "2678400";
 
+/// `free_window_seconds` when it is not set.
+const DEFAULT_WINDOW: &str = "60";
+
 /// The running hosts, each with a state folder that goes with it.
 pub(crate) struct Deployment {
     scenarios: Vec<Scenario>,
@@ -41,7 +45,52 @@ pub(crate) struct Scenario {
     /// The request; connections and times are filled in by whoever drives it.
     pub(crate) load: Load,
     host: Host,
+    /// The server that counts free calls; none: they are counted in the key-value store, or none are made.
+    _redis: Option<Redis>,
 }
+
+/// A way that messages take.
+struct Way {
+    name: &'static str,
+    title: &'static str,
+    /// Who processes them.
+    provider: &'static str,
+    variables: &'static [(&'static str, &'static str)],
+    /// Whether a Redis server counts.
+    redis: bool,
+}
+
+/// A limit that is never reached, and one that is reached at once and for good.
+const WAYS: [Way; 4] = [
+    Way {
+        name: "free",
+        title: "`POST /messages`, free provider",
+        provider: "free",
+        variables: &[("free_limit", PLENTY)],
+        redis: false,
+    },
+    Way {
+        name: "free-redis",
+        title: "the same, counted in Redis",
+        provider: "free",
+        variables: &[("free_limit", PLENTY)],
+        redis: true,
+    },
+    Way {
+        name: "paid",
+        title: "`POST /messages`, paid provider",
+        provider: "paid",
+        variables: &[("free_limit", "1"), ("free_window_seconds", LONG)],
+        redis: false,
+    },
+    Way {
+        name: "paid-redis",
+        title: "the same, counted in Redis",
+        provider: "paid",
+        variables: &[("free_limit", "1"), ("free_window_seconds", LONG)],
+        redis: true,
+    },
+];
 
 impl Deployment {
     /// Starts a host for each of the floors. (An idle host costs the others nothing.)
@@ -57,10 +106,9 @@ impl Deployment {
     /// Starts a host for each way a message can take.
     pub(crate) async fn add_messages(&mut self) -> anyhow::Result<()> {
         let octo = open(&workspace::root().join("spin.toml"))?;
-        let free = &[("free_limit", PLENTY)];
-        let gone = &[("free_limit", "1"), ("free_window_seconds", LONG)];
-        self.scenarios.push(message(&octo, "free", "`POST /messages`, free provider", free).await?);
-        self.scenarios.push(message(&octo, "paid", "`POST /messages`, paid provider", gone).await?);
+        for way in &WAYS {
+            self.scenarios.push(message(&octo, way).await?);
+        }
         Ok(())
     }
 
@@ -76,17 +124,13 @@ impl Deployment {
 }
 
 impl Scenario {
-    /// The store calls since the last time they were forgotten: `router key-value get` and how many.
-    pub(crate) fn store_calls(&self) -> BTreeMap<String, u64> {
-        let calls = self.host.store_calls();
-        calls
-            .iter()
-            .map(|(component, operation, count)| (format!("{component} {operation}"), count))
-            .collect()
+    /// What the components did outside themselves since the last time it was forgotten.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage::of(&self.host)
     }
 
     /// Empties the host's records, which a benchmark would otherwise fill.
-    pub(crate) fn forget_calls(&self) {
+    pub(crate) fn forget_usage(&self) {
         self.host.clear_records();
     }
 }
@@ -98,36 +142,44 @@ fn open(manifest: &Path) -> anyhow::Result<App> {
 async fn floor(app: &App, name: &'static str, title: &'static str, path: &str) -> anyhow::Result<Scenario> {
     let host = Host::builder(app).start().await?;
     let load = load(&host, "GET", path, Expect::Body("ok".to_owned()));
-    Ok(Scenario { name, title, load, host })
+    Ok(Scenario { name, title, load, host, _redis: None })
 }
 
-/// `POST /messages` by one logged-in account with paid access, on a host with these variables.
-async fn message(
-    app: &App,
-    name: &'static str,
-    title: &'static str,
-    variables: &[(&str, &str)],
-) -> anyhow::Result<Scenario> {
+/// `POST /messages` by one logged-in account with paid access, on a host of its own.
+async fn message(app: &App, way: &Way) -> anyhow::Result<Scenario> {
     let secret = account::random_secret()?;
     let mut builder = Host::builder(app)
         .variable("bootstrap_secret", &secret)
         // A long run must not outlive its token.
         .variable("access_token_seconds", "3600");
-    for (variable, value) in variables {
+    for (variable, value) in way.variables {
         builder = builder.variable(*variable, *value);
+    }
+    let redis = if way.redis { Some(Redis::start()?) } else { None };
+    if let Some(redis) = &redis {
+        builder = builder.variable("redis_url", redis.url());
+        vouch_for_a_fresh_provider(redis, way)?;
     }
     let host = builder.start().await?;
     let token = account::token_with_paid_access(&host, &secret).await?;
     // The first message does what is done once, and takes the only free call where there is but one.
     account::send_message(&host, &token, MESSAGE).await?;
     let mut expected = Map::new();
-    expected.insert("provider".to_owned(), json!(name));
+    expected.insert("provider".to_owned(), json!(way.provider));
     expected.insert("response".to_owned(), json!(PROCESSED));
     let mut load = load(&host, "POST", "/messages", Expect::Members(expected));
     load.headers.push(("authorization".to_owned(), format!("Bearer {token}")));
     load.headers.push(("content-type".to_owned(), "application/json".to_owned()));
     load.body = json!({ "message": MESSAGE }).to_string();
-    Ok(Scenario { name, title, load, host })
+    Ok(Scenario { name: way.name, title: way.title, load, host, _redis: redis })
+}
+
+/// A counter in Redis that finds no state waits until the calls it may have forgotten are over; here there are
+/// none (docs/FREE-TIER.md).
+fn vouch_for_a_fresh_provider(redis: &Redis, way: &Way) -> anyhow::Result<()> {
+    let window = way.variables.iter().find(|(name, _)| *name == "free_window_seconds");
+    let seconds = window.map_or(DEFAULT_WINDOW, |(_, seconds)| *seconds);
+    redis.ask(&format!("SET {{octo:free}}:aligned:{seconds}000:fresh 1")).map(drop)
 }
 
 fn load(host: &Host, method: &str, path: &str, expect: Expect) -> Load {

@@ -53,6 +53,7 @@ async fn drive(load: Load) -> anyhow::Result<Outcome> {
         requests: all.requests,
         seconds,
         failures: all.failures,
+        mean_ms: milliseconds(mean(&all.latencies)),
         p50_ms: quantile(0.50),
         p99_ms: quantile(0.99),
         max_ms: quantile(1.0),
@@ -153,6 +154,11 @@ fn request(load: &Load) -> anyhow::Result<http::Request<Full<Bytes>>> {
     builder.body(Full::new(Bytes::from(load.body.clone()))).map_err(|error| anyhow!("bad request: {error}"))
 }
 
+fn mean(values: &[Duration]) -> Duration {
+    let count = u32::try_from(values.len()).unwrap_or(u32::MAX);
+    values.iter().sum::<Duration>().checked_div(count).unwrap_or_default()
+}
+
 /// The value at or below which the share `q` of the sorted `values` lies.
 fn quantile(values: &[Duration], q: f64) -> Duration {
     let rank = (values.len() as f64 * q).ceil() as usize;
@@ -174,5 +180,7 @@ mod tests {
         assert_eq!(quantile(&values, 0.99), Duration::from_millis(99));
         assert_eq!(quantile(&values, 1.0), Duration::from_millis(100));
         assert_eq!(quantile(&[], 0.5), Duration::ZERO);
+        assert_eq!(mean(&values), Duration::from_micros(50_500));
+        assert_eq!(mean(&[]), Duration::ZERO);
     }
 }

@@ -57,10 +57,12 @@ pub(crate) struct Outcome {
     /// The first of them.
     pub(crate) first_failure: Option<String>,
     /// Latencies of the measured answers, in milliseconds.
+    pub(crate) mean_ms: f64,
+    /// See [`Self::mean_ms`].
     pub(crate) p50_ms: f64,
-    /// See [`Self::p50_ms`].
+    /// See [`Self::mean_ms`].
     pub(crate) p99_ms: f64,
-    /// See [`Self::p50_ms`].
+    /// See [`Self::mean_ms`].
     pub(crate) max_ms: f64,
 }
 

@@ -1,7 +1,7 @@
 //! Throughput and latency of `POST /messages`, beside what the host can do at most.
 //!
-//! Absolute figures say more about the machine than about the code, so every run measures four things in
-//! turn, round after round, and compares their medians:
+//! Absolute figures say more about the machine than about the code, so every run measures these things in turn,
+//! round after round, and compares their medians:
 //!
 //! | scenario | what it is |
 //! | --- | --- |
@@ -9,6 +9,10 @@
 //! | chain | a component that calls `answer` and relays: the floor of a gateway |
 //! | free | `POST /messages` with a logged-in account, processed by the free provider |
 //! | paid | the same with the free quota gone and paid access |
+//! | free-redis, paid-redis | both with the free calls counted in a Redis server (`redis_url`) |
+//!
+//! Each is measured under load and then with one request at a time: that is when the time of a message is its
+//! own, and the host's record of the store calls tells what part of it the counter takes.
 //!
 //! The load comes from a second process (this program again, as `octo-load drive`), because a client is
 //! never part of a server; both share the machine's cores. Every answer is checked: a fast wrong answer
@@ -25,6 +29,7 @@ mod load;
 mod options;
 mod report;
 mod rounds;
+mod usage;
 
 use std::process::ExitCode;
 

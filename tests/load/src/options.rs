@@ -14,6 +14,7 @@ Throughput and latency of POST /messages beside the host's floors.
   --seconds S          how long one measurement lasts (default 3)
   --connections N      keep-alive connections, each with one request at a time (default 16)
   --floors             measure the floors only: what the host can do, without Octo
+  --only NAME          measure one thing only, to profile it: answer, chain, free, free-redis, paid, paid-redis
   --out FILE           the raw results of every round as JSON
   --help               this text
 ";
@@ -38,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) connections: usize,
     /// Only the components of `tests/guests`.
     pub(crate) floors: bool,
+    /// Only the scenario of this name.
+    pub(crate) only: Option<String>,
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -49,6 +52,7 @@ impl Command {
             warm_up: Duration::from_millis(500),
             connections: 16,
             floors: false,
+            only: None,
             out: None,
         };
         let mut parser = lexopt::Parser::from_env();
@@ -67,6 +71,7 @@ impl Command {
                     options.duration = Duration::try_from_secs_f64(parser.value()?.parse()?)?;
                 }
                 Long("connections") => options.connections = parser.value()?.parse::<usize>()?.max(1),
+                Long("only") => options.only = Some(parser.value()?.string()?),
                 Long("out") => options.out = Some(parser.value()?.into()),
                 other => return Err(other.unexpected().into()),
             }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::deployment::{ANSWER, CHAIN};
 use crate::load::Outcome;
 use crate::options::Options;
+use crate::usage::Usage;
 
 /// One scenario in one round.
 #[derive(Clone, Debug, Serialize)]
@@ -16,10 +17,11 @@ pub(crate) struct Measurement {
     pub(crate) scenario: &'static str,
     #[serde(skip)]
     pub(crate) title: &'static str,
+    pub(crate) connections: usize,
     /// Processor time of the host for one request, in microseconds.
     pub(crate) cpu_us: Option<f64>,
-    /// By component and operation, for one request.
-    pub(crate) store_calls: BTreeMap<String, f64>,
+    /// What one request made of the stores.
+    pub(crate) usage: Usage,
     pub(crate) outcome: Outcome,
 }
 
@@ -32,6 +34,8 @@ pub(crate) struct Report {
     cores: usize,
     /// Medians over the rounds, one for each scenario.
     scenarios: Vec<Summary>,
+    /// The same for messages that come one at a time.
+    alone: Vec<Alone>,
     /// The raw results.
     measurements: Vec<Measurement>,
 }
@@ -51,20 +55,42 @@ struct Summary {
     store_calls: BTreeMap<String, f64>,
 }
 
+/// What a message takes when nothing else is going on.
+#[derive(Debug, Serialize)]
+struct Alone {
+    scenario: &'static str,
+    title: &'static str,
+    /// Until the answer, in microseconds on the average.
+    answered_us: f64,
+    /// From then until it is settled through another component, in microseconds.
+    finish_us: f64,
+    /// Calls to stores, and those of them that go to the counter in Redis.
+    store_calls: f64,
+    redis_calls: f64,
+    /// What reserving and settling takes of the whole time; see [`Usage::counter_us`].
+    counter_us: f64,
+    share: f64,
+}
+
 impl Report {
     pub(crate) fn new(options: &Options, measurements: Vec<Measurement>) -> Self {
-        let mut scenarios: Vec<Summary> = Vec::new();
-        for measurement in &measurements {
-            if scenarios.iter().all(|summary| summary.scenario != measurement.scenario) {
-                scenarios.push(summary(measurement, &measurements));
-            }
-        }
+        let of = |connections: usize| -> Vec<Measurement> {
+            measurements.iter().filter(|it| it.connections == connections).cloned().collect()
+        };
+        let (together, one_by_one) = (of(options.connections), of(1));
+        let first = |all: &[Measurement]| -> Vec<Measurement> {
+            all.iter().filter(|it| it.round == 1).cloned().collect()
+        };
+        let scenarios = first(&together).iter().map(|it| summary(it, &together)).collect();
+        let messages = first(&one_by_one).into_iter().filter(|it| ![ANSWER, CHAIN].contains(&it.scenario));
+        let alone = messages.map(|it| alone(&it, &one_by_one)).collect();
         Self {
             rounds: options.rounds,
             connections: options.connections,
             seconds_each: options.duration.as_secs_f64(),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             scenarios,
+            alone,
             measurements,
         }
     }
@@ -91,7 +117,23 @@ fn summary(of: &Measurement, measurements: &[Measurement]) -> Summary {
         p50_ms: median_of(&|measurement| measurement.outcome.p50_ms),
         p99_ms: median_of(&|measurement| measurement.outcome.p99_ms),
         cpu_us: median_of(&|measurement| measurement.cpu_us.unwrap_or(f64::NAN)),
-        store_calls: mine().next_back().map(|last| last.store_calls.clone()).unwrap_or_default(),
+        store_calls: mine().next_back().map(|last| last.usage.store_calls.clone()).unwrap_or_default(),
+    }
+}
+
+fn alone(of: &Measurement, measurements: &[Measurement]) -> Alone {
+    let mine = || measurements.iter().filter(|measurement| measurement.scenario == of.scenario);
+    let median_of = |value: &dyn Fn(&Measurement) -> f64| median(mine().map(value).collect());
+    let answered = |it: &Measurement| it.outcome.mean_ms * 1000.0;
+    Alone {
+        scenario: of.scenario,
+        title: of.title,
+        answered_us: median_of(&answered),
+        finish_us: median_of(&|it| it.usage.finish_us),
+        store_calls: median_of(&|it| it.usage.calls()),
+        redis_calls: median_of(&|it| it.usage.redis_calls()),
+        counter_us: median_of(&|it| it.usage.counter_us()),
+        share: median_of(&|it| it.usage.counter_us() / (answered(it) + it.usage.finish_us)),
     }
 }
 
@@ -128,6 +170,25 @@ impl Display for Report {
                 summary.p99_ms,
                 summary.cpu_us,
                 summary.store_calls.values().fold(0.0, |sum, count| sum + count),
+            )?;
+        }
+        if !self.alone.is_empty() {
+            writeln!(out, "\nOne message at a time:\n")?;
+            writeln!(
+                out,
+                "| message | answered µs | then settled µs | store calls | of them to Redis | reserve + settle µs | \
+                 share |"
+            )?;
+            writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")?;
+        }
+        for alone in &self.alone {
+            let Alone { title, answered_us, finish_us, store_calls, redis_calls, counter_us, share, .. } =
+                alone;
+            writeln!(
+                out,
+                "| {title} | {answered_us:.0} | {finish_us:.0} | {store_calls:.1} | {redis_calls:.1} | \
+                 {counter_us:.0} | {:.0} % |",
+                share * 100.0
             )?;
         }
         writeln!(out, "\nStore calls of one request, by component:")?;

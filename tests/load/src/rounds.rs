@@ -1,5 +1,6 @@
 //! Measuring: every scenario once a round, so that a slow moment of the machine hits all of them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -32,26 +33,31 @@ async fn all_rounds(options: &Options) -> anyhow::Result<Report> {
     }
     let mut measurements = Vec::new();
     for round in 1..=options.rounds {
-        for scenario in deployment.scenarios() {
+        let wanted = |it: &&Scenario| options.only.as_ref().is_none_or(|only| only == it.name);
+        for scenario in deployment.scenarios().iter().filter(wanted) {
             eprintln!("round {round} of {}: {}", options.rounds, scenario.title);
-            let measurement = one(round, scenario, options)
-                .await
-                .with_context(|| format!("in round {round} of `{}`", scenario.name))?;
-            measurements.push(measurement);
+            // Together, and one message at a time: without others to wait for, what takes its time shows.
+            for connections in BTreeSet::from([1, options.connections]) {
+                let measurement = one(round, scenario, connections, options)
+                    .await
+                    .with_context(|| format!("in round {round} of `{}`", scenario.name))?;
+                measurements.push(measurement);
+            }
         }
     }
     deployment.stop().await;
     Ok(Report::new(options, measurements))
 }
 
-async fn one(round: usize, scenario: &Scenario, options: &Options) -> anyhow::Result<Measurement> {
-    let load = Load {
-        connections: options.connections,
-        warm_up: options.warm_up,
-        duration: options.duration,
-        ..scenario.load.clone()
-    };
-    scenario.forget_calls();
+async fn one(
+    round: usize,
+    scenario: &Scenario,
+    connections: usize,
+    options: &Options,
+) -> anyhow::Result<Measurement> {
+    let load =
+        Load { connections, warm_up: options.warm_up, duration: options.duration, ..scenario.load.clone() };
+    scenario.forget_usage();
     let cpu_before = cpu::used();
     let outcome = tokio::task::spawn_blocking(move || drive(&load)).await??;
     let cpu = cpu::used().zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
@@ -61,13 +67,10 @@ async fn one(round: usize, scenario: &Scenario, options: &Options) -> anyhow::Re
     if outcome.answers == 0 {
         bail!("not one request was answered in the measured time");
     }
-    let store_calls = scenario
-        .store_calls()
-        .into_iter()
-        .map(|(operation, count)| (operation, count as f64 / outcome.requests as f64))
-        .collect();
+    let usage = scenario.usage().per(outcome.requests);
     let cpu_us = cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / outcome.requests as f64);
-    Ok(Measurement { round, scenario: scenario.name, title: scenario.title, cpu_us, store_calls, outcome })
+    let Scenario { name, title, .. } = scenario;
+    Ok(Measurement { round, scenario: name, title, connections, cpu_us, usage, outcome })
 }
 
 /// Hands a load to this program in a process of its own.

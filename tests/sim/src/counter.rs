@@ -29,12 +29,12 @@ impl Pure {
 }
 
 impl Counter for Pure {
-    fn reserve(&mut self, _ask: &Ask, now: UnixMillis, _skew: i64) -> Verdict<Slot> {
-        self.0.reserve(&mut self.1, now)
+    fn reserve(&mut self, ask: &Ask, now: UnixMillis, _skew: i64) -> Verdict<Slot> {
+        self.0.reserve(&mut self.1, ask, now)
     }
 
     fn settle(&mut self, slot: &Slot, end: &End, now: UnixMillis) {
-        self.0.settle(&mut self.1, slot, end.outcome, now);
+        self.0.settle(&mut self.1, slot, end, None, now);
     }
 }
 
@@ -118,7 +118,7 @@ fn sent_or_not(now: UnixMillis, pause: UnixMillis, count: &mut i64, calls: i64) 
     if *count > calls {
         return closed(ClosedReason::FreeExhausted);
     }
-    Verdict::Go(Slot { reserved_at: now, number: 0, remaining: calls - *count, probes: false })
+    Verdict::Go(Slot { reserved_at: now, number: 0, remaining: calls - *count, used: *count, probes: false })
 }
 
 fn pause_after(outcome: Outcome, now: UnixMillis, block: Duration, pause: &mut UnixMillis) {

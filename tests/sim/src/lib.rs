@@ -15,3 +15,4 @@ pub mod provider;
 pub mod random;
 pub mod real_redis;
 pub mod run;
+pub mod truth;

@@ -5,6 +5,8 @@
 //! counts (its keys under `{octo:free}` are lost), otherwise the rules themselves; `--picture` draws the
 //! comparison under critical load.
 
+mod surprises;
+
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail, ensure};
@@ -53,6 +55,7 @@ fn main() -> anyhow::Result<()> {
         }
     }
     println!("\n{runs} runs, {over} arrivals over the limit");
+    over += surprises::print(&options)?;
     if let Some(path) = options.picture {
         std::fs::write(&path, draw(&bars)).with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -99,22 +102,28 @@ fn compare(
     let mut reports = [Report::default(); 3];
     let [ours, sending, clock] = &mut reports;
     for seed in 0..options.seeds {
-        let scenario = Scenario { model, limits, load, network, windows: 60, seed };
-        ours.add(&match &options.redis {
-            None => run(&scenario, &mut Pure::new(model, limits, START)),
-            Some(redis) => {
-                let tier = RedisFreeTier::new(redis, model, limits).in_virtual_time();
-                for part in ["state", "open", "settled"] {
-                    redis.command(&["DEL", &tier.fresh_key().replace("fresh", part)])?;
-                }
-                redis.command(&["SET", &tier.fresh_key(), "1"])?;
-                run(&scenario, &mut Scripted(tier))
-            }
-        });
+        let scenario = Scenario::new(model, limits, load, network, 60, seed);
+        ours.add(&run_ours(options, &scenario)?);
         sending.add(&run(&scenario, &mut CountWhenSending::new(limits)));
         clock.add(&run(&scenario, &mut OwnClock::new(limits)));
     }
     Ok(reports)
+}
+
+/// Our counter in one scenario.
+fn run_ours(options: &Options, scenario: &Scenario) -> anyhow::Result<Report> {
+    let Scenario { model, limits, .. } = *scenario;
+    Ok(match &options.redis {
+        None => run(scenario, &mut Pure::new(model, limits, START)),
+        Some(redis) => {
+            let tier = RedisFreeTier::new(redis, model, limits).in_virtual_time();
+            for part in ["state", "open", "settled", "line", "leases", "figures", "recent"] {
+                redis.command(&["DEL", &tier.fresh_key().replace("fresh", part)])?;
+            }
+            redis.command(&["SET", &tier.fresh_key(), "1"])?;
+            run(scenario, &mut Scripted(tier))
+        }
+    })
 }
 
 fn print_row(model: WindowModel, load: Load, network: Network, calls: i64, reports: [&Report; 3]) {

@@ -1,8 +1,9 @@
 //! Free providers, each strict in its own way of counting.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
-use octo_gateway::free_tier::{Limits, WindowModel};
+use octo_core::UnixMillis;
+use octo_gateway::free_tier::{Limits, Told, WindowModel};
 
 /// A provider that takes N calls per window, answers 429 to more, and blocks for B after each of those.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct Provider {
     ahead: i64,
     /// Nothing is taken before.
     closed_until: i64,
+    /// The same, as far as it is because of a call too many.
+    punishes_until: i64,
     /// Start of the window and calls in it (aligned, anchored), or calls so far (count then block).
     window_start: i64,
     taken: i64,
@@ -30,7 +33,7 @@ pub struct Provider {
 impl Provider {
     /// A provider nobody has called yet.
     pub fn new(model: WindowModel, limits: &Limits, ahead: i64) -> Self {
-        let whole = |duration: std::time::Duration| duration.as_millis() as i64;
+        let whole = |duration: Duration| duration.as_millis() as i64;
         Self {
             model,
             calls: limits.calls,
@@ -38,6 +41,7 @@ impl Provider {
             block: whole(limits.block),
             ahead,
             closed_until: i64::MIN,
+            punishes_until: i64::MIN,
             window_start: i64::MIN / 2,
             taken: 0,
             recent: VecDeque::new(),
@@ -59,8 +63,14 @@ impl Provider {
             }
             self.over += 1;
             self.closed_until = self.closed_until.max(now + self.ahead + self.block);
+            self.punishes_until = self.closed_until;
         }
         room
+    }
+
+    /// Whether it is closed because of an earlier call too many.
+    pub fn punishes(&self, now: i64) -> bool {
+        now + self.ahead < self.punishes_until
     }
 
     /// Whether a call that arrives at `now` would be taken.
@@ -91,6 +101,34 @@ impl Provider {
                 self.level >= self.window
             }
             WindowModel::CountThenBlock => true,
+        }
+    }
+
+    /// What it could tell in an answer at `now`: its limit, the calls left in its window, when there are more
+    /// in whole seconds, and its time in whole seconds.
+    pub fn told(&mut self, now: i64) -> Told {
+        let room = self.has_room(now);
+        let now = now + self.ahead;
+        let (left, resets) = match self.model {
+            WindowModel::Aligned => (self.calls - self.taken, self.window_start + self.window),
+            WindowModel::Anchored if now >= self.window_start + self.window => (self.calls, now),
+            WindowModel::Anchored => (self.calls - self.taken, self.window_start + self.window),
+            WindowModel::Sliding => {
+                let first = self.recent.front().map_or(now, |first| first + self.window);
+                (self.calls - self.recent.len() as i64, first)
+            }
+            WindowModel::TokenBucket => {
+                let missing = (self.window - self.level % self.window) / self.calls.max(1);
+                (self.level / self.window, now + missing)
+            }
+            WindowModel::CountThenBlock => (self.calls - self.taken, now),
+        };
+        let resets = if now < self.closed_until { self.closed_until } else { resets };
+        Told {
+            limit: Some(self.calls),
+            remaining: Some(if room { left } else { 0 }),
+            reset: Some(Duration::from_secs((resets - now).max(0) as u64 / 1000)),
+            date: Some(UnixMillis(now.div_euclid(1000) * 1000)),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     network::{Fate, Network},
     provider::Provider,
     random::Random,
+    truth::Truth,
 };
 
 /// When every simulation begins: a multiple of any window used.
@@ -32,6 +33,24 @@ pub struct Scenario {
     pub windows: i64,
     /// Decides all chance.
     pub seed: u64,
+    /// What the counter is not told.
+    pub truth: Truth,
+    /// How long each message would rather wait for a free slot than be paid for, in milliseconds.
+    pub patience: i64,
+}
+
+impl Scenario {
+    /// A provider that is as the operator says, and messages that do not wait.
+    pub fn new(
+        model: WindowModel,
+        limits: Limits,
+        load: Load,
+        network: Network,
+        windows: i64,
+        seed: u64,
+    ) -> Self {
+        Self { model, limits, load, network, windows, seed, truth: Truth::default(), patience: 0 }
+    }
 }
 
 /// What came of it.
@@ -53,8 +72,13 @@ pub struct Report {
     pub crashed: u64,
     /// Arrivals at the free provider beyond what it allows.
     pub over: u64,
+    /// Those of them that were not because of an earlier one, and were reserved when the store knew the end
+    /// of a call that tells the truth: any answer, or one that proves the provider's clock off when it is.
+    pub over_taught: u64,
     /// How often it blocked because of them.
     pub blocks: u64,
+    /// Messages that waited.
+    pub waited: u64,
     /// What the perfect greedy caller pays.
     pub oracle: u64,
 }
@@ -77,7 +101,9 @@ impl Report {
             (&mut self.failed, other.failed),
             (&mut self.crashed, other.crashed),
             (&mut self.over, other.over),
+            (&mut self.over_taught, other.over_taught),
             (&mut self.blocks, other.blocks),
+            (&mut self.waited, other.waited),
             (&mut self.oracle, other.oracle),
         ] {
             *mine += others;
@@ -86,29 +112,43 @@ impl Report {
 }
 
 enum Event {
-    Message,
+    /// It asks for a slot.
+    Message {
+        /// The event at which it asked first.
+        id: usize,
+        came: i64,
+    },
     Arrives(usize),
-    Ends { call: usize, outcome: Option<Outcome> },
+    Ends {
+        call: usize,
+        outcome: Option<Outcome>,
+    },
 }
 
 struct Call {
     slot: Slot,
     taken: Option<bool>,
+    /// What the answer tells.
+    told: Told,
+    /// Reserved when the store knew the end of a call that tells the truth.
+    taught: bool,
 }
 
 /// Runs `scenario` with `counter`.
 pub fn run(scenario: &Scenario, counter: &mut (impl Counter + ?Sized)) -> Report {
-    let Scenario { model, limits, load, network, windows, seed } = *scenario;
+    let Scenario { model, limits, load, network, windows, seed, truth, patience } = *scenario;
     let (window, timeout, skew) = (whole(limits.window), whole(limits.timeout), whole(limits.skew));
     // Chance of its own for the messages, so that each counter meets the same ones.
     let mut random = Random::new(seed);
     let times = load.times(limits.calls, window, windows * window, &mut Random::new(seed ^ 0x00AD));
-    let ahead = random.between(-skew, skew);
+    let within_skew = random.between(-skew, skew);
+    let ahead = truth.ahead.unwrap_or(within_skew);
+    let real = Limits { calls: truth.calls.unwrap_or(limits.calls), ..limits };
     let skews: Vec<i64> = (0..INSTANCES).map(|_| random.between(-skew, skew)).collect();
-    let mut provider = Provider::new(model, &limits, ahead);
+    let mut provider = Provider::new(model, &real, ahead);
 
     let mut report = Report { messages: times.len() as u64, ..Report::default() };
-    let mut oracles = Provider::new(model, &limits, ahead);
+    let mut oracles = Provider::new(model, &real, ahead);
     for time in &times {
         if oracles.has_room(START.0 + time) {
             oracles.arrive(START.0 + time);
@@ -122,8 +162,9 @@ pub fn run(scenario: &Scenario, counter: &mut (impl Counter + ?Sized)) -> Report
     let mut calls: Vec<Call> = Vec::new();
     for time in times {
         events.push(Reverse((START.0 + time, waiting.len())));
-        waiting.push(Some(Event::Message));
+        waiting.push(Some(Event::Message { id: waiting.len(), came: START.0 + time }));
     }
+    let mut taught = false;
     while let Some(Reverse((now, index))) = events.pop() {
         let Some(event) = waiting.get_mut(index).and_then(Option::take) else { continue };
         let mut plan = |at: i64, event: Event| {
@@ -131,12 +172,18 @@ pub fn run(scenario: &Scenario, counter: &mut (impl Counter + ?Sized)) -> Report
             waiting.push(Some(event));
         };
         match event {
-            Event::Message => {
+            Event::Message { id, came } => {
                 let instance = random.between(0, INSTANCES as i64 - 1) as usize;
                 let way = network.way(timeout, &mut random);
-                let ask = Ask { id: index.to_string(), first: true, wait_until: None };
+                let wait_until = (patience > 0).then(|| UnixMillis(came + patience));
+                let ask = Ask { id: id.to_string(), first: now == came, wait_until };
                 match counter.reserve(&ask, UnixMillis(now), skews.get(instance).copied().unwrap_or(0)) {
-                    Verdict::Wait(_) => {}
+                    Verdict::Wait(_) if way.fate == Fate::CrashedBefore => report.crashed += 1,
+                    Verdict::Wait(again) => {
+                        report.waited += u64::from(now == came);
+                        // It asks again when it was told to, or a little later.
+                        plan((again.0 + way.start).max(now + 1), Event::Message { id, came });
+                    }
                     Verdict::Closed(closed) => match closed.reason {
                         ClosedReason::FreeExhausted => report.exhausted += 1,
                         ClosedReason::FreeBlocked => report.blocked += 1,
@@ -144,7 +191,7 @@ pub fn run(scenario: &Scenario, counter: &mut (impl Counter + ?Sized)) -> Report
                     },
                     Verdict::Go(slot) => {
                         let call = calls.len();
-                        calls.push(Call { slot, taken: None });
+                        calls.push(Call { slot, taken: None, told: Told::default(), taught });
                         let start = now + way.start;
                         let in_time = way.there + way.back < timeout;
                         if !matches!(way.fate, Fate::CallLost | Fate::NotSent | Fate::CrashedBefore) {
@@ -166,9 +213,12 @@ pub fn run(scenario: &Scenario, counter: &mut (impl Counter + ?Sized)) -> Report
                 }
             }
             Event::Arrives(call) => {
+                let punished = provider.punishes(now);
                 let taken = provider.arrive(now);
                 if let Some(call) = calls.get_mut(call) {
                     call.taken = Some(taken);
+                    call.told = truth.tells.of(provider.told(now));
+                    report.over_taught += u64::from(!taken && !punished && call.taught);
                 }
             }
             Event::Ends { call, outcome } => {
@@ -182,7 +232,13 @@ pub fn run(scenario: &Scenario, counter: &mut (impl Counter + ?Sized)) -> Report
                 } else {
                     report.failed += 1;
                 }
-                counter.settle(&call.slot, &End { outcome, told: Told::default() }, UnixMillis(now));
+                let answered = matches!(outcome, Outcome::Answered | Outcome::Refused { .. });
+                let told = if answered { call.told } else { Told::default() };
+                let proof = told.date.is_some_and(|date| {
+                    date.0 - now > skew || date.0 + 999 - call.slot.reserved_at.0 < -skew
+                });
+                taught |= answered && (truth.ahead.is_none() || proof);
+                counter.settle(&call.slot, &End { outcome, told }, UnixMillis(now));
             }
         }
     }

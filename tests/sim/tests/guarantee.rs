@@ -12,45 +12,75 @@ use octo_sim::{
     network::Network,
     real_redis::RealRedis,
     run::{Report, START, Scenario, run},
+    truth::{Tells, Truth},
 };
 use proptest::prelude::*;
 use xtask::servers::Redis;
+
+fn tells() -> impl Strategy<Value = Tells> {
+    (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(limit, room, date)| Tells { limit, room, date })
+}
 
 fn scenario() -> impl Strategy<Value = Scenario> {
     let limits = (1i64..30, 5u64..90, 0u64..90, 1u64..30, 0u64..2_000);
     let model = prop::sample::select(WindowModel::ALL.to_vec());
     let load = prop::sample::select(Load::ALL.to_vec());
-    (model, limits, load, any::<u64>()).prop_map(|(model, limits, load, seed)| {
-        let (calls, window, block, timeout, skew) = limits;
-        let block =
-            if model == WindowModel::CountThenBlock { block + timeout + skew / 1000 + 1 } else { block };
-        Scenario {
-            model,
-            limits: Limits {
+    let patience = prop_oneof![Just(0), 0i64..25_000];
+    (model, limits, load, any::<u64>(), tells(), patience).prop_map(
+        |(model, limits, load, seed, tells, patience)| {
+            let (calls, window, block, timeout, skew) = limits;
+            let block =
+                if model == WindowModel::CountThenBlock { block + timeout + skew / 1000 + 1 } else { block };
+            let limits = Limits {
                 calls,
                 window: Duration::from_secs(window),
                 block: Duration::from_secs(block),
                 timeout: Duration::from_secs(timeout),
                 // At least what the simulated way from the store to the caller takes.
                 skew: Duration::from_millis(skew + 5),
-            },
-            load,
-            network: Network::Dirty,
-            windows: 30,
-            seed,
-        }
-    })
+            };
+            let truth = Truth { tells, ..Truth::default() };
+            Scenario { truth, patience, ..Scenario::new(model, limits, load, Network::Dirty, 30, seed) }
+        },
+    )
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
     /// The guarantee, in every model: whatever the latencies, losses, crashes and skews, with windows
-    /// shorter and longer than a call can take.
+    /// shorter and longer than a call can take, whether messages wait or not and whatever the answers tell.
     #[test]
     fn no_provider_sees_a_call_too_many(scenario in scenario()) {
         let report = run(&scenario, &mut Pure::new(scenario.model, scenario.limits, START));
         prop_assert_eq!(report.over, 0, "{:?}", report);
+    }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(800) })]
+
+    /// A provider that allows less than the operator says, and tells so: once it has, no call is one too
+    /// many that was reserved later.
+    #[test]
+    fn a_lower_limit_that_is_told_is_never_overrun_again(scenario in scenario(), real in 1i64..30) {
+        let tells = Tells { limit: true, ..scenario.truth.tells };
+        let calls = Some(real.min(scenario.limits.calls));
+        let scenario = Scenario { truth: Truth { calls, tells, ..scenario.truth }, ..scenario };
+        let report = run(&scenario, &mut Pure::new(scenario.model, scenario.limits, START));
+        prop_assert_eq!(report.over_taught, 0, "{:?}", report);
+    }
+
+    /// A provider with aligned windows whose clock is off by more than the operator says, and tells its
+    /// time: the same, once an answer has proved it.
+    #[test]
+    fn a_clock_that_is_off_is_never_misjudged_again(scenario in scenario(), off in 2_200i64..20_000) {
+        let tells = Tells { date: true, ..scenario.truth.tells };
+        let truth = Truth { ahead: Some(off), tells, ..scenario.truth };
+        let scenario = Scenario { model: WindowModel::Aligned, truth, ..scenario };
+        let report = run(&scenario, &mut Pure::new(scenario.model, scenario.limits, START));
+        prop_assert_eq!(report.over_taught, 0, "{:?}", report);
     }
 }
 
@@ -69,7 +99,7 @@ fn total(model: WindowModel, load: Load, mut counter: impl FnMut(Limits) -> Box<
     let mut total = Report::default();
     for seed in 0..30 {
         let limits = limits(100);
-        let scenario = Scenario { model, limits, load, network: Network::Clean, windows: 60, seed };
+        let scenario = Scenario::new(model, limits, load, Network::Clean, 60, seed);
         total.add(&run(&scenario, counter(limits).as_mut()));
     }
     total
@@ -101,8 +131,10 @@ fn the_script_fares_as_the_rules_do() {
     let redis = RealRedis::connect(&server.url()).unwrap();
     for model in WindowModel::ALL {
         let limits = limits(10);
-        let scenario =
-            Scenario { model, limits, load: Load::Critical, network: Network::Dirty, windows: 30, seed: 7 };
+        let scenario = Scenario {
+            patience: 15_000,
+            ..Scenario::new(model, limits, Load::Critical, Network::Dirty, 30, 7)
+        };
         let tier = RedisFreeTier::new(&redis, model, limits).in_virtual_time();
         redis.command(&["SET", &tier.fresh_key(), "1"]).unwrap();
         let scripted = run(&scenario, &mut Scripted(tier));

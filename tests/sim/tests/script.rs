@@ -5,8 +5,12 @@
 use std::time::Duration;
 
 use octo_core::{UnixMillis, testing::ready};
-use octo_gateway::free_tier::{
-    Ask, End, FreeTier, Ledger, Limits, Outcome, RedisFreeTier, Slot, Told, Verdict, WindowModel,
+use octo_gateway::{
+    figures::{Fate, Tally},
+    free_tier::{
+        Ask, End, FreeTier, Ledger, Limits, Outcome, RedisFreeTier, Slot, Told, Verdict, WindowModel,
+    },
+    routing::Reason,
 };
 use octo_sim::{real_redis::RealRedis, run::START};
 use proptest::prelude::*;
@@ -23,11 +27,24 @@ fn limits(calls: i64) -> Limits {
 }
 
 fn ask() -> Ask {
-    Ask { id: "m".into(), first: true, wait_until: None }
+    Ask { id: "hasty".into(), first: true, wait_until: None }
 }
 
 fn end(outcome: Outcome) -> End {
     End { outcome, told: Told::default() }
+}
+
+/// What an answer may tell; the date is relative to its end, in milliseconds.
+fn told() -> impl Strategy<Value = Told> {
+    let number = || prop::option::weighted(0.3, 0i64..8);
+    let reset = prop::option::of(0u64..12).prop_map(|seconds| seconds.map(Duration::from_secs));
+    let date = prop::option::weighted(0.3, prop_oneof![5 => -1_500i64..500, 1 => -60_000i64..60_000]);
+    (number(), number(), reset, date).prop_map(|(limit, remaining, reset, date)| Told {
+        limit,
+        remaining,
+        reset,
+        date: date.map(UnixMillis),
+    })
 }
 
 /// One step of a random history.
@@ -36,8 +53,12 @@ enum Step {
     /// Time passes, in milliseconds; backwards too, as after a failover.
     Wait(i64),
     Reserve,
+    /// One of a few messages asks, and would wait for so many milliseconds.
+    Queue(u8, i64),
     /// One of the calls under way ends.
-    Settle(prop::sample::Index, Outcome),
+    Settle(prop::sample::Index, Outcome, Told, Option<Tally>),
+    Record(Tally),
+    Figures,
     Status,
     /// The server forgets everything.
     Flush,
@@ -49,6 +70,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         12 => Just(Outcome::Answered),
         3 => Just(Outcome::NotSent),
+        2 => Just(Outcome::Unused),
         3 => Just(Outcome::Unknown),
         1 => prop::option::of(0u64..20).prop_map(|seconds| Outcome::Refused {
             retry_after: seconds.map(Duration::from_secs)
@@ -56,12 +78,33 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
+fn tally() -> impl Strategy<Value = Tally> {
+    let fate = prop::sample::select(vec![
+        Fate::Free,
+        Fate::Paid(Reason::FreeExhausted),
+        Fate::Paid(Reason::CounterUnavailable),
+        Fate::Refused(Reason::FreeFailing),
+        Fate::Failed(Reason::FreeFailed),
+    ]);
+    (fate, any::<bool>()).prop_map(|(fate, waited)| Tally { fate, waited })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => (0i64..2_500).prop_map(Step::Wait),
         1 => (-3_000i64..30_000).prop_map(Step::Wait),
+        1 => (0i64..900_000).prop_map(Step::Wait),
         20 => Just(Step::Reserve),
-        15 => (any::<prop::sample::Index>(), outcome()).prop_map(|(call, outcome)| Step::Settle(call, outcome)),
+        15 => (0u8..6, -100i64..12_000).prop_map(|(id, patience)| Step::Queue(id, patience)),
+        15 => (
+            any::<prop::sample::Index>(),
+            outcome(),
+            prop_oneof![Just(Told::default()), told()],
+            prop::option::of(tally()),
+        )
+            .prop_map(|(call, outcome, told, tally)| Step::Settle(call, outcome, told, tally)),
+        4 => tally().prop_map(Step::Record),
+        2 => Just(Step::Figures),
         3 => Just(Step::Status),
     ]
 }
@@ -84,23 +127,35 @@ fn same(redis: &RealRedis, model: WindowModel, calls: i64, vouched: bool, histor
     for (index, step) in history.iter().enumerate() {
         match step {
             Step::Wait(ms) => now = UnixMillis(now.0 + ms),
-            Step::Reserve => {
+            Step::Reserve | Step::Queue(..) => {
+                let ask = match step {
+                    Step::Queue(id, patience) => Ask {
+                        id: id.to_string(),
+                        first: false,
+                        wait_until: Some(UnixMillis(now.0 + patience)),
+                    },
+                    _ => ask(),
+                };
                 let state = kept.get_or_insert_with(|| made(now));
-                let pure = ledger.reserve(state, now);
-                let mut scripted = ready(tier.reserve(&ask(), now)).unwrap();
-                if let Verdict::Closed(closed) = &mut scripted {
-                    // The tier puts it on the caller's clock, which may be behind.
-                    closed.reopens_at.0 -= now.0 - state.latest().0;
+                let pure = ledger.reserve(state, &ask, now);
+                let mut scripted = ready(tier.reserve(&ask, now)).unwrap();
+                // The tier puts times on the caller's clock, which may be behind.
+                match &mut scripted {
+                    Verdict::Closed(closed) => closed.reopens_at.0 -= now.0 - state.latest().0,
+                    Verdict::Wait(again) => again.0 -= now.0 - state.latest().0,
+                    Verdict::Go(_) => {}
                 }
                 assert_eq!(pure, scripted, "{model:?}: step {index} of {history:?}");
                 if let Verdict::Go(slot) = pure {
                     under_way.push(slot);
                 }
             }
-            Step::Settle(call, outcome) if !under_way.is_empty() => {
+            Step::Settle(call, outcome, told, tally) if !under_way.is_empty() => {
                 let slot = under_way.swap_remove(call.index(under_way.len()));
-                ledger.settle(kept.get_or_insert_with(|| made(now)), &slot, *outcome, now);
-                ready(tier.settle(&slot, &end(*outcome), None, now)).unwrap();
+                let date = told.date.map(|date| UnixMillis(now.0 + date.0));
+                let end = End { outcome: *outcome, told: Told { date, ..*told } };
+                ledger.settle(kept.get_or_insert_with(|| made(now)), &slot, &end, *tally, now);
+                ready(tier.settle(&slot, &end, *tally, now)).unwrap();
             }
             Step::Settle(..) => {}
             Step::Status => {
@@ -113,6 +168,19 @@ fn same(redis: &RealRedis, model: WindowModel, calls: i64, vouched: bool, histor
                 scripted.window_ends_at.0 -= ahead;
                 if let Some(closed) = &mut scripted.closed {
                     closed.reopens_at.0 -= ahead;
+                }
+                assert_eq!(pure, scripted, "{model:?}: step {index} of {history:?}");
+            }
+            Step::Record(tally) => {
+                ledger.record(kept.get_or_insert_with(|| made(now)), *tally, now);
+                ready(tier.record(*tally, now)).unwrap();
+            }
+            Step::Figures => {
+                let state = kept.get_or_insert_with(|| made(now));
+                let pure = ledger.figures(state, now);
+                let mut scripted = ready(tier.figures(now)).unwrap();
+                for window in &mut scripted.windows {
+                    window.starts_at.0 -= now.0 - state.latest().0;
                 }
                 assert_eq!(pure, scripted, "{model:?}: step {index} of {history:?}");
             }
@@ -206,11 +274,14 @@ fn on_its_own_clock_every_key_expires_and_has_the_hash_tag() {
         let Verdict::Go(slot) = ready(tier.reserve(&ask(), START)).unwrap() else { panic!("no slot") };
         ready(tier.reserve(&ask(), START)).unwrap();
         ready(tier.settle(&slot, &end(Outcome::Answered), None, START)).unwrap();
-        for part in ["state", "open", "settled"] {
+        let queue = Ask { wait_until: Some(START + Duration::from_secs(25)), ..ask() };
+        while !matches!(ready(tier.reserve(&queue, START)).unwrap(), Verdict::Wait(_)) {}
+        for part in ["state", "open", "settled", "line", "leases", "figures", "recent"] {
             let key = tier.fresh_key().replace("fresh", part);
             assert!(key.starts_with("{octo:free}:"));
             let left: i64 = server.ask(&format!("PTTL {key}")).unwrap().parse().unwrap();
-            let absent = part == "settled" && model == WindowModel::TokenBucket;
+            let absent = part == "settled" && model == WindowModel::TokenBucket
+                || part == "recent" && model != WindowModel::Sliding;
             assert!(left > 0 || absent && left == -2, "{key} has {left} ms left");
         }
     }

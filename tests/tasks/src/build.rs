@@ -1,12 +1,12 @@
-//! Building the components and the guests.
+//! Building the components, the guests and the host.
 //!
-//! Both functions build once per process and remember the outcome, so every test may call them; the calls
+//! The functions build once per process and remember the outcome, so every test may call them; the calls
 //! block, also while another process builds. What is already built costs a fraction of a second.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 
 use crate::progress::Progress;
 use crate::toolchain::{WASM_PROFILE, WASM_TARGET, cargo, ensure_wasm_target};
@@ -49,6 +49,31 @@ pub fn guests(progress: Progress) -> anyhow::Result<()> {
         let guests = packages.iter().filter(|package| package.is_guest());
         wasm(guests.map(|guest| guest.name.as_str()), progress)
     })
+}
+
+/// The program `octo`: the host, for tests that need it as a process of its own.
+///
+/// Cargo builds it with the tests of the whole workspace, beside them; only when it is not there is it built
+/// now. (Always to ask cargo would build wasmtime again: a build of fewer packages has other features.)
+///
+/// # Errors
+/// When the code does not compile.
+pub fn host(progress: Progress) -> anyhow::Result<PathBuf> {
+    static OUTCOME: Outcome = Outcome::new();
+    // Tests are in `deps` beside the programs.
+    let tests = std::env::current_exe()?;
+    let program = tests.ancestors().nth(2).context("this program is nowhere")?.join("octo");
+    once(&OUTCOME, || {
+        if program.is_file() {
+            return Ok(());
+        }
+        process::run(
+            cargo().args(["build", "--release", "-p", "octo-host", "--bin", "octo"]),
+            progress,
+            "The lines above name the cause.",
+        )
+    })?;
+    Ok(program)
 }
 
 /// The folder of the built `.wasm` files. It is always in the project, because `spin.toml` says so, even

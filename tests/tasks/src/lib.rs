@@ -11,9 +11,10 @@
 //! | [`workspace`] | which packages there are, and which of them are built for wasm |
 //! | [`manifest`] | the components of `spin.toml`, and what each is granted |
 //! | [`toolchain`] | the cargo that called us, and the wasm target |
-//! | [`build`] | the components and the guests, once per process |
+//! | [`build`] | the components, the guests and the host, once per process |
 //! | [`imports`] | what a built component imports |
 //! | [`machine`] | programs the tests need, and installing the missing ones |
+//! | [`guarded`] | child processes that never outlive us |
 //! | [`servers`] | a private Redis for a test |
 //! | [`process`] | running a child process so that a failure explains itself |
 //! | [`progress`] | what the person in front of the terminal sees |
@@ -22,6 +23,7 @@
 #![allow(clippy::disallowed_methods)]
 
 pub mod build;
+pub mod guarded;
 pub mod imports;
 pub mod machine;
 pub mod manifest;

@@ -20,6 +20,7 @@ The project's own commands. Start with `cargo xtask test`; `cargo run --release`
   cargo xtask deny              licences, sources and duplicates of the dependencies
   cargo xtask bench [OPTION…]   throughput and latency beside the host's floors (--quick for a short run)
   cargo xtask sim [OPTION…]     simulated providers against the free tier's counter (--help lists the options)
+  cargo xtask siege             hosts and Redis servers that die under load, shown in a table (3 min)
   cargo xtask help              this text
 ";
 
@@ -47,6 +48,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "test" => commands::test::run(rest),
         "bench" => commands::bench::run(rest),
         "sim" => commands::sim::run(rest),
+        "siege" => bare(commands::siege::run),
         "build" => bare(commands::build::run),
         "sizes" => bare(commands::sizes::run),
         "check" => bare(commands::check::run),

@@ -4,13 +4,14 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 
+use crate::guarded::Guarded;
 use crate::machine;
 use crate::process::find;
 use crate::progress::Progress;
@@ -28,14 +29,7 @@ const PORT_ATTEMPTS: u32 = 5;
 pub struct Redis {
     port: u16,
     folder: PathBuf,
-    running: Option<Running>,
-}
-
-#[derive(Debug)]
-struct Running {
-    server: Child,
-    /// Ends the server when this process is gone: it waits on a pipe that closes then.
-    guard: Child,
+    running: Option<Guarded>,
 }
 
 impl Redis {
@@ -74,7 +68,7 @@ impl Redis {
 
     /// The server's process id while it runs.
     pub fn pid(&self) -> Option<u32> {
-        self.running.as_ref().map(|running| running.server.id())
+        self.running.as_ref().map(Guarded::id)
     }
 
     /// Asks the server to end and waits until it has: clients see their connections closed.
@@ -83,7 +77,7 @@ impl Redis {
             && let Some(running) = &mut self.running
         {
             let deadline = Instant::now() + Duration::from_secs(5);
-            while Instant::now() < deadline && matches!(running.server.try_wait(), Ok(None)) {
+            while Instant::now() < deadline && matches!(running.try_wait(), Ok(None)) {
                 sleep(Duration::from_millis(5));
             }
         }
@@ -92,14 +86,7 @@ impl Redis {
 
     /// Ends the server at once, as a crash does.
     pub fn kill(&mut self) {
-        if let Some(Running { mut server, mut guard }) = self.running.take() {
-            // The guard first: it must never act on a process id that is no longer ours. Failing to
-            // end a process that has ended is no failure.
-            let _ = guard.kill();
-            let _ = guard.wait();
-            let _ = server.kill();
-            let _ = server.wait();
-        }
+        self.running = None;
     }
 
     /// Ends the server, if it runs, and starts it on the same port with an empty memory.
@@ -166,33 +153,22 @@ impl Redis {
         let program = find(machine::REDIS.name).context("redis-server is not on the PATH")?;
         let log = self.folder.join("redis.log");
         let output = fs::File::create(&log)?;
-        let server = Command::new(program)
-            .args(["--bind", "127.0.0.1", "--port"])
-            .arg(self.port.to_string())
-            .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
-            .arg("--dir")
-            .arg(&self.folder)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()
-            .context("cannot start redis-server")?;
-        let guard = guard(server.id());
-        let guard = match guard {
-            Ok(guard) => guard,
-            Err(error) => {
-                let mut server = server;
-                let _ = server.kill();
-                let _ = server.wait();
-                return Err(error);
-            }
-        };
-        let running = self.running.insert(Running { server, guard });
-        let pid = running.server.id();
+        let server = Guarded::spawn(
+            Command::new(program)
+                .args(["--bind", "127.0.0.1", "--port"])
+                .arg(self.port.to_string())
+                .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+                .arg("--dir")
+                .arg(&self.folder)
+                .stdin(Stdio::null())
+                .stdout(output.try_clone()?)
+                .stderr(output),
+        )?;
+        let pid = self.running.insert(server).id();
         let deadline = Instant::now() + START_LIMIT;
         loop {
             if let Some(running) = &mut self.running
-                && let Some(status) = running.server.try_wait()?
+                && let Some(status) = running.try_wait()?
             {
                 self.kill();
                 let log = fs::read_to_string(&log).unwrap_or_default();
@@ -230,16 +206,6 @@ impl Drop for Redis {
         self.kill();
         let _ = fs::remove_dir_all(&self.folder);
     }
-}
-
-fn guard(pid: u32) -> anyhow::Result<Child> {
-    Command::new("sh")
-        .args(["-c", &format!("read _; kill -9 {pid}")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("cannot start a shell")
 }
 
 fn free_port() -> anyhow::Result<u16> {

@@ -2,9 +2,13 @@
 
 use http::StatusCode;
 use octo_core::{Problem, StoreError, UnixMillis};
-use octo_edge::{Caller, Response};
+use octo_edge::{
+    Caller, Response,
+    idempotency::{Claim, Fingerprint, IdempotencyKey, StoredAnswer},
+};
 use octo_gateway::{
-    admission::{Admission, Admitted},
+    admission::{Admission, Admitted, Ending},
+    allowance,
     figures::Figures,
     free_tier::Status,
 };
@@ -20,6 +24,9 @@ pub trait Desk: Admission {
 
     /// What became of the messages.
     async fn figures(&self) -> Result<Figures, StoreError>;
+
+    /// Tells the stores all that is left to tell of a message.
+    async fn close(&self, closing: Closing) -> Result<(), StoreError>;
 }
 
 /// A request to be let in.
@@ -40,15 +47,64 @@ pub struct Asked {
     pub wait_until: Option<UnixMillis>,
     /// Whether a call to the paid provider takes the key that the application made for it.
     pub needs_paid_key: bool,
+    /// Free messages that its sender has in a day, if they are counted.
+    pub daily: Option<i64>,
+    /// For a message that is to be carried out once, however often it is sent.
+    pub once: Option<Once>,
+}
+
+/// What tells that a message was sent before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Once {
+    /// The key its sender gave it.
+    pub key: IdempotencyKey,
+    /// The digest of what it says.
+    pub fingerprint: Fingerprint,
 }
 
 /// The answer to an [`Application`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Entry {
     /// Who sends it.
     pub caller: Caller,
     /// Whether the message may go free; an error when the counter cannot tell.
     pub admitted: Option<Result<Admitted, StoreError>>,
+    /// What is held for the message until it is closed.
+    pub held: Held,
+}
+
+/// What the stores hold for a message: to be given back, each by its rule, when its end is known.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Held {
+    /// The right to carry it out.
+    pub claim: Option<Claim>,
+    /// One of its sender's free messages of the day; given back unless it goes free.
+    pub allowance: Option<allowance::Taken>,
+}
+
+/// The end of a message.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Closing {
+    /// What routing tells.
+    pub ending: Ending,
+    /// What was held for it.
+    pub held: Held,
+    /// What becomes of it when it is sent again.
+    pub repeats: Repeats,
+    /// Whether there is time to remove what is too old to matter.
+    pub tidy: bool,
+}
+
+/// What becomes of a message that was to be carried out once when it is sent again.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub enum Repeats {
+    /// It is carried out then, for no provider can have seen it.
+    Anew,
+    /// It gets the same answer.
+    Answered(StoredAnswer),
+    /// It is refused, for nobody knows how it ended.
+    #[default]
+    Unknown,
 }
 
 /// No [`Entry`].
@@ -56,7 +112,7 @@ pub struct Entry {
 pub enum Refusal {
     /// The request is refused, for a reason to be rendered.
     Problem(Problem),
-    /// The request is refused, and here is the answer.
+    /// Here is the answer: a refusal, or what was answered when the message was sent before.
     Answer(Box<Response>),
     /// Nobody can tell: the stores did not answer in time.
     Away(StoreError),

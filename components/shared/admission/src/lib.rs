@@ -21,8 +21,11 @@ pub mod local;
 pub mod remote;
 pub mod service;
 
-pub use desk::{Application, Asked, Desk, Entry, Refusal};
+pub use desk::{Application, Asked, Closing, Desk, Entry, Held, Once, Refusal, Repeats};
 pub use either::Either;
 pub use local::Local;
 pub use remote::Remote;
 pub use service::Service;
+
+#[cfg(test)]
+mod tests;

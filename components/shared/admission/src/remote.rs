@@ -4,27 +4,27 @@ use std::time::Duration;
 
 use http::{HeaderName, Request, Response, StatusCode, header};
 use octo_core::{HttpOut, StoreError, ports::CallLimits};
+use octo_edge::idempotency::REPLAYED;
 use octo_gateway::{
     admission::{Admission, Ending, PaidPass},
+    breaker::{Pass, Permit},
     figures::Figures,
-    free_tier::{
-        AnySlot, Ask, Status, Verdict,
-        gate::{Pass, Permit},
-    },
+    free_tier::{AnySlot, Ask, Status, Verdict},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::desk::{Application, Desk, Entry, Refusal};
+use crate::desk::{Application, Closing, Desk, Entry, Refusal};
 
 /// Largest answer, in bytes: one that repeats the answer to an earlier request may have 512 KiB, escaped.
 const MAX_ANSWER: usize = 2 * 1024 * 1024;
-/// What a relayed answer keeps of its header fields.
-const RELAYED: [HeaderName; 5] = [
-    header::CONTENT_TYPE,
-    header::CACHE_CONTROL,
-    header::RETRY_AFTER,
-    header::WWW_AUTHENTICATE,
-    header::LOCATION,
+/// What a relayed answer does not keep of its header fields: they are about its own way here.
+const OF_THE_WAY: [HeaderName; 6] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::DATE,
+    header::TRANSFER_ENCODING,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("x-request-id"),
 ];
 
 /// [`Desk`] over the component `admission`.
@@ -65,6 +65,13 @@ impl<H: HttpOut> Remote<'_, H> {
     }
 }
 
+fn relayed(mut response: Response<Vec<u8>>) -> Response<Vec<u8>> {
+    for name in OF_THE_WAY {
+        response.headers_mut().remove(name);
+    }
+    response
+}
+
 fn read<T: DeserializeOwned>(response: &Response<Vec<u8>>) -> Result<T, StoreError> {
     let nonsense = |error| StoreError(format!("`admission` answers nonsense: {error}"));
     serde_json::from_slice(response.body()).map_err(nonsense)
@@ -72,18 +79,15 @@ fn read<T: DeserializeOwned>(response: &Response<Vec<u8>>) -> Result<T, StoreErr
 
 impl<H: HttpOut> Desk for Remote<'_, H> {
     async fn admit(&self, application: &Application) -> Result<Entry, Refusal> {
-        let mut response = self.ask("/admit", application).await.map_err(Refusal::Away)?;
+        let response = self.ask("/admit", application).await.map_err(Refusal::Away)?;
         let problem = response.headers().get(header::CONTENT_TYPE);
+        let problem = problem.is_some_and(|kind| kind == "application/problem+json");
         match response.status() {
-            StatusCode::OK => read(&response).map_err(Refusal::Away),
-            _ if problem.is_some_and(|kind| kind == "application/problem+json") => {
-                let kept = |name: &HeaderName| RELAYED.contains(name);
-                let dropped: Vec<_> = response.headers().keys().filter(|name| !kept(name)).cloned().collect();
-                for name in dropped {
-                    response.headers_mut().remove(name);
-                }
-                Err(Refusal::Answer(Box::new(response)))
+            // What was answered when the message was sent before, or a refusal.
+            _ if problem || response.headers().contains_key(REPLAYED) => {
+                Err(Refusal::Answer(Box::new(relayed(response))))
             }
+            StatusCode::OK => read(&response).map_err(Refusal::Away),
             status => Err(Refusal::Away(StoreError(format!("`admission` answers with {status}")))),
         }
     }
@@ -94,6 +98,10 @@ impl<H: HttpOut> Desk for Remote<'_, H> {
 
     async fn figures(&self) -> Result<Figures, StoreError> {
         self.answer("/figures", &()).await
+    }
+
+    async fn close(&self, closing: Closing) -> Result<(), StoreError> {
+        self.answer("/close", &closing).await
     }
 }
 

@@ -58,6 +58,7 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy, R: Redis> Servi
                 respond::json(StatusCode::OK, &Ok::<_, ()>(desk.paid_pass(with_key).await))
             }
             "/finish" => respond::json(StatusCode::OK, &desk.finish(&question(request)?).await),
+            "/close" => respond::json(StatusCode::OK, &desk.close(question(request)?).await),
             "/status" => respond::json(StatusCode::OK, &desk.status().await),
             "/figures" => respond::json(StatusCode::OK, &desk.figures().await),
             _ => return Err(respond::not_found()),

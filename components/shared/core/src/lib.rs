@@ -7,6 +7,7 @@
 // The ports are used with static dispatch on one thread, inside one component: nothing needs `Send`.
 #![allow(async_fn_in_trait)]
 
+pub mod day;
 pub mod id;
 pub mod ports;
 pub mod problem;
@@ -17,6 +18,7 @@ pub mod time;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use day::UtcDay;
 pub use id::new_id;
 pub use ports::{Clock, Entropy, HttpOut, KeyValue, Redis, SendError, Settings, Sql, SqlError, StoreError};
 pub use problem::Problem;

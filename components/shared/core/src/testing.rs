@@ -1,5 +1,7 @@
 //! In-memory fakes of the ports, and a way to run a future that never waits.
 
+pub mod interleave;
+
 use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, VecDeque},

@@ -58,7 +58,7 @@ impl fmt::Display for UnixMillis {
 
 /// Year, month and day of a day counted from 1970-01-01, in the proleptic Gregorian calendar: years are
 /// shifted to begin in March, so that the leap day is the last of its year and of its 400-year era.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     const DAYS_PER_ERA: i64 = 146_097;
     let shifted = days + 719_468;
     let era = shifted.div_euclid(DAYS_PER_ERA);

@@ -6,8 +6,10 @@
 //! - [`respond`]: JSON answers and problems.
 //! - [`caller`]: who sends the request, from their token.
 //! - [`cookie`]: reading and setting cookies.
+//! - [`cors`]: letting other sites' pages read answers, where the operator says so.
 //! - [`same_site`]: keeping other sites' pages from using a person's cookies.
 //! - [`source`]: the client's network address.
+//! - [`idempotency`]: a request that is repeated is carried out once.
 //! - [`prefer`]: how long a client would rather wait.
 //! - [`service_key`]: a key two components share.
 //!
@@ -19,8 +21,10 @@
 pub mod body;
 pub mod caller;
 pub mod cookie;
+pub mod cors;
 pub mod exchange;
 pub mod form;
+pub mod idempotency;
 pub mod prefer;
 pub mod respond;
 pub mod same_site;

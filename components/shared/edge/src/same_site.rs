@@ -20,8 +20,15 @@ fn is_from_another_site(headers: &HeaderMap) -> bool {
     let origin = origin.to_str().unwrap_or("");
     // Without the scheme: a proxy that speaks TLS for us changes it.
     let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
-    authority.is_empty() || !authority.eq_ignore_ascii_case(host)
+    authority.is_empty() || !authority.eq_ignore_ascii_case(own_authority(headers))
+}
+
+/// Host and port that the request was sent to. WASI hides `Host`; Spin puts the whole address into `spin-full-url`,
+/// and removes what a client sends under that name.
+fn own_authority(headers: &HeaderMap) -> &str {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let full_url = text("spin-full-url").and_then(|url| url.split_once("://")).map(|(_, rest)| rest);
+    full_url.map(|rest| rest.split(['/', '?']).next().unwrap_or("")).or_else(|| text("host")).unwrap_or("")
 }
 
 #[cfg(test)]
@@ -43,6 +50,9 @@ mod tests {
         assert!(!forged("POST", &[host, ("sec-fetch-site", "same-origin")]));
         assert!(!forged("POST", &[host, ("sec-fetch-site", "none")]));
         assert!(!forged("POST", &[host, ("origin", "https://octo.example")]));
+        let full_url = ("spin-full-url", "http://octo.example/messages?x=1");
+        assert!(!forged("POST", &[full_url, ("origin", "https://octo.example")]));
+        assert!(forged("POST", &[full_url, ("origin", "https://evil.example")]));
         for (name, value) in [
             ("sec-fetch-site", "cross-site"),
             ("sec-fetch-site", "same-site"),

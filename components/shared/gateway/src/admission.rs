@@ -7,11 +7,9 @@ use octo_core::StoreError;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    breaker::{Pass, Permit},
     figures::Tally,
-    free_tier::{
-        AnySlot, Ask, End, Outcome, Verdict,
-        gate::{Pass, Permit},
-    },
+    free_tier::{AnySlot, Ask, End, Outcome, Verdict},
     routing::Permission,
 };
 
@@ -65,4 +63,6 @@ pub struct Ending {
     pub paid: Option<PaidCall>,
     /// What became of the message.
     pub tally: Option<Tally>,
+    /// Nobody answered in time whether it may go free.
+    pub counter_hung: bool,
 }

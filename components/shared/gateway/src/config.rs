@@ -36,6 +36,8 @@ pub struct Config {
     pub free: Endpoint,
     /// The paid provider.
     pub paid: Endpoint,
+    /// Free messages of one user in a UTC day; 0 for no such limit.
+    pub daily_per_user: i64,
     /// How long the stores may take to admit a message, when they are asked through another component.
     pub admission_timeout: Duration,
 }
@@ -49,8 +51,6 @@ pub struct TierConfig {
     pub model: WindowModel,
     /// The Redis server that counts; `None` for the key-value store.
     pub redis: Option<RedisAddress>,
-    /// Free messages of one user in a UTC day; 0 for no such limit.
-    pub daily_per_user: i64,
     /// The longest time a call to the paid provider can take.
     pub paid_timeout: Duration,
 }
@@ -62,6 +62,7 @@ impl Config {
             tier: TierConfig::read(settings)?,
             free: Endpoint::read(settings, "free_provider")?,
             paid: Endpoint::read(settings, "paid_provider")?,
+            daily_per_user: number(settings, "free_daily_per_user", 0..=1_000_000)?,
             admission_timeout: milliseconds(settings, "store_timeout_ms", 10..=5_000)?,
         })
     }
@@ -83,9 +84,8 @@ impl TierConfig {
             Some(_) => require_countable_by_script(model, &limits)?,
             None => require_countable_by_increment(model, &limits)?,
         }
-        let daily_per_user = number(settings, "free_daily_per_user", 0..=1_000_000)?;
         let paid_timeout = timeout(settings, "paid_provider")?;
-        Ok(Self { limits, model, redis, daily_per_user, paid_timeout })
+        Ok(Self { limits, model, redis, paid_timeout })
     }
 }
 

@@ -1,4 +1,7 @@
 //! What became of the messages: counts for people, in a window and in all.
+//!
+//! What is counted is of a few fixed [`Kind`]s, so that stores can keep each under its number.
+//! Messages that never reached the counter's store are counted nowhere.
 
 use std::collections::BTreeMap;
 
@@ -30,8 +33,59 @@ pub enum Fate {
     Failed(Reason),
 }
 
+/// One thing that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A message that even a caller with perfect knowledge could not have sent free.
+    Oracle,
+    /// A refusal by the free provider.
+    Blocked,
+    /// A message that waited in line.
+    Waited,
+    /// A message that came to this end.
+    Fate(Fate),
+}
+
+/// Every reason, in the order of their numbers in stores: add new ones at the end.
+const REASONS: [Reason; 7] = [
+    Reason::FreeAvailable,
+    Reason::FreeExhausted,
+    Reason::FreeBlocked,
+    Reason::FreeFailing,
+    Reason::FreeFailed,
+    Reason::AllowanceUsed,
+    Reason::CounterUnavailable,
+];
+/// The ends that have reasons, in that order too: a reason's ends stand together.
+const ENDS: [fn(Reason) -> Fate; 3] = [Fate::Paid, Fate::Refused, Fate::Failed];
+const WITHOUT_REASON: [Kind; 4] = [Kind::Oracle, Kind::Blocked, Kind::Waited, Kind::Fate(Fate::Free)];
+
+impl Kind {
+    /// Everything that is counted; the index is the number in stores.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let with_reason = REASONS.into_iter().flat_map(|reason| ENDS.map(|end| Self::Fate(end(reason))));
+        WITHOUT_REASON.into_iter().chain(with_reason)
+    }
+
+    /// How many there are.
+    pub const KINDS: usize = WITHOUT_REASON.len() + REASONS.len() * ENDS.len();
+
+    /// Its number.
+    pub fn number(self) -> usize {
+        Self::all().position(|kind| kind == self).unwrap_or(Self::KINDS)
+    }
+}
+
+impl Tally {
+    /// What it adds one to.
+    pub fn kinds(self) -> impl Iterator<Item = Kind> {
+        self.waited.then_some(Kind::Waited).into_iter().chain([Kind::Fate(self.fate)])
+    }
+}
+
 /// Counts over a stretch of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     /// Messages the free provider processed.
     pub free: i64,
@@ -70,11 +124,88 @@ pub struct Figures {
 }
 
 impl Counts {
+    /// Counts from their numbers' values, as stores keep them.
+    pub fn from_numbers(values: &[i64]) -> Self {
+        let mut counts = Self::default();
+        for (kind, times) in Kind::all().zip(values) {
+            counts.add(kind, *times);
+        }
+        counts
+    }
+
+    /// Counts something so many times.
+    pub fn add(&mut self, kind: Kind, times: i64) {
+        if times == 0 {
+            return;
+        }
+        *match kind {
+            Kind::Oracle => &mut self.oracle,
+            Kind::Blocked => &mut self.blocked,
+            Kind::Waited => &mut self.waited,
+            Kind::Fate(Fate::Free) => &mut self.free,
+            Kind::Fate(Fate::Paid(reason)) => self.paid.entry(reason).or_default(),
+            Kind::Fate(Fate::Refused(reason)) => self.refused.entry(reason).or_default(),
+            Kind::Fate(Fate::Failed(reason)) => self.failed.entry(reason).or_default(),
+        } += times;
+    }
+
+    /// The sum of two.
+    pub fn add_all(&mut self, others: &Counts) {
+        for (kind, times) in Kind::all().zip(others.numbers()) {
+            self.add(kind, times);
+        }
+    }
+
+    /// The values in the order of the numbers.
+    pub fn numbers(&self) -> impl Iterator<Item = i64> {
+        let of = |by_reason: &BTreeMap<Reason, i64>, reason| by_reason.get(&reason).copied().unwrap_or(0);
+        Kind::all().map(move |kind| match kind {
+            Kind::Oracle => self.oracle,
+            Kind::Blocked => self.blocked,
+            Kind::Waited => self.waited,
+            Kind::Fate(Fate::Free) => self.free,
+            Kind::Fate(Fate::Paid(reason)) => of(&self.paid, reason),
+            Kind::Fate(Fate::Refused(reason)) => of(&self.refused, reason),
+            Kind::Fate(Fate::Failed(reason)) => of(&self.failed, reason),
+        })
+    }
+
+    /// Messages that did not go free.
+    pub fn not_free(&self) -> i64 {
+        [&self.paid, &self.refused, &self.failed].into_iter().flat_map(BTreeMap::values).sum()
+    }
+
     /// Messages that did not go free, less those that could not: what knowing less than everything cost.
     /// Negative only while messages are under way.
     pub fn regret(&self) -> i64 {
-        let not_free: i64 =
-            [&self.paid, &self.refused, &self.failed].into_iter().flat_map(BTreeMap::values).sum();
-        not_free - self.oracle
+        self.not_free() - self.oracle
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_kinds_are_the_same_thing() {
+        assert_eq!(Kind::all().count(), Kind::KINDS);
+        for (number, kind) in Kind::all().enumerate() {
+            assert_eq!(kind.number(), number);
+            let mut counts = Counts::default();
+            counts.add(kind, 7);
+            let numbers: Vec<_> = counts.numbers().collect();
+            assert_eq!(Counts::from_numbers(&numbers), counts);
+            assert_eq!(numbers.iter().sum::<i64>(), 7);
+        }
+    }
+
+    #[test]
+    fn regret_is_what_did_not_go_free_though_it_could_have() {
+        let mut counts = Counts::default();
+        counts.add(Kind::Fate(Fate::Paid(Reason::FreeExhausted)), 5);
+        counts.add(Kind::Fate(Fate::Refused(Reason::FreeBlocked)), 2);
+        counts.add(Kind::Fate(Fate::Free), 9);
+        counts.add(Kind::Oracle, 4);
+        assert_eq!(counts.regret(), 3);
     }
 }

@@ -13,12 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Message,
     admission::{Admission, Admitted, Ending, PaidCall, PaidPass},
+    breaker::{Pass, Permit},
     config::Endpoint,
     figures::{Fate, Tally},
-    free_tier::{
-        AnySlot, Ask, Closed, ClosedReason, End, Outcome, Told, Verdict,
-        gate::{Pass, Permit},
-    },
+    free_tier::{AnySlot, Ask, Closed, ClosedReason, End, Outcome, Told, Verdict},
     provider::{self, Answer, Failure},
 };
 
@@ -213,7 +211,7 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         if late > self.free.timeout / 2 {
             let error = StoreError(format!("it took {} ms to give a slot", late.as_millis()));
             routed.store_errors.push(error);
-            self.settle(slot, Outcome::NotSent, Told::default(), routed).await;
+            self.settle(slot, Outcome::Unused, Told::default(), routed).await;
             return Free::unknowable();
         }
         let key = self.free.key.as_deref();

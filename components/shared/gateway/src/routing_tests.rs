@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     Config,
     config::tests::defaults,
-    free_tier::{FreeTier, KeyValueFreeTier, Reservation, gate::Pass},
+    free_tier::{FreeTier, KeyValueFreeTier, Reservation, learned::Learned},
 };
 
 const NOW: UnixMillis = UnixMillis(1_800_000_030_000);
@@ -198,7 +198,15 @@ impl FreeTier for &SlowTier<'_> {
 
     async fn reserve(&self, _ask: &Ask, _now: UnixMillis) -> Result<Verdict, StoreError> {
         self.0.advance(self.1);
-        Ok(Verdict::Go(Reservation { windows: vec![], remaining: 0, pass: Pass::default(), starts_at: None }))
+        Ok(Verdict::Go(Reservation {
+            windows: vec![],
+            used: 0,
+            remaining: 0,
+            pass: Pass::default(),
+            learned: Learned::default(),
+            reserved_at: NOW,
+            starts_at: None,
+        }))
     }
 
     async fn settle(
@@ -229,7 +237,7 @@ impl FreeTier for &SlowTier<'_> {
 fn a_slot_that_comes_too_late_is_given_back_and_not_used() {
     for (takes, outcome, provider) in [
         (Duration::from_millis(2_500), Outcome::Answered, FREE),
-        (Duration::from_millis(2_501), Outcome::NotSent, PAID),
+        (Duration::from_millis(2_501), Outcome::Unused, PAID),
     ] {
         let clock = FakeClock::at(NOW);
         let tier = SlowTier(&clock, takes, std::cell::RefCell::default());

@@ -27,8 +27,10 @@ enum Failure {
     Silent,
 }
 
-/// The guest at work on a request. Dropped before its end, it goes on in the background, as on Spin:
-/// a caller that leaves does not undo what it asked for.
+/// The guest at work on a request. Dropped before its end, it goes on in the background, as on Spin: it may
+/// work on after its answer, and a caller that leaves, or a component that gives a chained call up, does not
+/// undo what it asked for. Only the time for a request ends it then. (Spin itself sets none: there an instance
+/// that waits for a store that hangs is there until the store goes on.)
 struct Work {
     services: Arc<Services>,
     component: Arc<Component>,

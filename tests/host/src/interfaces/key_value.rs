@@ -8,6 +8,7 @@ use wasmtime::component::Resource;
 use crate::bindings::fermyon::spin::key_value::{Error, Host, HostStore};
 use crate::faults::{NOBODYS_BYTES, Verdict};
 use crate::instance::InstanceState;
+use crate::records::StoreCall;
 use crate::stores::key_value::{KeyValueStore, StoreResult};
 
 /// A store an instance has opened; also a `wasi:keyvalue` bucket.
@@ -25,7 +26,7 @@ pub(crate) enum OpenError {
 impl InstanceState {
     pub(crate) async fn open_store(&mut self, label: &str) -> Result<Result<Resource<OpenStore>, OpenError>> {
         let services = Arc::clone(&self.services);
-        services.count(&self.component, "key-value open");
+        let _call = services.begin_store_call(&self.component, "key-value open");
         if let Err(down) = services.faults.meet_key_value(&self.component.id).await {
             return Ok(Err(OpenError::Failed(down.to_owned())));
         }
@@ -41,16 +42,16 @@ impl InstanceState {
         Ok(Ok(self.table.push(OpenStore(Arc::clone(store)))?))
     }
 
-    /// The store behind a handle, once the call is counted and has met its fault.
+    /// The store behind a handle, once the call has begun and met its fault.
     async fn use_store(
         &mut self,
         store: &Resource<OpenStore>,
         operation: &'static str,
-    ) -> Result<StoreResult<(Arc<KeyValueStore>, Verdict)>> {
+    ) -> Result<StoreResult<(Arc<KeyValueStore>, Verdict, StoreCall)>> {
         let store = Arc::clone(&self.table.get(store)?.0);
-        self.services.count(&self.component, operation);
+        let call = self.services.begin_store_call(&self.component, operation);
         Ok(match self.services.faults.meet_key_value(&self.component.id).await {
-            Ok(verdict) => Ok((store, verdict)),
+            Ok(verdict) => Ok((store, verdict, call)),
             Err(down) => Err(down.to_owned()),
         })
     }
@@ -61,8 +62,8 @@ impl InstanceState {
         key: &str,
     ) -> Result<StoreResult<Option<Vec<u8>>>> {
         Ok(match self.use_store(&store, "key-value get").await? {
-            Ok((store, Verdict::Proceed)) => store.get(key).await,
-            Ok((_, Verdict::AnswerWrongly)) => Ok(Some(NOBODYS_BYTES.to_vec())),
+            Ok((store, Verdict::Proceed, _call)) => store.get(key).await,
+            Ok((_, Verdict::AnswerWrongly, _)) => Ok(Some(NOBODYS_BYTES.to_vec())),
             Err(message) => Err(message),
         })
     }
@@ -74,8 +75,8 @@ impl InstanceState {
         value: &[u8],
     ) -> Result<StoreResult<()>> {
         Ok(match self.use_store(&store, "key-value set").await? {
-            Ok((store, Verdict::Proceed)) => store.set(key, value).await,
-            Ok((_, Verdict::AnswerWrongly)) => Ok(()),
+            Ok((store, Verdict::Proceed, _call)) => store.set(key, value).await,
+            Ok((_, Verdict::AnswerWrongly, _)) => Ok(()),
             Err(message) => Err(message),
         })
     }
@@ -86,8 +87,8 @@ impl InstanceState {
         key: &str,
     ) -> Result<StoreResult<()>> {
         Ok(match self.use_store(&store, "key-value delete").await? {
-            Ok((store, Verdict::Proceed)) => store.delete(key).await,
-            Ok((_, Verdict::AnswerWrongly)) => Ok(()),
+            Ok((store, Verdict::Proceed, _call)) => store.delete(key).await,
+            Ok((_, Verdict::AnswerWrongly, _)) => Ok(()),
             Err(message) => Err(message),
         })
     }
@@ -98,8 +99,8 @@ impl InstanceState {
         key: &str,
     ) -> Result<StoreResult<bool>> {
         Ok(match self.use_store(&store, "key-value exists").await? {
-            Ok((store, Verdict::Proceed)) => store.exists(key).await,
-            Ok((store, Verdict::AnswerWrongly)) => store.exists(key).await.map(|there| !there),
+            Ok((store, Verdict::Proceed, _call)) => store.exists(key).await,
+            Ok((store, Verdict::AnswerWrongly, _call)) => store.exists(key).await.map(|there| !there),
             Err(message) => Err(message),
         })
     }
@@ -109,8 +110,8 @@ impl InstanceState {
         store: Resource<OpenStore>,
     ) -> Result<StoreResult<Vec<String>>> {
         Ok(match self.use_store(&store, "key-value get-keys").await? {
-            Ok((store, Verdict::Proceed)) => store.keys().await,
-            Ok((_, Verdict::AnswerWrongly)) => Ok(Vec::new()),
+            Ok((store, Verdict::Proceed, _call)) => store.keys().await,
+            Ok((_, Verdict::AnswerWrongly, _)) => Ok(Vec::new()),
             Err(message) => Err(message),
         })
     }
@@ -122,8 +123,8 @@ impl InstanceState {
         delta: i64,
     ) -> Result<StoreResult<i64>> {
         Ok(match self.use_store(&store, "key-value increment").await? {
-            Ok((store, Verdict::Proceed)) => store.increment(key, delta).await,
-            Ok((_, Verdict::AnswerWrongly)) => Ok(-1),
+            Ok((store, Verdict::Proceed, _call)) => store.increment(key, delta).await,
+            Ok((_, Verdict::AnswerWrongly, _)) => Ok(-1),
             Err(message) => Err(message),
         })
     }

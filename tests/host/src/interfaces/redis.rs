@@ -22,7 +22,7 @@ impl InstanceState {
         wrong: impl FnOnce() -> T,
     ) -> Result<Result<T, Error>> {
         let mut connection: MultiplexedConnection = self.table.get(connection)?.0.clone();
-        self.services.count(&self.component, operation);
+        let _call = self.services.begin_store_call(&self.component, operation);
         Ok(match self.services.faults.meet_redis().await {
             Ok(Verdict::Proceed) => command.query_async(&mut connection).await.map_err(said),
             Ok(Verdict::AnswerWrongly) => Ok(wrong()),
@@ -41,7 +41,7 @@ impl Host for InstanceState {}
 impl HostConnection for InstanceState {
     async fn open(&mut self, address: String) -> Result<Result<Resource<Connection>, Error>> {
         let services = Arc::clone(&self.services);
-        services.count(&self.component, "redis open");
+        let _call = services.begin_store_call(&self.component, "redis open");
         if !services.allowed_hosts(&self.component.id).allow(&address, "redis") {
             services.say(
                 &self.component,

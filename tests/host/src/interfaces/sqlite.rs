@@ -15,7 +15,7 @@ impl Host for InstanceState {}
 impl HostConnection for InstanceState {
     async fn open(&mut self, database: String) -> Result<Result<Resource<Connection>, Error>> {
         let services = Arc::clone(&self.services);
-        services.count(&self.component, "sqlite open");
+        let _call = services.begin_store_call(&self.component, "sqlite open");
         if let Err(down) = services.faults.meet_sqlite().await {
             return Ok(Err(Error::Io(down.to_owned())));
         }
@@ -34,7 +34,7 @@ impl HostConnection for InstanceState {
         statement: String,
         parameters: Vec<Value>,
     ) -> Result<Result<QueryResult, Error>> {
-        self.services.count(&self.component, "sqlite execute");
+        let _call = self.services.begin_store_call(&self.component, "sqlite execute");
         match self.services.faults.meet_sqlite().await {
             Err(down) => return Ok(Err(Error::Io(down.to_owned()))),
             Ok(Verdict::AnswerWrongly) => return Ok(Ok(row_of_nulls())),

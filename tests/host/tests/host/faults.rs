@@ -102,6 +102,10 @@ async fn a_store_can_be_slow_or_hang() {
     let before = Instant::now();
     assert_eq!(said(&host, "wasi-kv/increment/a", "1").await, "1");
     assert!(before.elapsed() >= Duration::from_millis(200), "opened and incremented");
+    let calls = host.store_calls();
+    for (component, operation, time) in calls.times() {
+        assert!(time >= Duration::from_millis(100), "{component} {operation} took {time:?}");
+    }
     host.faults().key_value(StoreFault::Hang);
     assert_eq!(probe(&host, "wasi-kv/increment/a", "1").await.status, 504);
     host.faults().key_value(StoreFault::None);

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use octo_host::{Host, StoreFault};
+use octo_host::{Host, Limits, StoreFault};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::client::{request, send};
-use super::{guests, host, said};
+use super::{answer, guests, host, said};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_graceful_stop_lets_requests_finish() {
@@ -52,7 +53,67 @@ async fn a_request_goes_on_when_its_client_leaves() {
     let request = request("POST", &host.url("/probe/me/wasi-kv/increment/n"), "1");
     let left = tokio::time::timeout(Duration::from_millis(50), send(request)).await;
     assert!(left.is_err());
-    tokio::time::sleep(Duration::from_millis(400)).await;
     host.faults().key_value(StoreFault::None);
-    assert_eq!(said(&host, "wasi-kv/increment/n", "0").await, "1");
+    // A busy machine takes its time; a request that was given up never counts.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while said(&host, "wasi-kv/increment/n", "0").await != "1" {
+        assert!(Instant::now() < deadline, "the request was not finished");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What the guest `afterwards` has counted, according to the probe.
+async fn counted(host: &Host) -> String {
+    host.faults().key_value(StoreFault::None);
+    said(host, "wasi-kv/increment/afterwards", "0").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_works_on_after_its_answer() {
+    let host = host().await;
+    host.faults().key_value(StoreFault::Slow(Duration::from_millis(100)));
+    let before = Instant::now();
+    assert_eq!(answer(&host, "/afterwards").await, (200, "ok".into()));
+    assert!(before.elapsed() < Duration::from_millis(100), "the answer waits for what comes afterwards");
+    assert_eq!(host.instances(), 1);
+    while host.instances() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(counted(&host).await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_graceful_stop_waits_for_what_comes_after_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || Host::builder(guests()).state_dir(folder.path()).start();
+    let host = start().await.unwrap();
+    host.faults().key_value(StoreFault::Slow(Duration::from_millis(100)));
+    assert_eq!(answer(&host, "/afterwards").await, (200, "ok".into()));
+    host.stop().await;
+    assert_eq!(counted(&start().await.unwrap()).await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_graceful_stop_waits_no_longer_than_it_may() {
+    let limits = Limits { stop_time: Duration::from_millis(300), ..Limits::default() };
+    let host = Host::builder(guests()).limits(limits).start().await.unwrap();
+    host.faults().key_value(StoreFault::Hang);
+    assert_eq!(answer(&host, "/afterwards").await, (200, "ok".into()));
+    let before = Instant::now();
+    host.stop().await;
+    let took = before.elapsed();
+    assert!((Duration::from_millis(300)..Duration::from_secs(2)).contains(&took), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_after_an_answer_has_the_rest_of_the_requests_time() {
+    let limits = Limits { request_time: Duration::from_millis(300), ..Limits::default() };
+    let host = Host::builder(guests()).limits(limits).start().await.unwrap();
+    host.faults().key_value(StoreFault::Hang);
+    assert_eq!(answer(&host, "/afterwards").await, (200, "ok".into()));
+    assert_eq!(host.instances(), 1);
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(host.instances(), 0);
+    let log = host.logs();
+    assert!(log.iter().any(|line| line.text.contains("after its answer began: took too long")), "{log:?}");
 }

@@ -3,11 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use octo_host::{Host, StoreFault};
+use octo_host::{Host, Limits, Outcome, StoreFault};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 use xtask::servers::Redis;
 
-use super::client::{request, send};
-use super::{guests, host, probe, refused, said};
+use super::client::{Answer, request, send};
+use super::{answer, guests, host, probe, refused, said};
+
+/// Longer than any default of a client library: the host must set no limit of its own, as Spin sets none.
+const LONGER_THAN_DEFAULTS: Duration = Duration::from_millis(1_500);
 
 /// A host whose default store is on that server.
 async fn on(redis: &Redis) -> Host {
@@ -56,7 +61,7 @@ async fn a_server_that_hangs_hangs_the_call_until_it_goes_on() {
     said(&host, "wasi-kv/increment/n", "1").await;
     redis.hang().unwrap();
     let waiting = tokio::spawn(send(request("POST", &host.url("/probe/me/wasi-kv/increment/n"), "1")));
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(LONGER_THAN_DEFAULTS).await;
     assert!(!waiting.is_finished());
     redis.resume().unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().body, "2");
@@ -113,4 +118,78 @@ async fn faults_come_between_a_component_and_its_server() {
     assert_eq!(ask(&host, &redis, "incr/n", "").await, "-1");
     host.faults().redis(StoreFault::None);
     assert_eq!(ask(&host, &redis, "incr/n", "").await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_waits_for_its_server_without_a_limit() {
+    let redis = Redis::start().unwrap();
+    let host = Arc::new(host().await);
+    redis.hang().unwrap();
+    // One that connects: the kernel takes the connection, and nobody greets.
+    let (asking, address) = (Arc::clone(&host), redis.url());
+    let opened = tokio::spawn(async move {
+        let mut request = request("POST", &asking.url("/probe/me/redis/incr/n"), "");
+        request.headers_mut().insert("redis-address", address.parse().unwrap());
+        send(request).await.unwrap().body
+    });
+    tokio::time::sleep(LONGER_THAN_DEFAULTS).await;
+    assert!(!opened.is_finished());
+    redis.resume().unwrap();
+    assert_eq!(opened.await.unwrap(), "1");
+
+    // One whose answer the server itself holds back.
+    let before = Instant::now();
+    assert!(ask(&host, &redis, "execute/BLPOP", "nosuch 2").await.contains("Nil"));
+    assert!(before.elapsed() >= Duration::from_secs(2), "{:?}", before.elapsed());
+}
+
+/// Has `impatient` call `worker`, which adds one to the counter `n` on that server.
+fn call_impatiently(host: &Host, redis: &Redis) -> impl Future<Output = Answer> + Send + 'static {
+    let mut request = request("POST", &host.url("/impatient/redis/incr/n"), "");
+    request.headers_mut().insert("redis-address", redis.url().parse().unwrap());
+    async { send(request).await.unwrap() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_holds_up_only_the_component_that_asked_it() {
+    const CALLS: usize = 20;
+    let redis = Redis::start().unwrap();
+    let host = host().await;
+    assert_eq!(call_impatiently(&host, &redis).await.body, "1");
+    redis.hang().unwrap();
+    let before = Instant::now();
+    let calls: JoinSet<_> = (0..CALLS).map(|_| call_impatiently(&host, &redis)).collect();
+    for call in calls.join_all().await {
+        assert_eq!((call.status, call.body.as_str()), (504, "no answer in time"));
+    }
+    assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+    assert!(host.outbound_calls().iter().skip(1).all(|call| call.outcome == Outcome::Abandoned));
+    // The callers are gone; who was called waits on, as on Spin, and others are served meanwhile.
+    assert_eq!(host.instances(), CALLS);
+    assert_eq!(answer(&host, "/answer").await, (200, "ok".into()));
+
+    redis.resume().unwrap();
+    while host.instances() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // What was asked for happens, though nobody waits for it any more.
+    assert_eq!(call_impatiently(&host, &redis).await.body, (CALLS + 2).to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_ends_with_the_time_for_a_request_and_closes_its_connection() {
+    let redis = Redis::start().unwrap();
+    let limits = Limits { request_time: Duration::from_millis(600), ..Limits::default() };
+    let host = Host::builder(guests()).limits(limits).start().await.unwrap();
+    redis.hang().unwrap();
+    for _ in 0..5 {
+        assert_eq!(call_impatiently(&host, &redis).await.status, 504);
+    }
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert_eq!(host.instances(), 0);
+    redis.resume().unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // One client: the one that asks.
+    let clients = redis.ask("INFO clients").unwrap();
+    assert!(clients.contains("connected_clients:1\r"), "{clients}");
 }

@@ -78,3 +78,35 @@ async fn every_cookie_is_kept_from_scripts_and_other_sites() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_other_sites_may_read_answers_only_where_the_operator_says_so() {
+    const PAGE: &str = "https://app.example";
+    let app = TestApp::with("cors_origins", format!("https://other.example {PAGE}")).start().await;
+    let ada = app.user("ada").await;
+    for path in ["/messages", "/auth/login", "/users/me"] {
+        let preflight = |origin: &str| {
+            let call = app.call(0, Method::OPTIONS, path).header("origin", origin);
+            call.header("access-control-request-method", "POST")
+        };
+        let allowed = preflight(PAGE).await;
+        assert_eq!((allowed.status, allowed.header("access-control-allow-origin")), (204, PAGE));
+        assert!(allowed.header("access-control-allow-headers").contains("authorization"));
+        assert_eq!(allowed.header("access-control-allow-credentials"), "");
+        let refused = preflight("https://evil.example").await;
+        assert_eq!((refused.status, refused.header("access-control-allow-origin")), (405, ""));
+    }
+    let message = ada.call(Method::POST, "/messages").header("origin", PAGE);
+    let answer = message.json(&json!({ "message": "hello" })).await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, PAGE));
+    // A refusal can be read, too; the cookie is no credential for such a page.
+    let cookie = format!("octo_handler_user={}", ada.access);
+    let message = app.post("/messages").header("cookie", &cookie).header("origin", PAGE);
+    let answer = message.json(&json!({ "message": "hello" })).await;
+    answer.problem(401, "unauthorized");
+    assert_eq!(answer.header("access-control-allow-origin"), PAGE);
+
+    let off = TestApp::start().await;
+    let answer = off.get("/.well-known/jwks.json").header("origin", PAGE).await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, ""));
+}

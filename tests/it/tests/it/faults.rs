@@ -218,7 +218,7 @@ async fn after_a_block_a_single_call_finds_out_whether_it_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_else_using_up_the_free_provider_costs_one_refusal_per_block() {
+async fn somebody_else_using_up_the_free_provider_is_noticed_by_what_its_answers_say() {
     let app = TestApp::with("free_limit", 5).start().await;
     let ada = app.paying_user("ada").await;
     for number in 0..3 {
@@ -231,9 +231,15 @@ async fn somebody_else_using_up_the_free_provider_costs_one_refusal_per_block() 
     for _ in 0..5 {
         reasons.push(ada.send("hello").await.expect(200)["reason"].as_str().unwrap().to_owned());
     }
-    assert_eq!(reasons, ["free_available", "free_available", "free_failed", "free_blocked", "free_blocked"]);
+    let (free, paid) = ("free_available", "free_exhausted");
+    assert_eq!(reasons, [free, free, paid, paid, paid]);
     let books = app.free_provider().books().await;
-    assert_eq!((books.taken_total, books.refused_total), (5, 1));
+    assert_eq!((books.taken_total, books.refused_total), (5, 0));
+    // What the stranger took is back in the next window, and what was learned holds for a second longer.
+    app.clock().advance(Duration::from_secs(62));
+    for _ in 0..5 {
+        assert_eq!(ada.send("hello").await.expect(200)["reason"], free);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,6 +266,8 @@ async fn when_both_providers_fail_the_answer_names_both_and_sending_again_works(
         assert!(problem["detail"].as_str().unwrap().contains("safe to send it again"), "{problem}");
 
         app.host().faults().outbound(PAID, OutboundFault::None);
+        // As long as the answer said: a provider that refuses is left alone for that.
+        app.clock().advance(Duration::from_secs(1));
         assert_eq!(send(&app, &ada).await.0.expect(200)["provider"], "paid");
         app.host().faults().outbound(FREE, OutboundFault::None);
         assert_eq!(send(&app, &ada).await.0.expect(200)["provider"], "free");

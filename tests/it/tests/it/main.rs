@@ -1,10 +1,11 @@
 //! Octo from outside: every test speaks HTTP to the built components, on hosts of its own.
 //!
-//! [`harness`] starts the application and sends requests; each other module has one subject. Tests know
-//! routes, variables and answers, and must not know how a component is made.
+//! [`harness`] starts the application and sends requests, [`external`] has providers to call; each other module
+//! has one subject. Tests know routes, variables and answers, and must not know how a component is made.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod external;
 mod harness;
 
 mod administration;
@@ -15,19 +16,24 @@ mod contract_000;
 mod cookies;
 mod costs;
 mod faults;
+mod figures;
+mod idempotency;
 mod keys;
 mod loyalty_sso;
 mod message_handler_users;
 mod messages;
+mod outside;
 mod privacy;
 mod races;
 mod redis_form;
 mod sessions;
 mod settings;
 mod shop_users;
+mod siege;
 mod sign_on;
 mod throttling;
 mod tokens;
 mod transcript;
+mod waiting;
 
 use harness::TestApp;

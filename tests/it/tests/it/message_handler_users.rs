@@ -113,11 +113,11 @@ async fn wrong_logins_and_bodies_get_the_originals_answers() {
         let login = app.post("/auth/login").form(&[("username", name), ("password", password)]).await;
         is(&login, 400, bad);
     }
-    let missing = app.post("/auth/login").form(&[("username", "ada@example.com")]).await.expect(422);
-    assert_eq!(missing["detail"][0]["loc"], json!(["body", "password"]));
-    assert_eq!(
-        (&missing["detail"][0]["type"], &missing["detail"][0]["msg"]),
-        (&json!("missing"), &json!("Field required"))
+    let missing = app.post("/auth/login").form(&[("username", "ada@example.com")]).await;
+    is(
+        &missing,
+        422,
+        r#"{"detail":[{"type":"missing","loc":["body","password"],"msg":"Field required","input":null}]}"#,
     );
     let grant = [("username", "a@b.c"), ("password", "x"), ("grant_type", "client_credentials")];
     app.post("/auth/login").form(&grant).await.expect(422);

@@ -7,7 +7,7 @@ use octo_host::Clock;
 use tokio::time::Instant;
 
 use super::TestApp;
-use super::harness::Setup;
+use super::harness::{Counter, Setup};
 
 const LIMIT: i64 = 20;
 const WINDOW_SECONDS: u64 = 2;
@@ -16,18 +16,13 @@ const LOAD: Duration = Duration::from_secs(9);
 
 /// Three hosts over one Redis server that also counts.
 async fn start(model: &str) -> TestApp {
-    let app = setup(model).start().await;
-    let url = app.redis().url();
-    // The address alone: the counter takes no number of a database.
-    let server = url.trim_start_matches("redis://").split('/').next().unwrap_or_default();
-    let address = format!("redis://{server}");
-    app.restart(&[("redis_url", &address)]).await
+    setup(model).counting_in(Counter::StoresRedis).start().await
 }
 
 /// The same with a provider that is known to have seen no call.
 async fn start_fresh(model: &str) -> TestApp {
     let app = start(model).await;
-    app.redis().ask(&format!("SET {{octo:free}}:{model}:{}:fresh 1", WINDOW_SECONDS * 1000)).unwrap();
+    app.vouch_for_a_fresh_provider();
     app
 }
 
@@ -104,4 +99,21 @@ async fn without_redis_the_counter_says_so_and_paying_users_are_answered() {
     let ada = app.paying_user("ada").await;
     assert_eq!(ada.send("hello").await.expect(200)["reason"], "counter_unavailable");
     assert_eq!(app.calls_to("free-provider"), 0);
+}
+
+#[tokio::test]
+async fn a_redis_that_takes_no_writes_costs_money_and_is_used_again_when_it_does() {
+    let app = setup("sliding").counting_in(Counter::OwnRedis).start().await;
+    app.vouch_for_a_fresh_provider();
+    let ada = app.paying_user("ada").await;
+    assert_eq!(ada.send("hello").await.expect(200)["provider"], "free");
+    // Half way through a failover: it became the replica of somebody who is not there.
+    app.counter().ask("REPLICAOF 127.0.0.1 1").unwrap();
+    let calls = app.calls_to("free-provider");
+    for host in 0..3 {
+        assert_eq!(ada.send_by(host, "hello").await.expect(200)["reason"], "counter_unavailable");
+    }
+    assert_eq!(app.calls_to("free-provider"), calls);
+    app.counter().ask("REPLICAOF NO ONE").unwrap();
+    assert_eq!(ada.send("hello").await.expect(200)["provider"], "free");
 }

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod deny;
+pub(crate) mod siege;
 pub(crate) mod sim;
 pub(crate) mod sizes;
 pub(crate) mod test;

@@ -88,7 +88,8 @@ impl AnySlot {
         }
     }
 
-    /// When its call may be sent, for a slot booked in a window to come.
+    /// When its call may be sent, for a slot booked in a window to come. It must be over T after that time,
+    /// whenever it is sent.
     pub fn starts_at(&self) -> Option<UnixMillis> {
         match self {
             Self::KeyValue(slot) => slot.starts_at,

@@ -10,15 +10,17 @@
 //!
 //! [`FreeTier`] is the port. [`key_value`] counts with `increment` alone, for providers whose windows are
 //! aligned to the clock. [`ledger`] decides for every [`WindowModel`], and [`redis`] lets a Redis server do
-//! the same in one script. [`breaker`] leaves a failing provider alone; [`gate`] is the same in a key-value
-//! store, for any provider.
+//! the same in one script. In [`line`] messages wait for a slot. What the provider's answers teach is
+//! [`learned`]. The figures compare with an [`oracle`], and [`history`] keeps them.
 
 pub mod any;
-pub mod breaker;
-pub mod gate;
+pub mod history;
 pub mod key_value;
+pub mod learned;
 pub mod ledger;
+pub mod line;
 pub mod model;
+pub mod oracle;
 pub mod redis;
 pub mod window;
 
@@ -27,13 +29,14 @@ use std::time::Duration;
 use octo_core::{StoreError, UnixMillis};
 use serde::{Deserialize, Serialize};
 
-use crate::figures::{Figures, Tally};
+use crate::{
+    breaker::{Cause, Pass},
+    figures::{Figures, Tally},
+};
 
-use breaker::Cause;
-use gate::Pass;
+use learned::Learned;
 
 pub use any::{AnyFreeTier, AnySlot};
-pub use gate::Gate;
 pub use key_value::KeyValueFreeTier;
 pub use ledger::{Ledger, Slot};
 pub use model::WindowModel;
@@ -123,7 +126,8 @@ pub struct Told {
 pub enum Verdict<Slot = Reservation> {
     /// Send the call to the free provider, then settle.
     Go(Slot),
-    /// In line for a slot that comes in time: ask again then, or soon after.
+    /// In line for a slot that may come in time: ask again then, at most [`line::ASK_AGAIN`] later, with the
+    /// same id, or lose the place.
     Wait(UnixMillis),
     /// Do not call the free provider.
     Closed(Closed),
@@ -132,14 +136,20 @@ pub enum Verdict<Slot = Reservation> {
 /// A slot of [`KeyValueFreeTier`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
-    /// The windows it is counted in, oldest first.
+    /// s, on the instance's clock.
+    pub reserved_at: UnixMillis,
+    /// The windows it is counted in, by the provider's clock, oldest first.
     pub windows: Vec<WindowId>,
-    /// Slots left in the current window after this one.
+    /// Its number in the window where that is highest: as many slots were held there with it.
+    pub used: i64,
+    /// Slots left after this one, in the current window or the one it is booked in.
     pub remaining: i64,
     /// How it passed the gate; given back with its end.
     pub pass: Pass,
     /// When the call may be sent, for a slot booked in a window to come.
     pub starts_at: Option<UnixMillis>,
+    /// What was known of the provider: nothing is written when its end teaches nothing else.
+    pub learned: Learned,
 }
 
 /// The free provider has no room, or is blocked.
@@ -184,6 +194,9 @@ pub enum Outcome {
     },
     /// Provably never sent: the slot is given back.
     NotSent,
+    /// The call was not made, for no fault of the provider's: the slot came too late. It is given back, and
+    /// says nothing of the provider.
+    Unused,
     /// No telling whether or when the call arrived (timeout, broken connection, an error from somewhere on
     /// the way).
     Unknown,
@@ -192,7 +205,7 @@ pub enum Outcome {
 /// The free tier as `GET /messages/quota` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// N.
+    /// Calls per window: N, or less when the provider was found to allow less.
     pub limit: i64,
     /// Slots held in the current window.
     pub used: i64,

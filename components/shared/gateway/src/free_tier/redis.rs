@@ -4,25 +4,28 @@
 //! clocks of the instances play no part. All its keys share a hash tag and expire.
 //!
 //! # A lost state
-//! When the state is missing (flushed, evicted) or was written by another server or before this one was
-//! started (failed over to a replica that lags, restored from a snapshot), no slot is given until every call that may have
-//! been reserved before can no longer matter: P + T + u, or the end of that window. Nothing tells a lost
-//! state from a first start, so a first start waits too, unless the operator vouches for a provider that has
-//! seen no call, with `SET` of the key [`RedisFreeTier::fresh_key`] just before. The mark is used up at once;
-//! a flush that takes the state takes the mark as well.
+//! When the state is missing (flushed, evicted) or was written by another server or before
+//! this one was started (failed over to a replica that lags, restored from a snapshot), no slot is given
+//! until every call that may have been reserved before can no longer matter: P + T + u, or the end of that
+//! window. Nothing tells a lost state from a first start, so a first start waits too, unless the operator
+//! vouches for a provider that has seen no call, with `SET` of the key [`RedisFreeTier::fresh_key`] just
+//! before. The mark is used up at once; a flush that takes the state takes the mark as well.
 
 use std::time::Duration;
 
 use octo_core::{Redis, Script, StoreError, UnixMillis, time::millis};
 
 use super::{Ask, Closed, ClosedReason, End, FreeTier, Limits, Outcome, Slot, Status, Verdict, WindowModel};
-use crate::figures::{Figures, Tally};
+use crate::figures::{Counts, Figures, Kind, Tally, WindowFigures};
 
 /// The rules as Redis runs them.
 pub const SCRIPT: Script = Script::new(concat!(
     include_str!("script/state.lua"),
     include_str!("script/slots.lua"),
     include_str!("script/breaker.lua"),
+    include_str!("script/learned.lua"),
+    include_str!("script/line.lua"),
+    include_str!("script/figures.lua"),
     include_str!("script/operations.lua"),
 ));
 
@@ -73,11 +76,13 @@ impl<'a, R: Redis> RedisFreeTier<'a, R> {
         now: UnixMillis,
         more: &[String],
     ) -> Result<(Vec<i64>, i64), StoreError> {
-        let keys = ["state", "open", "settled", "fresh"].map(|part| self.key(part));
+        let keys = ["state", "open", "settled", "fresh", "line", "leases", "figures", "recent"]
+            .map(|part| self.key(part));
         let Limits { calls, window, block, timeout, skew } = self.limits;
         let time = if self.time == Time::Callers { now.0.to_string() } else { String::new() };
         let mut args = vec![operation.to_owned(), time, self.model.name().to_owned(), calls.to_string()];
         args.extend([window, block, timeout, skew].map(|duration| millis(duration).to_string()));
+        args.push(Kind::KINDS.to_string());
         args.extend_from_slice(more);
         let answer = self.redis.eval(&SCRIPT, &keys, &args).await?;
         let ahead = answer.first().map_or(0, |time| now.0 - time);
@@ -87,6 +92,11 @@ impl<'a, R: Redis> RedisFreeTier<'a, R> {
 
 fn nonsense(answer: &[i64]) -> StoreError {
     StoreError(format!("the script of the free tier answers {answer:?}"))
+}
+
+/// The numbers of what a tally counts.
+fn numbers(tally: Option<Tally>) -> Vec<String> {
+    tally.into_iter().flat_map(Tally::kinds).map(|kind| kind.number().to_string()).collect()
 }
 
 fn closed(reason: i64, reopens_at: i64) -> Option<Closed> {
@@ -102,19 +112,23 @@ fn closed(reason: i64, reopens_at: i64) -> Option<Closed> {
 impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
     type Slot = Slot;
 
-    async fn reserve(&self, _ask: &Ask, now: UnixMillis) -> Result<Verdict<Slot>, StoreError> {
-        let (answer, ahead) = self.run("reserve", now, &[]).await?;
+    async fn reserve(&self, ask: &Ask, now: UnixMillis) -> Result<Verdict<Slot>, StoreError> {
+        let patience = ask.wait_until.map(|until| millis(until.since(now)).to_string());
+        let ask = [ask.id.clone(), patience.unwrap_or_default(), i64::from(ask.first).to_string()];
+        let (answer, ahead) = self.run("reserve", now, &ask).await?;
         match *answer.as_slice() {
-            [time, 1, number, remaining, probes] => Ok(Verdict::Go(Slot {
+            [time, 1, number, remaining, used, probes] => Ok(Verdict::Go(Slot {
                 // Stays on the server's clock: it goes back there.
                 reserved_at: UnixMillis(time),
                 number,
                 remaining,
+                used,
                 probes: probes == 1,
             })),
             [_, 0, reason, reopens_at] => {
                 closed(reason, reopens_at + ahead).map(Verdict::Closed).ok_or_else(|| nonsense(&answer))
             }
+            [_, 2, ask_again] => Ok(Verdict::Wait(UnixMillis(ask_again + ahead))),
             _ => Err(nonsense(&answer)),
         }
     }
@@ -123,34 +137,54 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
         &self,
         slot: &Slot,
         end: &End,
-        _tally: Option<Tally>,
+        tally: Option<Tally>,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
         let (outcome, retry_after) = match end.outcome {
             Outcome::Answered => ("answered", Duration::ZERO),
             Outcome::Refused { retry_after } => ("refused", retry_after.unwrap_or_default()),
             Outcome::NotSent => ("not_sent", Duration::ZERO),
+            Outcome::Unused => ("unused", Duration::ZERO),
             Outcome::Unknown => ("unknown", Duration::ZERO),
         };
-        let slot = [slot.reserved_at.0.to_string(), slot.number.to_string()];
+        let told = end.told.within_reason();
+        let slot =
+            [slot.reserved_at.0, slot.number, slot.used, i64::from(slot.probes)].map(|n| n.to_string());
         let end = [outcome.to_owned(), millis(retry_after).to_string()];
-        let (answer, _) = self.run("settle", now, &[slot, end].concat()).await?;
+        let told = [told.limit, told.remaining, told.reset.map(millis), told.date.map(|date| date.0)]
+            .map(|number| number.map(|number| number.to_string()).unwrap_or_default());
+        let (answer, _) =
+            self.run("settle", now, &[&slot[..], &end, &told, &numbers(tally)].concat()).await?;
         if answer.len() == 1 { Ok(()) } else { Err(nonsense(&answer)) }
     }
 
-    async fn record(&self, _tally: Tally, _now: UnixMillis) -> Result<(), StoreError> {
-        Ok(())
+    async fn record(&self, tally: Tally, now: UnixMillis) -> Result<(), StoreError> {
+        let (answer, _) = self.run("record", now, &numbers(Some(tally))).await?;
+        if answer.len() == 1 { Ok(()) } else { Err(nonsense(&answer)) }
     }
 
-    async fn figures(&self, _now: UnixMillis) -> Result<Figures, StoreError> {
-        Ok(Figures::default())
+    async fn figures(&self, now: UnixMillis) -> Result<Figures, StoreError> {
+        let (answer, ahead) = self.run("figures", now, &[]).await?;
+        let [_, waiting, counts @ ..] = answer.as_slice() else { return Err(nonsense(&answer)) };
+        let Some((total, windows)) = counts.split_at_checked(Kind::KINDS) else {
+            return Err(nonsense(&answer));
+        };
+        let windows = windows.chunks(1 + Kind::KINDS).map(|window| match window {
+            [start, counts @ ..] if counts.len() == Kind::KINDS => Ok(WindowFigures {
+                starts_at: UnixMillis(start + ahead),
+                counts: Counts::from_numbers(counts),
+            }),
+            _ => Err(nonsense(&answer)),
+        });
+        let windows = windows.collect::<Result<_, _>>()?;
+        Ok(Figures { windows, total: Counts::from_numbers(total), waiting: *waiting })
     }
 
     async fn status(&self, now: UnixMillis) -> Result<Status, StoreError> {
         let (answer, ahead) = self.run("status", now, &[]).await?;
         match *answer.as_slice() {
-            [_, used, remaining, starts, ends, reason, reopens_at] => Ok(Status {
-                limit: self.limits.calls,
+            [_, limit, used, remaining, starts, ends, reason, reopens_at] => Ok(Status {
+                limit,
                 used,
                 remaining,
                 window_starts_at: UnixMillis(starts + ahead),
@@ -192,15 +226,16 @@ mod tests {
 
     #[test]
     fn a_slot_keeps_the_servers_time_and_a_reopening_is_told_in_the_callers() {
-        let Ok(Verdict::Go(slot)) = reserve(&[5_000, 1, 7, 0, 1]) else { panic!("no slot") };
+        let Ok(Verdict::Go(slot)) = reserve(&[5_000, 1, 7, 0, 1, 1]) else { panic!("no slot") };
         assert_eq!((slot.reserved_at, slot.number, slot.probes), (UnixMillis(5_000), 7, true));
         let Ok(Verdict::Closed(closed)) = reserve(&[5_000, 0, 2, 5_900]) else { panic!("a slot") };
         assert_eq!(closed.reopens_at, NOW + Duration::from_millis(900));
+        assert_eq!(reserve(&[5_000, 2, 5_400]), Ok(Verdict::Wait(NOW + Duration::from_millis(400))));
     }
 
     #[test]
     fn a_wrong_answer_is_no_slot() {
-        for answer in [&[][..], &[1], &[1, 1, 1], &[1, 0, 9, 1], &[1, 2, 1, 1, 1]] {
+        for answer in [&[][..], &[1], &[1, 1, 1], &[1, 0, 9, 1], &[1, 2, 1, 1, 1, 1], &[1, 3, 1]] {
             assert!(reserve(answer).is_err(), "{answer:?}");
         }
     }

@@ -4,6 +4,7 @@
 
 mod call;
 pub(crate) mod forger;
+mod process;
 mod providers;
 mod user;
 
@@ -18,6 +19,8 @@ use tokio::sync::OnceCell;
 use xtask::progress::Progress;
 use xtask::servers::Redis;
 
+use super::external::{ExternalFree, ExternalPaid};
+
 pub(crate) use call::{Answer, Call};
 pub(crate) use providers::{FreeProvider, PaidProvider};
 pub(crate) use user::User;
@@ -27,6 +30,9 @@ pub(crate) const NOON: u64 = 1_800_000_030_000;
 
 /// The credential of the paid provider, unless a test sets another.
 pub(crate) const PAID_KEY: &str = "the-key-of-the-paid-provider";
+
+/// Free calls in a window, unless a test sets another number.
+const FREE_LIMIT: i64 = 10;
 
 /// What makes the first administrator.
 pub(crate) const BOOTSTRAP_SECRET: &str = "the bootstrap secret of the tests, long enough";
@@ -40,7 +46,16 @@ pub(crate) struct TestApp {
     hosts: Vec<Host>,
     administrator: OnceCell<User>,
     state: TempDir,
-    redis: Option<Redis>,
+    servers: Servers,
+}
+
+/// The Redis servers of an application.
+#[derive(Default)]
+struct Servers {
+    /// For the key-value store.
+    store: Option<Redis>,
+    /// For the counter, unless it shares the other.
+    counter: Option<Redis>,
 }
 
 /// What is special about an application that a test is about to start.
@@ -49,8 +64,20 @@ pub(crate) struct Setup {
     variables: Vec<(String, String)>,
     hosts: usize,
     redis: bool,
+    counter: Counter,
     clock: Clock,
     request_time: Option<Duration>,
+}
+
+/// Where free calls are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counter {
+    /// In the key-value store.
+    KeyValue,
+    /// In a Redis server of their own.
+    OwnRedis,
+    /// In the Redis server that the key-value store is in.
+    StoresRedis,
 }
 
 /// The components, built and loaded once.
@@ -68,10 +95,14 @@ impl Setup {
             variables: Vec::new(),
             hosts: 1,
             redis: false,
+            counter: Counter::KeyValue,
             clock: Clock::manual(NOON),
             request_time: None,
         };
-        setup.with("bootstrap_secret", BOOTSTRAP_SECRET).with("paid_provider_key", PAID_KEY)
+        setup
+            .with("bootstrap_secret", BOOTSTRAP_SECRET)
+            .with("paid_provider_key", PAID_KEY)
+            .with("free_limit", FREE_LIMIT)
     }
 
     /// Sets a variable.
@@ -90,6 +121,17 @@ impl Setup {
         Self { hosts, redis: true, ..self }
     }
 
+    /// Counts free calls there.
+    pub(crate) fn counting_in(self, counter: Counter) -> Self {
+        let redis = self.redis || counter == Counter::StoresRedis;
+        Self { counter, redis, ..self }
+    }
+
+    /// Calls these providers instead of the application's own.
+    pub(crate) fn calling(self, free: &ExternalFree, paid: &ExternalPaid) -> Self {
+        self.with("free_provider_origin", free.origin()).with("paid_provider_origin", paid.origin())
+    }
+
     /// Has the hosts give up a request after this time.
     pub(crate) fn giving_up_after(self, request_time: Duration) -> Self {
         Self { request_time: Some(request_time), ..self }
@@ -102,30 +144,39 @@ impl Setup {
 
     pub(crate) async fn start(self) -> TestApp {
         let state = tempfile::tempdir().unwrap();
-        let redis = self.redis.then(|| Redis::start().unwrap());
-        self.start_over(state, redis).await
+        let server = |wanted: bool| wanted.then(|| Redis::start().unwrap());
+        let servers =
+            Servers { store: server(self.redis), counter: server(self.counter == Counter::OwnRedis) };
+        self.start_over(state, servers).await
     }
 
-    async fn start_over(self, state: TempDir, redis: Option<Redis>) -> TestApp {
+    async fn start_over(mut self, state: TempDir, servers: Servers) -> TestApp {
+        if self.counter != Counter::KeyValue
+            && let Some(redis) = servers.counter.as_ref().or(servers.store.as_ref())
+        {
+            self = self.with("redis_url", redis.url());
+        }
         let mut hosts = Vec::new();
         for _ in 0..self.hosts {
             let mut builder = Host::builder(octo()).state_dir(state.path()).clock(self.clock.clone());
             for (name, value) in &self.variables {
                 builder = builder.variable(name, value);
             }
-            if let Some(redis) = &redis {
-                let url = redis.url();
-                builder = builder.runtime_config(format!(
-                    "[key_value_store.default]\ntype = \"redis\"\nurl = \"{url}\"\n"
-                ));
+            if let Some(redis) = &servers.store {
+                builder = builder.runtime_config(store_in(redis));
             }
             if let Some(request_time) = self.request_time {
                 builder = builder.limits(Limits { request_time, ..Limits::default() });
             }
             hosts.push(builder.start().await.unwrap());
         }
-        TestApp { setup: self, hosts, administrator: OnceCell::new(), state, redis }
+        TestApp { setup: self, hosts, administrator: OnceCell::new(), state, servers }
     }
+}
+
+/// The runtime-config file that keeps the key-value store in this server.
+fn store_in(redis: &Redis) -> String {
+    format!("[key_value_store.default]\ntype = \"redis\"\nurl = \"{}\"\n", redis.url())
 }
 
 impl TestApp {
@@ -153,7 +204,18 @@ impl TestApp {
         for (name, value) in variables {
             setup = setup.with(name, value);
         }
-        setup.start_over(self.state, self.redis).await
+        setup.start_over(self.state, self.servers).await
+    }
+
+    /// Vouches that the free provider has seen no call, so that a counter in Redis that has no state need not
+    /// wait (docs/FREE-TIER.md).
+    pub(crate) fn vouch_for_a_fresh_provider(&self) {
+        let variable = |wanted: &str| {
+            let set = self.setup.variables.iter().rev().find(|(name, _)| name == wanted);
+            set.map(|(_, value)| value.as_str()).expect("set by every test that counts in Redis")
+        };
+        let (model, seconds) = (variable("free_window_model"), variable("free_window_seconds"));
+        self.counter().ask(&format!("SET {{octo:free}}:{model}:{seconds}000:fresh 1")).unwrap();
     }
 
     /// The first host.
@@ -170,13 +232,23 @@ impl TestApp {
         self.host().clock()
     }
 
-    /// The Redis server, if there is one.
+    /// The Redis server of the key-value store.
     pub(crate) fn redis(&self) -> &Redis {
-        self.redis.as_ref().expect("this application runs without Redis")
+        self.servers.store.as_ref().expect("this application's store is not in Redis")
     }
 
     pub(crate) fn redis_mut(&mut self) -> &mut Redis {
-        self.redis.as_mut().expect("this application runs without Redis")
+        self.servers.store.as_mut().expect("this application's store is not in Redis")
+    }
+
+    /// The Redis server that counts free calls.
+    pub(crate) fn counter(&self) -> &Redis {
+        self.servers.counter.as_ref().unwrap_or_else(|| self.redis())
+    }
+
+    pub(crate) fn counter_mut(&mut self) -> &mut Redis {
+        let Servers { store, counter } = &mut self.servers;
+        counter.as_mut().or(store.as_mut()).expect("this application does not count in Redis")
     }
 
     pub(crate) fn get(&self, path: &str) -> Call {
@@ -220,10 +292,12 @@ impl TestApp {
 
     /// A new account, logged in, with paid access.
     pub(crate) async fn paying_user(&self, name: &str) -> User {
-        let user = self.user(name).await;
+        let mut user = self.user(name).await;
         let administrator = self.administrator().await;
         let grant = self.patch(&format!("/users/{}", user.id)).bearer(&administrator.access);
         grant.json(&json!({ "paid_access": true })).await.expect(200);
+        // Without the stores, what counts is what the token says.
+        user.refresh(self).await;
         user
     }
 

@@ -4,6 +4,8 @@ local FAILURES, COOL_DOWN, LONGEST_COOL_DOWN = 5, 5000, 60000
 
 local function refused(until_time)
   state.failures = 0
+  -- Who probes now has no say any more.
+  state.probe = nil
   if not state.block or state.block < until_time then state.block, state.cause = until_time, 2 end
 end
 
@@ -19,6 +21,10 @@ local function failed(probe)
     local doublings = math.min(state.failures - FAILURES, 16)
     state.block, state.cause = now + math.min(COOL_DOWN * 2 ^ doublings, LONGEST_COOL_DOWN), 3
   end
+end
+
+local function unused(probe)
+  if probe then state.block = now end
 end
 
 local function answered(probe)

@@ -3,11 +3,14 @@
 local answer
 
 if operation == 'reserve' then
+  local id, patience = ARGV[10], tonumber(ARGV[11])
+  if ARGV[12] == '1' and not oracle_sends() then count(ORACLE) end
   local reason, reopens_at = closed()
-  if reason ~= 0 then
-    if reason == 1 and anchored then state.full = 1 end
-    answer = { now, 0, reason, reopens_at }
-  else
+  local ahead = before(id)
+  -- A single probe; a lone call is one, too.
+  local room = state.block and 1 or math.max(remaining(), 1)
+  if reason == 0 and ahead < room then
+    leave(id)
     if anchored and held() == 0 then
       state.earliest, state.since, state.witness, state.full = now, now, nil, nil
     end
@@ -18,16 +21,37 @@ if operation == 'reserve' then
     end
     redis.call('ZADD', OPEN, whole(release(given_up(now))), name(now, state.newest))
     open = open + 1
-    answer = { now, 1, state.newest, math.max(remaining(), 0), probes }
+    local left = remaining()
+    local used = state.doubt > 0 and 0 or state.limit - left
+    answer = { now, 1, state.newest, math.max(left, 0), used, probes }
+  else
+    local in_time
+    if reason == 0 then
+      -- Those before it come for what is left.
+      reason, reopens_at, in_time = 1, now + ASK_AGAIN, true
+    else
+      if reason == 1 and anchored then state.full = 1 end
+      in_time = patience and reopens_at <= now + patience
+    end
+    if in_time and patience and patience > 0 and join(id) then
+      answer = { now, 2, math.min(reopens_at, now + ASK_AGAIN, now + patience) }
+    else
+      leave(id)
+      answer = { now, 0, reason, reopens_at }
+    end
   end
 elseif operation == 'settle' then
-  local s, number, outcome, retry_after = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], tonumber(ARGV[12])
+  local s, number, used = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
+  local probed, outcome, retry_after = ARGV[13] == '1', ARGV[14], tonumber(ARGV[15])
+  if outcome == 'refused' then count(BLOCKED) end
+  tally(20)
   local slot = name(s, number)
-  local probe = state.probe == number
-  if probe then state.probe = nil end
   -- A slot whose outcome is unknown counts as ending when it must have: it is held so already.
   local was_held = outcome ~= 'unknown' and redis.call('ZREM', OPEN, slot) == 1
   if was_held then open = open - 1 end
+  local probe = state.probe == number
+  local moved = learn(s, number, used, probed, was_held, outcome == 'refused')
+  if probe then state.probe = nil end
 
   local function finish()
     if bucket then
@@ -46,7 +70,6 @@ elseif operation == 'settle' then
     end
   elseif outcome == 'refused' then
     refused(now + math.max(retry_after, B))
-    state.probe = nil
     if was_held and counting then
       release_settled(release(s))
       local others = redis.call('ZRANGE', SETTLED, 0, -1, 'WITHSCORES')
@@ -60,38 +83,56 @@ elseif operation == 'settle' then
     elseif was_held then
       finish()
     end
+  elseif outcome == 'unused' then
+    unused(probe)
   else
     failed(probe)
   end
+  -- What was reserved before lies in windows that were taken to be elsewhere.
+  if moved then refused(release(given_up(now))) end
   answer = { now }
+elseif operation == 'record' then
+  tally(10)
+  answer = { now }
+elseif operation == 'figures' then
+  answer = figures()
 else
   local reason, reopens_at = closed()
-  local left = math.min(math.max(remaining(), 0), N)
+  local left = math.min(math.max(remaining(), 0), state.limit)
   local window_start, window_end = now - P, first_release()
   if window_end == math.huge then window_end = now end
   if aligned then
-    window_start = math.floor(now / P) * P
+    local least, most = ahead()
+    local middle = math.floor((least + most) / 2)
+    window_start = math.floor((now + middle) / P) * P - middle
     window_end = window_start + P
   elseif anchored and held() > 0 then
     window_start, window_end = state.earliest, (state.witness or state.earliest) + P
   end
-  answer = { now, N - left, reason == 0 and left or 0, window_start, window_end, reason, reopens_at }
+  local free = reason == 0 and math.max(left - state.waiting, 0) or 0
+  answer = { now, state.limit, state.limit - left, free, window_start, window_end, reason, reopens_at }
 end
 
--- Kept for a month longer than anything in it matters, so that a quiet time is not taken for a loss.
+-- What changed is stored.
 state.open, state.settled = open, settled
-local kept, gone = {}, {}
+local changed, gone = {}, {}
 for _, field in ipairs(FIELDS) do
-  if state[field] then
-    kept[#kept + 1] = field
-    kept[#kept + 1] = whole(state[field])
-  else
-    gone[#gone + 1] = field
+  local value = state[field]
+  if value ~= stored[field] then
+    if value then
+      changed[#changed + 1] = field
+      changed[#changed + 1] = whole(value)
+    else
+      gone[#gone + 1] = field
+    end
   end
 end
-redis.call('HSET', STATE, 'server', server, unpack(kept))
+if #changed > 0 then redis.call('HSET', STATE, unpack(changed)) end
 if #gone > 0 then redis.call('HDEL', STATE, unpack(gone)) end
-local lifetime = whole(math.max((state.block or now) - now, state.open_from - now, 2 * P, B) + T + u + 2592000000)
+
+-- Kept for a month longer than anything in it matters, so that a quiet time is not taken for a loss.
+local closed_for = math.max(state.block or now, state.open_from) - now
+local lifetime = whole(math.max(closed_for, 2 * P, B) + T + u + MONTH)
 redis.call('PEXPIRE', STATE, lifetime)
 if open > 0 then redis.call('PEXPIRE', OPEN, lifetime) end
 if settled > 0 then redis.call('PEXPIRE', SETTLED, lifetime) end

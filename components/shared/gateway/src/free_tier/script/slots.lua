@@ -14,15 +14,28 @@ local function release_settled(until_time)
   return released
 end
 
+-- By the limit at the time it was last refilled, which is the lower one if it rises meanwhile.
 local function refill(at)
-  local flowed = math.min(math.max(at - state.at, 0), P) * N
-  state.level = math.min(state.level + flowed, N * P)
+  local flowed = math.min(math.max(at - state.at, 0), P) * state.limit
+  state.level = math.min(state.level + flowed, state.limit * P)
   state.at = math.max(state.at, at)
 end
 
 local function charge(at)
   refill(at)
   state.level = state.level - P
+end
+
+-- Brings the limit in force to bear.
+local function heed()
+  local limit = limit_at(now)
+  if counting and limit < state.limit and state.sure + state.doubt + held() >= limit then
+    -- The provider may have begun to count anew, and who knows when.
+    state.sure, state.doubt = 0, limit - 1
+  end
+  -- How full a smaller bucket is that was refilled more slowly, nobody knows.
+  if limit < state.limit then state.level = math.min(state.level, 0) end
+  state.limit = limit
 end
 
 -- Time moves forward: what is over is released.
@@ -37,8 +50,8 @@ else
   local doubtful = open > 0 and release_open(now) or 0
   local sure = settled > 0 and release_settled(now) or 0
   if counting then
-    state.sure = (state.sure + sure) % N
-    state.doubt = math.min(state.doubt + doubtful, N)
+    state.sure = (state.sure + sure) % state.limit
+    state.doubt = math.min(state.doubt + doubtful, state.limit)
   elseif anchored and state.witness and state.witness + P <= now then
     release_open(state.earliest + 2 * P - 1)
     release_settled(state.earliest + 2 * P - 1)
@@ -53,11 +66,12 @@ else
     state.witness, state.full = nil, nil
   end
 end
+heed()
 
 local function remaining()
   if bucket then return math.floor(state.level / P) - held() end
-  if counting then return N - state.sure - state.doubt - held() end
-  return N - held()
+  if counting then return state.limit - state.sure - state.doubt - held() end
+  return state.limit - held()
 end
 
 local function score_at(key, index)
@@ -74,8 +88,8 @@ local function next_release()
   local first = first_release()
   if first == math.huge then first = now end
   if bucket then
-    local full = now + math.ceil(((held() + 1) * P - state.level) / N)
-    return held() < N and full or math.max(full, first)
+    local full = now + math.ceil(((held() + 1) * P - state.level) / state.limit)
+    return held() < state.limit and full or math.max(full, first)
   end
   if anchored and state.witness and first < state.earliest + 2 * P then
     return math.min(first, state.witness + P)

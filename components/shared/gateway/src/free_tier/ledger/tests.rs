@@ -1,7 +1,10 @@
 //! What the rules say, one sentence at a time. That they keep the guarantee in any history, and that the
 //! script says the same, is tested with simulated providers in `tests/sim`.
 
+use std::time::Duration;
+
 use super::*;
+use crate::free_tier::Told;
 
 const SECOND: Duration = Duration::from_secs(1);
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -26,7 +29,19 @@ impl Counter {
     }
 
     fn reserve(&mut self, seconds: u64) -> Verdict<Slot> {
-        self.0.reserve(&mut self.1, at(seconds))
+        let ask = Ask { id: "hasty".into(), first: true, wait_until: None };
+        self.0.reserve(&mut self.1, &ask, at(seconds))
+    }
+
+    /// Asks for `id`, which waits until so many seconds after the start; when it shall ask again, in
+    /// milliseconds after the start.
+    fn wait(&mut self, id: &str, seconds: u64, until: u64) -> Result<Slot, Option<i64>> {
+        let ask = Ask { id: id.into(), first: false, wait_until: Some(at(until)) };
+        match self.0.reserve(&mut self.1, &ask, at(seconds)) {
+            Verdict::Go(slot) => Ok(slot),
+            Verdict::Wait(again) => Err(Some(again.0 - START.0)),
+            Verdict::Closed(_) => Err(None),
+        }
     }
 
     fn go(&mut self, seconds: u64) -> Slot {
@@ -45,7 +60,16 @@ impl Counter {
     }
 
     fn settle(&mut self, slot: &Slot, outcome: Outcome, seconds: u64) {
-        self.0.settle(&mut self.1, slot, outcome, at(seconds));
+        self.tell(slot, outcome, Told::default(), seconds);
+    }
+
+    /// The call ends, and its answer tells something.
+    fn tell(&mut self, slot: &Slot, outcome: Outcome, told: Told, seconds: u64) {
+        self.0.settle(&mut self.1, slot, &End { outcome, told }, None, at(seconds));
+    }
+
+    fn status(&mut self, seconds: u64) -> Status {
+        self.0.status(&mut self.1, at(seconds))
     }
 
     /// A call that is answered.
@@ -219,6 +243,147 @@ fn failures_in_a_row_close_the_provider_whatever_their_slots_do() {
         counter.settle(&probe, Outcome::Refused { retry_after: None }, 19);
         assert_eq!(counter.closed(19), (49, FreeBlocked));
     }
+}
+
+#[test]
+fn those_in_line_are_served_in_their_order_and_before_all_others() {
+    let mut counter = Counter::new(WindowModel::Sliding, 2);
+    counter.call(0, 1);
+    counter.call(0, 2);
+    assert_eq!(counter.wait("a", 59, 70), Err(Some(60_000)));
+    assert_eq!(counter.wait("b", 59, 70), Err(Some(60_000)));
+    // One slot is back, and it is kept for the first in line.
+    assert_eq!(counter.wait("b", 61, 70), Err(Some(62_000)));
+    assert_eq!(counter.closed(61).1, FreeExhausted);
+    assert_eq!(counter.status(61).remaining, 0);
+    assert!(counter.wait("a", 61, 70).is_ok());
+    assert!(counter.wait("b", 62, 70).is_ok());
+    assert_eq!(counter.closed(62).1, FreeExhausted);
+}
+
+#[test]
+fn who_waits_in_vain_is_told_at_once() {
+    let mut counter = Counter::new(WindowModel::Sliding, 1);
+    counter.call(0, 2);
+    assert_eq!(counter.wait("a", 50, 61), Err(None), "the slot comes back after 62 seconds");
+    assert_eq!(counter.wait("a", 50, 62), Err(Some(51_000)));
+    assert_eq!(counter.wait("a", 51, 51), Err(None), "the time is over");
+    assert_eq!(counter.1.line.length(), 0);
+}
+
+#[test]
+fn a_crashed_waiter_is_overtaken_after_its_lease() {
+    let mut counter = Counter::new(WindowModel::Sliding, 1);
+    counter.call(0, 2);
+    assert!(counter.wait("crashed", 60, 80).is_err());
+    assert!(counter.wait("b", 61, 80).is_err());
+    assert_eq!(counter.wait("b", 62, 80), Err(Some(63_000)));
+    assert!(counter.wait("b", 63, 80).is_ok());
+}
+
+#[test]
+fn a_short_pause_is_waited_for_and_its_probe_is_the_first_in_line() {
+    for model in WindowModel::ALL {
+        let mut counter = Counter::new(model, 10);
+        let slot = counter.go(0);
+        counter.settle(&slot, Outcome::Refused { retry_after: None }, 1);
+        assert_eq!(counter.wait("a", 29, 40), Err(Some(30_000)));
+        assert_eq!(counter.wait("b", 29, 40), Err(Some(30_000)));
+        assert_eq!(counter.wait("b", 31, 40), Err(Some(32_000)), "{model:?}: one probe, and it is a's turn");
+        assert!(counter.wait("a", 31, 40).unwrap().probes);
+    }
+}
+
+#[test]
+fn a_limit_that_is_told_holds_for_every_model() {
+    for model in WindowModel::ALL {
+        let mut counter = Counter::new(model, 10);
+        let slot = counter.go(0);
+        counter.tell(&slot, ANSWERED, Told { limit: Some(2), ..Told::default() }, 1);
+        if model != WindowModel::TokenBucket {
+            counter.go(1);
+        }
+        assert_eq!(counter.closed(1).1, FreeExhausted, "{model:?}");
+        assert_eq!((counter.status(1).limit, counter.status(1).used), (2, 2));
+    }
+}
+
+#[test]
+fn room_is_reckoned_with_the_calls_that_overtook() {
+    let mut counter = Counter::new(WindowModel::Sliding, 10);
+    let slots: Vec<_> = (0..10).map(|_| counter.go(0)).collect();
+    // The last reserved arrives first.
+    for (order, slot) in slots.iter().rev().enumerate() {
+        counter.tell(slot, ANSWERED, Told { remaining: Some(9 - order as i64), ..Told::default() }, 1);
+    }
+    assert_eq!(counter.status(1).limit, 10);
+}
+
+#[test]
+fn a_refusal_of_a_call_that_should_fit_lowers_the_limit_for_ten_windows() {
+    let mut counter = Counter::new(WindowModel::Sliding, 10);
+    for _ in 0..6 {
+        counter.call(0, 0);
+    }
+    let (seventh, eighth) = (counter.go(0), counter.go(0));
+    counter.settle(&seventh, Outcome::Refused { retry_after: None }, 1);
+    counter.settle(&eighth, Outcome::Refused { retry_after: None }, 1);
+    assert_eq!(counter.status(1).limit, 6, "the second refusal belongs to the first");
+    assert_eq!(counter.status(600).limit, 6);
+    assert_eq!(counter.status(601).limit, 10);
+}
+
+#[test]
+fn a_bucket_flows_by_the_limit_that_is_told() {
+    let mut counter = Counter::new(WindowModel::TokenBucket, 60);
+    let slot = counter.go(0);
+    counter.tell(&slot, ANSWERED, Told { limit: Some(2), ..Told::default() }, 0);
+    // It may be empty, and the call took a token.
+    assert_eq!(counter.closed(0), (60, FreeExhausted));
+}
+
+#[test]
+fn aligned_windows_move_to_where_the_providers_clock_has_them() {
+    let mut counter = Counter::new(WindowModel::Aligned, 1);
+    let slot = counter.go(10);
+    // 20 seconds ahead; the skew is 1 second.
+    counter.tell(&slot, ANSWERED, Told { date: Some(at(31)), ..Told::default() }, 11);
+    // It may be 18 to 22.999 seconds ahead. What was reserved before arrives by 16 and a half, in the window
+    // that ends at 42 by our clock, at the latest.
+    assert_eq!(counter.closed(11), (42, FreeBlocked));
+    let status = counter.status(11);
+    assert_eq!((status.window_ends_at.0 - START.0) / 1000, 39);
+    let probe = counter.go(42);
+    counter.settle(&probe, ANSWERED, 43);
+    assert_eq!(counter.closed(43), (102, FreeExhausted));
+}
+
+#[test]
+fn the_figures_tell_every_end_and_what_the_oracle_could_not_send() {
+    use crate::{figures::Fate, routing::Reason};
+    let mut counter = Counter::new(WindowModel::Aligned, 1);
+    let slot = counter.go(0);
+    let free = Tally { fate: Fate::Free, waited: true };
+    counter.0.settle(
+        &mut counter.1,
+        &slot,
+        &End { outcome: ANSWERED, told: Told::default() },
+        Some(free),
+        at(1),
+    );
+    counter.closed(1);
+    counter.0.record(&mut counter.1, Tally { fate: Fate::Paid(Reason::FreeExhausted), waited: false }, at(1));
+    let slot = counter.go(61);
+    counter.settle(&slot, Outcome::Refused { retry_after: None }, 62);
+
+    let figures = counter.0.figures(&mut counter.1, at(63));
+    let starts: Vec<_> = figures.windows.iter().map(|window| window.starts_at).collect();
+    assert_eq!(starts, [at(60), START]);
+    assert_eq!(figures.windows[0].counts.blocked, 1);
+    let first = &figures.windows[1].counts;
+    assert_eq!((first.free, first.waited, first.not_free(), first.oracle, first.regret()), (1, 1, 1, 1, 0));
+    assert_eq!((figures.total.free, figures.total.blocked, figures.waiting), (1, 1, 0));
+    assert_eq!(counter.0.figures(&mut counter.1, at(60 * 60)).windows.len(), 1, "an hour of them is kept");
 }
 
 #[test]

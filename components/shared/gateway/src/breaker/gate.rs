@@ -14,10 +14,7 @@ use std::{marker::PhantomData, time::Duration};
 use octo_core::{KeyValue, StoreError, UnixMillis};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{
-    breaker::{Breaker, Cause},
-    window::WindowId,
-};
+use super::{Breaker, Cause};
 
 /// The gate before one provider.
 #[derive(Debug)]
@@ -106,8 +103,8 @@ where
     /// gate behind it for its lease. The election is held anew in every such stretch of time, for a winner
     /// may crash before it takes the lease.
     async fn elect_probe(&self, passed: UnixMillis, now: UnixMillis) -> Result<Permit, StoreError> {
-        let turn = WindowId::containing(UnixMillis(now.0.saturating_sub(passed.0)), self.lease);
-        let key = format!("gateway/{}/probe/{}/{}", self.provider, passed.0, turn.0);
+        let turn = now.since(passed).as_millis() / self.lease.as_millis().max(1);
+        let key = format!("gateway/{}/probe/{}/{}", self.provider, passed.0, turn);
         let first = self.store.increment(&key, 1).await? == 1;
         // Somebody may have been elected, and even have finished, since the record was read.
         let mut state = self.read().await?;

@@ -5,12 +5,16 @@
 //! longer each time. The probe holds a lease, which is the same deadline moved on, so that one that crashes
 //! is replaced.
 //!
-//! It knows nothing of stores, windows and who calls.
+//! The rules know nothing of stores, windows and who calls; [`gate`] keeps them in a key-value store.
+
+pub mod gate;
 
 use std::time::Duration;
 
 use octo_core::UnixMillis;
 use serde::{Deserialize, Serialize};
+
+pub use gate::{Gate, GateState, Pass, Permit};
 
 /// This many calls in a row without a result close a provider.
 pub const FAILURES: i64 = 5;
@@ -72,6 +76,19 @@ impl Breaker {
             self.until = None;
         }
     }
+
+    /// A call that passed was not made at `now`, for no fault of the provider's. `probe`: it held the lease,
+    /// so that another must probe.
+    pub fn unused(&mut self, probe: bool, now: UnixMillis) {
+        if probe {
+            self.until = Some(now);
+        }
+    }
+
+    /// Whether a refusal is known that still stands at `now`.
+    pub fn refuses(&self, now: UnixMillis) -> bool {
+        self.cause == Cause::Refused && self.until.is_some_and(|until| now < until)
+    }
 }
 
 /// How long a provider is left alone after so many failures in a row.
@@ -99,6 +116,16 @@ mod tests {
         assert_eq!(failing(5).until, Some(NOW + COOL_DOWN));
         assert_eq!(failing(5).cause, Cause::Failing);
         assert_eq!(failing(64), failing(5), "calls sent before it closed add nothing");
+    }
+
+    #[test]
+    fn a_call_that_was_not_made_says_nothing_but_lets_another_probe() {
+        let mut breaker = failing(4);
+        breaker.unused(false, NOW);
+        assert_eq!(breaker, failing(4));
+        let mut breaker = failing(5);
+        breaker.unused(true, NOW);
+        assert_eq!(breaker, Breaker { until: Some(NOW), ..failing(5) });
     }
 
     #[test]

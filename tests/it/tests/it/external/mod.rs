@@ -1,0 +1,48 @@
+//! Providers that are not ours: HTTP servers in the test's own process, outside the application.
+//!
+//! They keep their books in memory under one lock, so they are exact whatever the load, and they depend on no
+//! store: nothing that a test breaks takes them along. [`log`] looks into the books by rules of its own.
+//! They stand in by the variables `free_provider_origin` and `paid_provider_origin`
+//! ([`Setup::calling`](super::harness::Setup::calling)).
+
+mod fields;
+mod free;
+mod latency;
+mod log;
+mod paid;
+mod server;
+mod tests;
+
+pub(crate) use fields::Fields;
+pub(crate) use free::ExternalFree;
+pub(crate) use latency::Latency;
+pub(crate) use log::{Arrival, Limit, repeated};
+pub(crate) use paid::ExternalPaid;
+
+use server::{Called, Reply, Server};
+
+/// What a provider does with a call, once it has it in its books.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// Answers it.
+    #[default]
+    Answers,
+    /// Answers this status and no result.
+    Fails(u16),
+    /// Closes the connection without an answer.
+    Breaks,
+    /// Says nothing until the caller leaves.
+    Hangs,
+}
+
+impl Mood {
+    /// What becomes of an answer; none: the connection closes.
+    async fn turn(self, answer: Reply) -> Option<Reply> {
+        match self {
+            Self::Answers => Some(answer),
+            Self::Fails(status) => Some(server::empty(status)),
+            Self::Breaks => None,
+            Self::Hangs => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! How a provider differs from what the counter is told of it, and what it tells itself.
+
+use octo_gateway::free_tier::Told;
+
+/// The truth about a provider, where it is not what the operator says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Truth {
+    /// Its real limit.
+    pub calls: Option<i64>,
+    /// How far its clock really is ahead, in milliseconds; within the skew when not given.
+    pub ahead: Option<i64>,
+    /// What its answers tell.
+    pub tells: Tells,
+}
+
+/// What a provider's answers tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tells {
+    /// q, its limit.
+    pub limit: bool,
+    /// r and t, the calls left and until when.
+    pub room: bool,
+    /// Its time.
+    pub date: bool,
+}
+
+impl Tells {
+    /// What is left of all it could tell.
+    pub fn of(self, told: Told) -> Told {
+        Told {
+            limit: told.limit.filter(|_| self.limit),
+            remaining: told.remaining.filter(|_| self.room),
+            reset: told.reset.filter(|_| self.room),
+            date: told.date.filter(|_| self.date),
+        }
+    }
+}
