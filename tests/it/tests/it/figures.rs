@@ -77,7 +77,8 @@ async fn a_paid_message_that_could_have_gone_free_is_regretted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn counted_in_redis_the_figures_are_the_same() {
-    let setup = TestApp::with("free_limit", 2).with("free_window_model", "sliding").by(Clock::system());
+    let setup = TestApp::with("free_limit", 2).with("free_window_model", "sliding");
+    let setup = setup.with("free_window_seconds", 60).by(Clock::system());
     let app = setup.several(2).counting_in(Counter::OwnRedis).start().await;
     app.vouch_for_a_fresh_provider();
     let ada = a_day(&app).await;

@@ -138,7 +138,7 @@ async fn the_quota_is_shown_in_every_state() {
     });
     assert_eq!(ada.quota().await, changed(open(0), &[("window", next.clone())]));
 
-    // The provider refuses a call although we have room: somebody else uses it, too.
+    // The provider refuses a call although we have room: it takes less than we were told, at least for now.
     let refusal = http::Response::builder().status(429).header("retry-after", "90");
     let refusal = refusal.body(bytes::Bytes::new()).unwrap();
     app.host().faults().outbound("free-provider", octo_host::OutboundFault::Respond(refusal));
@@ -148,6 +148,7 @@ async fn the_quota_is_shown_in_every_state() {
         open(1),
         &[
             ("window", next),
+            ("limit", json!(1)),
             ("remaining", json!(0)),
             ("block", json!({ "seconds": 60, "until": until })),
             ("free_open", json!(false)),
