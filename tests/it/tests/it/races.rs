@@ -38,7 +38,7 @@ async fn a_hundred_registrations_of_one_name_make_one_account() {
     for setup in both() {
         let app = setup.start().await;
         let body = |number: usize| {
-            let email = if number % 2 == 0 { "ada@example.com" } else { "ADA@example.com " };
+            let email = if number.is_multiple_of(2) { "ada@example.com" } else { "ADA@example.com " };
             json!({ "email": email, "password": PASSWORD })
         };
         let answers = join_all((0..100).map(|number| {

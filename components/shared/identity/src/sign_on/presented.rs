@@ -41,11 +41,11 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
             return Ok(Some(Introspected::Access(claims)));
         }
         let Some(known) = self.known_refresh_token(token).await? else { return Ok(None) };
-        Ok((decide(&known, self.clock.now()) == Decision::Rotate).then(|| Introspected::Refresh {
-            account: known.account,
-            session: known.session,
-            expires_at: known.expires_at,
-        }))
+        if decide(&known, self.clock.now()) != Decision::Rotate {
+            return Ok(None);
+        }
+        let Known { account, session, expires_at, .. } = known;
+        Ok(Some(Introspected::Refresh { account, session, expires_at }))
     }
 
     /// Ends the session of a token, access or refresh (RFC 7009): whoever has the token may end what it is good

@@ -259,10 +259,6 @@ impl TestApp {
         self.call(0, Method::POST, path)
     }
 
-    pub(crate) fn delete(&self, path: &str) -> Call {
-        self.call(0, Method::DELETE, path)
-    }
-
     pub(crate) fn patch(&self, path: &str) -> Call {
         self.call(0, Method::PATCH, path)
     }
