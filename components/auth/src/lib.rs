@@ -1,9 +1,8 @@
 //! Sign-on: accounts, sessions and the keys that sign tokens.
 //!
-//! - `POST /auth/register`, `/auth/login`, `/auth/refresh`, `/auth/logout`
-//! - `GET /users/me`, `GET` and `PATCH /users/{id}` (administrators)
-//! - `POST /auth/administrators` makes the first administrator
-//! - `GET /.well-known/jwks.json`
+//! - [`own`]: our own routes: accounts, sessions, tokens, administration
+//! - [`message_handler`], [`shop`], [`loyalty`]: the same accounts for the clients of the original systems
+//! - [`routes`]: which request is whose
 //!
 //! The rules are `octo-identity`; here is what HTTP makes of them.
 
@@ -11,8 +10,17 @@
 // The entry macro expands to the component's exported function.
 #![allow(unsafe_code)]
 
+mod answers;
+mod callers;
+mod fastapi;
+mod loyalty;
+mod message_handler;
+mod own;
 mod routes;
+mod shop;
+mod stop;
 
+use octo_edge::cors;
 use octo_spin_kit::{Logged, SpinClock, SpinEntropy, SpinKeyValue, SpinSettings, SpinSql, serve};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
@@ -28,6 +36,9 @@ async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
         entropy: SpinEntropy,
         keys_asked_for: false.into(),
     };
-    serve("auth", Logged::Every, MAX_BODY, incoming, out, async |request| auth.handle(request).await).await;
+    let handle = async |request| {
+        cors::share(&auth.settings, request, async |request| auth.handle(request).await).await
+    };
+    serve("auth", Logged::Every, MAX_BODY, incoming, out, handle).await;
     auth.finish().await;
 }

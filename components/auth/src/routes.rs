@@ -1,24 +1,16 @@
-//! The routes, each readable in one breath: who, what, do, answer.
+//! Which request is whose: ours, or one of the original systems', whose clients are told apart by the path, the
+//! content type, the fields they send and how they carry their token (README, "Clients of the originals").
 
 use std::cell::Cell;
 
-use http::{HeaderMap, Method, StatusCode, header};
-use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
-use octo_edge::{
-    Caller, Request, Response,
-    body::Fields,
-    caller::{self, KeySource},
-    cookie, respond,
-};
-use octo_identity::{
-    Config, Refusal, SignOn, accounts::Account, email::Email, password::Password, refresh::RefreshToken,
-    sign_on::Tokens,
-};
-use octo_token::Role;
-use serde::Serialize;
+use http::{HeaderMap, StatusCode, header};
+use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql, settings};
+use octo_edge::{Request, Response, body::Fields, form::Form, respond, source};
+use octo_identity::{Config, SignOn};
+use serde_json::Value;
 
-/// Largest body read, in bytes: an address, a password and the JSON around them.
-pub(crate) const MAX_BODY: usize = 16 * 1024;
+/// Largest body read, in bytes: names, a password, and what the originals' clients add (a small picture).
+pub(crate) const MAX_BODY: usize = 256 * 1024;
 
 /// Sign-on on its ports.
 pub(crate) struct Auth<S, D, K, C, E> {
@@ -34,27 +26,101 @@ pub(crate) struct Auth<S, D, K, C, E> {
 impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E> {
     /// Answers one request.
     pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
-        let path = request.uri().path().trim_end_matches('/').to_owned();
-        match (path.as_str(), request.method()) {
-            ("/auth/register", &Method::POST) => self.register(request).await,
-            ("/auth/login", &Method::POST) => self.log_in(request).await,
-            ("/auth/refresh", &Method::POST) => self.refresh(request).await,
-            ("/auth/logout", &Method::POST) => self.log_out(request).await,
-            ("/auth/administrators", &Method::POST) => self.make_first_administrator(request).await,
-            (
-                "/auth/register" | "/auth/login" | "/auth/refresh" | "/auth/logout" | "/auth/administrators",
-                _,
-            ) => Err(respond::method_not_allowed("POST")),
-            ("/.well-known/jwks.json", &Method::GET) => self.keys().await,
-            ("/.well-known/jwks.json", _) => Err(respond::method_not_allowed("GET")),
-            ("/users/me", &Method::GET) => self.me(request).await,
-            ("/users/me", _) => Err(respond::method_not_allowed("GET")),
-            (path, method) => match path.strip_prefix("/users/").filter(|id| !id.contains('/')) {
-                Some(id) if method == Method::GET => self.user(request, id).await,
-                Some(id) if method == Method::PATCH => self.change_user(request, id).await,
-                Some(_) => Err(respond::method_not_allowed("GET, PATCH")),
-                None => Err(respond::not_found()),
-            },
+        let path = request.uri().path().to_owned();
+        if path.starts_with("/user-api") {
+            return self.shop(request).await;
+        }
+        let path = path.trim_end_matches('/');
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        match (parts.as_slice(), request.method().as_str()) {
+            (["auth", "register"], "POST") => self.register(request).await,
+            (["auth", "login"], "POST") => self.log_in(request).await,
+            (["auth", "refresh"], "POST") => self.refresh(request).await,
+            (["auth", "logout"], "POST") => self.log_out(request).await,
+            (["auth", "sessions"], "GET") => self.sessions(request).await,
+            (["auth", "sessions"], "DELETE") => self.end_sessions(request).await,
+            (["auth", "sessions", id], "DELETE") => self.end_session(request, id).await,
+            (["auth", "password"], "POST") => self.change_password(request).await,
+            (["auth", "revoke"], "POST") => self.revoke(request).await,
+            (["auth", "introspect"], "POST") => self.introspect(request).await,
+            (["auth", "administrators"], "POST") => self.make_first_administrator(request).await,
+            (["auth", "audit"], "GET") => self.audit(request).await,
+            (["auth", "keys"], "POST") => self.replace_key(request).await,
+            ([".well-known", "jwks.json"], "GET") => self.keys().await,
+
+            (["auth", "request-verify-token"], "POST") => self.request_verify_token(request).await,
+            (["auth", "verify"], "POST") => self.verify(request).await,
+            (["welcome"], "GET") => self.welcome(request).await,
+
+            (["auth", "registration"], "POST") => self.loyalty_register(request).await,
+            (["auth", "info"], "GET") => self.loyalty_info(request).await,
+            (["auth", "ready" | "healthz"], "GET") => self.loyalty_ready(path.ends_with("ready")).await,
+
+            (["users"], "GET") => self.users(request).await,
+            (["users", "me"], "GET") if is_originals(&request) => self.handler_me(request).await,
+            (["users", "me"], "PATCH") if is_update(&request) => self.handler_change_me(request).await,
+            (["users", "me"], "GET") => self.me(request).await,
+            (["users", "me"], "PATCH") => self.change_me(request).await,
+            (["users", "me"], "DELETE") => self.delete_me(request).await,
+            (["users", id], "GET" | "DELETE") if is_originals(&request) => {
+                self.handler_user(request, id).await
+            }
+            (["users", id], "PATCH") if is_update(&request) => self.handler_user(request, id).await,
+            (["users", id], "GET") => self.user(request, id).await,
+            (["users", id], "PATCH") => self.change_user(request, id).await,
+            (["users", id], "DELETE") => self.delete_user(request, id).await,
+            (["users", id, "sessions"], "GET") => self.user_sessions(request, id).await,
+            (["users", id, "sessions"], "DELETE") => self.end_user_sessions(request, id).await,
+            (parts, _) => Err(allowed(parts).map_or_else(respond::not_found, respond::method_not_allowed)),
+        }
+    }
+
+    /// `POST /auth/register`: the original's clients send their quota along.
+    async fn register(&self, request: Request) -> Result<Response, Problem> {
+        let fields = Fields::read(request)?;
+        if ["paid_access", "free_messages_left", "refresh_at"].iter().any(|name| fields.has(name))
+            && !fields.has("role")
+        {
+            self.handler_register(fields).await
+        } else {
+            self.own_register(fields).await
+        }
+    }
+
+    /// `POST /auth/login`: a form is the message handler's, `email` the loyalty system's, `username` ours.
+    async fn log_in(&self, request: Request) -> Result<Response, Problem> {
+        let visit = self.visit(&request)?;
+        if Form::is_announced(request.headers()) {
+            return self.handler_log_in(request, &visit).await;
+        }
+        let fields = Fields::read(request)?;
+        if fields.has("email") && !fields.has("username") {
+            self.loyalty_log_in(fields, &visit).await
+        } else {
+            self.own_log_in(fields, &visit).await
+        }
+    }
+
+    /// `POST /auth/refresh`: the loyalty system calls the refresh token `token`.
+    async fn refresh(&self, request: Request) -> Result<Response, Problem> {
+        let visit = self.visit(&request)?;
+        let fields = Fields::read(request)?;
+        if fields.has("token") && !fields.has("refresh_token") {
+            self.loyalty_refresh(fields).await
+        } else {
+            self.own_refresh(fields, &visit).await
+        }
+    }
+
+    /// `POST /auth/logout`: the loyalty system sends the token in the body, the message handler in the cookie.
+    async fn log_out(&self, request: Request) -> Result<Response, Problem> {
+        let has_body = request.body().as_ref().is_ok_and(|body| !body.is_empty());
+        if request.headers().contains_key(header::AUTHORIZATION) {
+            self.own_log_out(request).await
+        } else if has_body && !Form::is_announced(request.headers()) {
+            self.loyalty_log_out(Fields::read(request)?).await
+        } else {
+            self.handler_log_out(request).await
         }
     }
 
@@ -69,178 +135,101 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         }
     }
 
-    /// `POST /auth/register`
-    async fn register(&self, request: Request) -> Result<Response, Problem> {
-        let mut fields = Fields::read(request)?;
-        let email = fields.text("email", Email::new);
-        let password = fields.text("password", Password::new);
-        let (email, password) = fields.finish(email.zip(password))?;
-        let account = self.sign_on()?.register(&email, &password).await?;
-        Ok(account_answer(StatusCode::CREATED, &account))
+    pub(crate) fn sign_on(&self) -> Result<SignOn<'_, D, K, C, E>, Problem> {
+        Ok(SignOn::new(&self.sql, &self.store, &self.clock, &self.entropy, self.config()?))
     }
 
-    /// `POST /auth/login`
-    async fn log_in(&self, request: Request) -> Result<Response, Problem> {
-        let secure = is_https(request.headers());
-        let mut fields = Fields::read(request)?;
-        let email = fields.text("email", Email::new);
-        let password = fields.text("password", Password::presented);
-        let (email, password) = fields.finish(email.zip(password))?;
-        let tokens = self.sign_on()?.log_in(&email, &password).await?;
-        Ok(tokens_answer(&tokens, secure))
+    pub(crate) fn visit(&self, request: &Request) -> Result<Visit, Problem> {
+        let headers = request.headers();
+        let client = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        let proxies = settings::number(&self.settings, "trusted_proxies", 0..=16)?;
+        Ok(Visit {
+            secure: is_https(headers),
+            client: client.unwrap_or("").to_owned(),
+            source: source::of(headers, proxies),
+        })
     }
 
-    /// `POST /auth/refresh`
-    async fn refresh(&self, request: Request) -> Result<Response, Problem> {
-        let secure = is_https(request.headers());
-        let mut fields = Fields::read(request)?;
-        let token = fields.text("refresh_token", Ok::<_, String>);
-        let token = fields.finish(token)?;
-        let token = RefreshToken::presented(token).ok_or(Refusal::BadRefreshToken)?;
-        let tokens = self.sign_on()?.refresh(&token).await?;
-        Ok(tokens_answer(&tokens, secure))
+    pub(crate) fn config(&self) -> Result<Config, Problem> {
+        Ok(Config::read(&self.settings)?)
     }
+}
 
-    /// `POST /auth/logout`
-    async fn log_out(&self, request: Request) -> Result<Response, Problem> {
-        let secure = is_https(request.headers());
-        let caller = self.caller(&request).await?;
-        self.sign_on()?.end_session(&caller.claims.sid).await?;
-        let mut response = respond::empty(StatusCode::NO_CONTENT);
-        set_cookie(&mut response, "", 0, secure);
-        Ok(response)
-    }
+/// Whether a request to a path that we share with the message handler is from one of its clients: they carry
+/// their token in the cookie, ours in the header.
+fn is_originals(request: &Request) -> bool {
+    !request.headers().contains_key(header::AUTHORIZATION)
+}
 
-    /// `POST /auth/administrators`
-    async fn make_first_administrator(&self, request: Request) -> Result<Response, Problem> {
-        let secret = caller::bearer(request.headers()).unwrap_or("").to_owned();
-        let mut fields = Fields::read(request)?;
-        let email = fields.text("email", Email::new);
-        let email = fields.finish(email)?;
-        let account = self.sign_on()?.make_first_administrator(&secret, &email).await?;
-        Ok(account_answer(StatusCode::OK, &account))
-    }
+/// The same of a change: theirs sends the whole user, with the quota.
+fn is_update(request: &Request) -> bool {
+    let body = request.body().as_ref().ok().and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
+    let has = |name| body.as_ref().is_some_and(|body| body.get(name).is_some());
+    is_originals(request) && (has("free_messages_left") || has("refresh_at") || has("id"))
+}
 
-    /// `GET /users/me`
-    async fn me(&self, request: Request) -> Result<Response, Problem> {
-        let caller = self.caller(&request).await?;
-        let id = caller.claims.user_id().ok_or_else(respond::not_found)?;
-        let account = self.sign_on()?.account(id).await?.ok_or_else(respond::not_found)?;
-        Ok(account_answer(StatusCode::OK, &account))
-    }
-
-    /// `GET /users/{id}`
-    async fn user(&self, request: Request, id: &str) -> Result<Response, Problem> {
-        self.administrator(&request).await?;
-        let id = user_id(id)?;
-        let account = self.sign_on()?.account(id).await?.ok_or_else(respond::not_found)?;
-        Ok(account_answer(StatusCode::OK, &account))
-    }
-
-    /// `PATCH /users/{id}`
-    async fn change_user(&self, request: Request, id: &str) -> Result<Response, Problem> {
-        self.administrator(&request).await?;
-        let id = user_id(id)?;
-        let mut fields = Fields::read(request)?;
-        let paid_access = fields.boolean("paid_access");
-        let paid_access = fields.finish(paid_access)?;
-        let changed = self.sign_on()?.set_paid_access(id, paid_access).await?;
-        Ok(account_answer(StatusCode::OK, &changed.ok_or_else(respond::not_found)?))
-    }
-
-    /// `GET /.well-known/jwks.json`
-    async fn keys(&self) -> Result<Response, Problem> {
-        self.keys_asked_for.set(true);
-        Ok(respond::json(StatusCode::OK, &self.sign_on()?.keys().await?))
-    }
-
-    fn sign_on(&self) -> Result<SignOn<'_, D, K, C, E>, Problem> {
-        let config = Config::read(&self.settings)?;
-        Ok(SignOn::new(&self.sql, &self.store, &self.clock, &self.entropy, config))
-    }
-
-    async fn caller(&self, request: &Request) -> Result<Caller, Problem> {
-        caller::authenticate(caller::token(request.headers()), &self.store, self, &self.clock).await
-    }
-
-    async fn administrator(&self, request: &Request) -> Result<Caller, Problem> {
-        let caller = self.caller(request).await?;
-        match caller.claims.role {
-            Role::Admin => Ok(caller),
-            Role::User => Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "forbidden",
-                "An administrator is needed",
-                "Your account may not do this.",
-            )),
+/// The methods of a path that there is.
+fn allowed(parts: &[&str]) -> Option<&'static str> {
+    Some(match parts {
+        ["auth", "sessions"] => "GET, DELETE",
+        ["auth", "sessions", _] => "DELETE",
+        ["auth", "audit" | "info" | "ready" | "healthz"] | [".well-known", "jwks.json"] | ["welcome"] => {
+            "GET"
         }
-    }
+        ["auth", name] if POSTED.contains(name) => "POST",
+        ["users"] => "GET",
+        ["users", _] => "GET, PATCH, DELETE",
+        ["users", _, "sessions"] => "GET, DELETE",
+        _ => return None,
+    })
 }
 
-/// An account as its owner and administrators see it.
-#[derive(Serialize)]
-struct AccountBody<'a> {
-    id: i64,
-    email: &'a str,
-    role: Role,
-    paid_access: bool,
-    created_at: String,
+const POSTED: [&str; 12] = [
+    "keys",
+    "register",
+    "login",
+    "refresh",
+    "logout",
+    "password",
+    "revoke",
+    "introspect",
+    "administrators",
+    "request-verify-token",
+    "verify",
+    "registration",
+];
+
+/// What a login or a refresh needs to know of how the client came.
+pub(crate) struct Visit {
+    /// Whether the client speaks TLS, to us or to the proxy in front.
+    pub(crate) secure: bool,
+    /// What the client says it is.
+    pub(crate) client: String,
+    /// Its network address.
+    pub(crate) source: String,
 }
 
-/// What a login or a refresh gives (RFC 6749, section 5.1).
-#[derive(Serialize)]
-struct TokensBody<'a> {
-    access_token: &'a str,
-    token_type: &'static str,
-    expires_in: u64,
-    refresh_token: &'a str,
-}
-
-/// The keys are here: no other component has to be asked.
-impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> KeySource for Auth<S, D, K, C, E> {
-    async fn jwks(&self) -> Option<Vec<u8>> {
-        let keys = self.sign_on().ok()?.keys().await.ok()?;
-        Some(keys.to_string().into_bytes())
-    }
-}
-
-fn user_id(text: &str) -> Result<i64, Problem> {
-    text.parse().map_err(|_| respond::not_found())
-}
-
-fn account_answer(status: StatusCode, account: &Account) -> Response {
-    let body = AccountBody {
-        id: account.id,
-        email: &account.email,
-        role: account.role,
-        paid_access: account.paid_access,
-        created_at: account.created_at.to_string(),
-    };
-    respond::json(status, &body)
-}
-
-fn tokens_answer(tokens: &Tokens, secure: bool) -> Response {
-    let body = TokensBody {
-        access_token: &tokens.access,
-        token_type: "Bearer",
-        expires_in: tokens.expires_in,
-        refresh_token: tokens.refresh.reveal(),
-    };
-    let mut response = respond::json(StatusCode::OK, &body);
-    set_cookie(&mut response, &tokens.access, tokens.expires_in, secure);
-    response
-}
-
-fn set_cookie(response: &mut Response, token: &str, max_age_seconds: u64, secure: bool) {
-    if let Some(value) = cookie::session(token, max_age_seconds, secure) {
-        response.headers_mut().append(header::SET_COOKIE, value);
-    }
-}
-
-/// Whether the client speaks TLS, to us or to the proxy in front.
 fn is_https(headers: &HeaderMap) -> bool {
     let starts = |name: &str| {
         headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|text| text.starts_with("https"))
     };
     starts("x-forwarded-proto") || starts("spin-full-url")
+}
+
+/// The number of an account, as its path has it.
+pub(crate) fn account_id(text: &str) -> Result<i64, Problem> {
+    text.parse().map_err(|_| respond::not_found())
+}
+
+/// Whether the request could only have come from a page of another site.
+pub(crate) fn refuse_forged(request: &Request) -> Result<(), Problem> {
+    if !octo_edge::same_site::is_forged(request) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "another-site",
+        "A page of another site sent this request",
+        "Log in from a page of this application, or from a program.",
+    ))
 }

@@ -19,6 +19,7 @@ mod contract_000;
 mod figures;
 mod routes;
 
+use octo_edge::cors;
 use octo_spin_kit::{Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, serve};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
@@ -34,8 +35,10 @@ async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
         entropy: SpinEntropy,
         unfinished: None.into(),
     };
-    serve("router", Logged::Every, MAX_BODY, incoming, out, async |request| router.handle(request).await)
-        .await;
+    let handle = async |request| {
+        cors::share(&router.settings, request, async |request| router.handle(request).await).await
+    };
+    serve("router", Logged::Every, MAX_BODY, incoming, out, handle).await;
     // The client has its answer and does not wait for this. Should it be cut off, a slot is held for longer
     // than it must be.
     router.finish().await;

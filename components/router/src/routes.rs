@@ -78,7 +78,7 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
         let config = Config::read(&self.settings)?;
         let wait = prefer::wait(request.headers());
         let posted = Posted {
-            token: caller::token(request.headers()).map(str::to_owned),
+            token: caller::token(&request).map(str::to_owned),
             wait_until: wait.map(|wait| self.clock.now() + wait),
             daily: (config.daily_per_user > 0).then_some(config.daily_per_user),
             message: read_message(request),
@@ -266,7 +266,7 @@ struct Posted {
 
 /// The application of somebody who only wants to look.
 fn known(request: &Request) -> Application {
-    Application { token: caller::token(request.headers()).map(str::to_owned), message: None }
+    Application { token: caller::token(request).map(str::to_owned), message: None }
 }
 
 fn read_message(request: Request) -> Result<(Message, Option<Once>), Problem> {

@@ -7,6 +7,7 @@ use octo_host::Host;
 use serde_json::{Value, json};
 
 const EMAIL: &str = "load@example.com";
+const USERNAME: &str = "load";
 
 /// A bootstrap secret for one run.
 pub(crate) fn random_secret() -> anyhow::Result<String> {
@@ -18,15 +19,49 @@ pub(crate) fn random_secret() -> anyhow::Result<String> {
 /// Registers an account, makes it the first administrator, lets it grant itself paid access and gives an
 /// access token that says so.
 pub(crate) async fn token_with_paid_access(host: &Host, bootstrap_secret: &str) -> anyhow::Result<String> {
-    let credentials = json!({ "email": EMAIL, "password": random_secret()? });
+    let credentials = json!({ "email": EMAIL, "username": USERNAME, "password": random_secret()? });
     let account = call(host, Method::POST, "/auth/register", None, &credentials).await?;
     let id = account.get("id").context("the new account has no id")?;
     let email = json!({ "email": EMAIL });
     call(host, Method::POST, "/auth/administrators", Some(bootstrap_secret), &email).await?;
-    let administrator = log_in(host, &credentials).await?;
+    let token = log_in(host, &credentials).await?;
     let grant = json!({ "paid_access": true });
-    call(host, Method::PATCH, &format!("/users/{id}"), Some(&administrator), &grant).await?;
-    log_in(host, &credentials).await
+    call(host, Method::PATCH, &format!("/users/{id}"), Some(&token), &grant).await?;
+    Ok(token)
+}
+
+/// An account whose session has had two access tokens, both still good.
+pub(crate) struct Account {
+    pub(crate) username: &'static str,
+    pub(crate) password: String,
+    /// The session's record knows this one's digest.
+    pub(crate) newest_token: String,
+    /// And no longer this one's.
+    pub(crate) older_token: String,
+    /// Unused.
+    pub(crate) refresh_token: String,
+}
+
+/// Registers an account, logs it in and refreshes.
+pub(crate) async fn with_two_tokens(host: &Host) -> anyhow::Result<Account> {
+    let password = random_secret()?;
+    let credentials = json!({ "email": EMAIL, "username": USERNAME, "password": password });
+    call(host, Method::POST, "/auth/register", None, &credentials).await?;
+    let first = call(host, Method::POST, "/auth/login", None, &credentials).await?;
+    let refresh = json!({ "refresh_token": text(&first, "refresh_token")? });
+    let second = call(host, Method::POST, "/auth/refresh", None, &refresh).await?;
+    Ok(Account {
+        username: USERNAME,
+        password,
+        newest_token: text(&second, "access_token")?,
+        older_token: text(&first, "access_token")?,
+        refresh_token: text(&second, "refresh_token")?,
+    })
+}
+
+fn text(answer: &Value, member: &str) -> anyhow::Result<String> {
+    let text = answer.get(member).and_then(Value::as_str);
+    Ok(text.with_context(|| format!("the answer has no {member}"))?.to_owned())
 }
 
 /// Sends one message, whichever provider it goes to.
@@ -36,8 +71,7 @@ pub(crate) async fn send_message(host: &Host, token: &str, message: &str) -> any
 
 async fn log_in(host: &Host, credentials: &Value) -> anyhow::Result<String> {
     let answer = call(host, Method::POST, "/auth/login", None, credentials).await?;
-    let token = answer.get("access_token").and_then(Value::as_str);
-    Ok(token.context("the login answer has no access token")?.to_owned())
+    text(&answer, "access_token")
 }
 
 async fn call(

@@ -11,6 +11,7 @@ use xtask::workspace;
 
 use crate::account;
 use crate::load::{Expect, Load};
+use crate::sign_on;
 use crate::usage::Usage;
 
 /// The name of the scenario that is the host's floor.
@@ -103,12 +104,13 @@ impl Deployment {
         Ok(Self { scenarios })
     }
 
-    /// Starts a host for each way a message can take.
+    /// Starts a host for each way a message can take, and for signing on.
     pub(crate) async fn add_messages(&mut self) -> anyhow::Result<()> {
         let octo = open(&workspace::root().join("spin.toml"))?;
         for way in &WAYS {
             self.scenarios.push(message(&octo, way).await?);
         }
+        self.scenarios.extend(sign_on::scenarios(&octo).await?);
         Ok(())
     }
 
@@ -124,6 +126,11 @@ impl Deployment {
 }
 
 impl Scenario {
+    /// A scenario without a Redis server.
+    pub(crate) fn new(name: &'static str, title: &'static str, load: Load, host: Host) -> Self {
+        Self { name, title, load, host, _redis: None }
+    }
+
     /// What the components did outside themselves since the last time it was forgotten.
     pub(crate) fn usage(&self) -> Usage {
         Usage::of(&self.host)
@@ -142,7 +149,7 @@ fn open(manifest: &Path) -> anyhow::Result<App> {
 async fn floor(app: &App, name: &'static str, title: &'static str, path: &str) -> anyhow::Result<Scenario> {
     let host = Host::builder(app).start().await?;
     let load = load(&host, "GET", path, Expect::Body("ok".to_owned()));
-    Ok(Scenario { name, title, load, host, _redis: None })
+    Ok(Scenario::new(name, title, load, host))
 }
 
 /// `POST /messages` by one logged-in account with paid access, on a host of its own.
@@ -182,7 +189,7 @@ fn vouch_for_a_fresh_provider(redis: &Redis, way: &Way) -> anyhow::Result<()> {
     redis.ask(&format!("SET {{octo:free}}:aligned:{seconds}000:fresh 1")).map(drop)
 }
 
-fn load(host: &Host, method: &str, path: &str, expect: Expect) -> Load {
+pub(crate) fn load(host: &Host, method: &str, path: &str, expect: Expect) -> Load {
     Load {
         address: host.addr().to_string(),
         method: method.to_owned(),

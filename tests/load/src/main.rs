@@ -10,6 +10,8 @@
 //! | free | `POST /messages` with a logged-in account, processed by the free provider |
 //! | paid | the same with the free quota gone and paid access |
 //! | free-redis, paid-redis | both with the free calls counted in a Redis server (`redis_url`) |
+//! | login, refresh | `POST /auth/login` with its password hash, `POST /auth/refresh` |
+//! | token-record, token-signature | a request whose token is known by its record, and by its signature alone |
 //!
 //! Each is measured under load and then with one request at a time: that is when the time of a message is its
 //! own, and the host's record of the store calls tells what part of it the counter takes.
@@ -29,6 +31,7 @@ mod load;
 mod options;
 mod report;
 mod rounds;
+mod sign_on;
 mod usage;
 
 use std::process::ExitCode;

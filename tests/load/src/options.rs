@@ -14,7 +14,8 @@ Throughput and latency of POST /messages beside the host's floors.
   --seconds S          how long one measurement lasts (default 3)
   --connections N      keep-alive connections, each with one request at a time (default 16)
   --floors             measure the floors only: what the host can do, without Octo
-  --only NAME          measure one thing only, to profile it: answer, chain, free, free-redis, paid, paid-redis
+  --only NAME          measure one thing only, to profile it: answer, chain, free, free-redis, paid, paid-redis,
+                       login, refresh, token-record, token-signature
   --out FILE           the raw results of every round as JSON
   --help               this text
 ";

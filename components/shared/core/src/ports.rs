@@ -198,7 +198,8 @@ pub enum SqlError {
 }
 
 /// The relational store, in the one dialect SQLite and Postgres share: `$1` placeholders, `RETURNING`,
-/// `ON CONFLICT`. Every statement commits by itself, so an invariant that needs atomicity is one statement.
+/// `ON CONFLICT`. SQLite numbers placeholders in the order in which they first appear, whatever their digits, so
+/// they must appear in that order. Every statement commits by itself, so an invariant that needs atomicity is one statement.
 pub trait Sql {
     /// Runs one statement and returns its rows (none for a statement without `RETURNING`).
     async fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, SqlError>;

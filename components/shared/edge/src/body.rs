@@ -52,6 +52,34 @@ impl Fields {
         None
     }
 
+    /// A text that may be missing or null; the outer `None` means that it is wrong.
+    pub fn maybe_text<T, E: ToString>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(String) -> Result<T, E>,
+    ) -> Option<Option<T>> {
+        if self.is_missing(name) { Some(None) } else { self.text(name, parse).map(Some) }
+    }
+
+    /// A truth value that may be missing or null; the outer `None` means that it is wrong.
+    pub fn maybe_boolean(&mut self, name: &str) -> Option<Option<bool>> {
+        if self.is_missing(name) { Some(None) } else { self.boolean(name).map(Some) }
+    }
+
+    /// Whether there is a member of this name, whatever it holds.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
+    /// The members themselves, for a reader with rules of its own.
+    pub fn into_members(self) -> Map<String, Value> {
+        self.members
+    }
+
+    fn is_missing(&self, name: &str) -> bool {
+        self.members.get(name).is_none_or(Value::is_null)
+    }
+
     /// A truth value that must be there.
     pub fn boolean(&mut self, name: &str) -> Option<bool> {
         match self.members.remove(name) {

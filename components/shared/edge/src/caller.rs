@@ -5,12 +5,12 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 use octo_core::{Clock, HttpOut, KeyValue, Problem, StoreError, ports::CallLimits};
 use octo_token::{
-    Claims, PublicKeys, Rejection, SessionRecord, Unverified,
+    Claims, Grants, PublicKeys, Rejection, SessionRecord, Unverified,
     record::{JWKS_KEY, Vouched},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::cookie;
+use crate::{cookie, same_site};
 
 /// Where a component asks for the keys when the store has lost them.
 const JWKS_URL: &str = "http://auth.spin.internal/.well-known/jwks.json";
@@ -19,7 +19,7 @@ const JWKS_LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(2), ma
 /// A caller with an accepted token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Caller {
-    /// The token's claims.
+    /// The token's claims; role and paid access as they are now, if the shared store knows them.
     pub claims: Claims,
 }
 
@@ -47,10 +47,13 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
 }
 
-/// The token of a request: the bearer credential, or else the session cookie.
-pub fn token(headers: &HeaderMap) -> Option<&str> {
+/// The token of a request: the bearer credential, or else the session cookie, unless another site's page used it.
+pub fn token<T>(request: &http::Request<T>) -> Option<&str> {
+    let headers = request.headers();
     if headers.contains_key(header::AUTHORIZATION) {
         bearer(headers)
+    } else if same_site::is_forged(request) {
+        None
     } else {
         cookie::read(headers, cookie::SESSION)
     }
@@ -67,17 +70,23 @@ pub async fn authenticate(
     source: &impl KeySource,
     clock: &impl Clock,
 ) -> Result<Caller, Problem> {
-    let token =
+    let mut token =
         Unverified::parse(token.ok_or(Rejection::Missing).map_err(unauthorized)?).map_err(unauthorized)?;
     token.claims.check(clock.now()).map_err(unauthorized)?;
 
-    let vouched = match SessionRecord::read(store, &token.claims.sid).await {
-        Ok(Some(record)) => record.vouches_for(&token).map_err(unauthorized)?,
-        Ok(None) | Err(StoreError(_)) => Vouched::Unknown,
+    let (vouched, grants) = match SessionRecord::read(store, &token.claims.sid).await {
+        Ok(Some(record)) => {
+            let (vouched, grants) = record.vouches_for(&token).map_err(unauthorized)?;
+            (vouched, Some(grants))
+        }
+        Ok(None) | Err(StoreError(_)) => (Vouched::Unknown, None),
     };
     if vouched == Vouched::Unknown {
         let keys = public_keys(store, source).await?;
         keys.verify(&token, clock.now()).map_err(unauthorized)?;
+    }
+    if let Some(Grants { role, paid_access }) = grants {
+        token.claims = Claims { role, paid_access, ..token.claims };
     }
     Ok(Caller { claims: token.claims })
 }

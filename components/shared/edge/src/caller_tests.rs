@@ -43,6 +43,7 @@ impl Scene {
             sid: "01937d7e-0000-7000-8000-000000000001".into(),
             role: Role::User,
             paid_access: false,
+            further: serde_json::Map::new(),
         };
         self.key.sign(&claims).unwrap()
     }
@@ -51,10 +52,18 @@ impl Scene {
         ready(record.write(&self.store, "01937d7e-0000-7000-8000-000000000001")).unwrap();
     }
 
+    fn vouch(&self, token: &str, paid_access: bool) {
+        let grants = Grants { role: Role::User, paid_access };
+        self.record(SessionRecord::Live { digest: claims::digest(token), grants });
+    }
+
+    fn paid_access(&self, token: &str) -> bool {
+        let caller = ready(authenticate(Some(token), &self.store, &AskAuth(&self.http), &self.clock));
+        caller.unwrap().claims.paid_access
+    }
+
     fn status(&self, token: &str) -> u16 {
-        let mut headers = HeaderMap::new();
-        headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
-        match ready(authenticate(super::token(&headers), &self.store, &AskAuth(&self.http), &self.clock)) {
+        match ready(authenticate(Some(token), &self.store, &AskAuth(&self.http), &self.clock)) {
             Ok(caller) => {
                 assert_eq!(caller.claims.sub, "7");
                 200
@@ -72,17 +81,30 @@ fn a_vouched_token_takes_one_store_read_and_an_unknown_one_two() {
     assert_eq!(scene.status(&token), 200);
     assert_eq!(scene.store.calls.get(), 2);
 
-    scene.record(SessionRecord::Live { digest: claims::digest(&token) });
+    scene.vouch(&token, false);
     scene.store.calls.set(0);
     assert_eq!(scene.status(&token), 200);
     assert_eq!(scene.store.calls.get(), 1);
 }
 
 #[test]
+fn what_the_account_may_do_now_counts_before_what_the_token_says() {
+    let scene = Scene::new();
+    let token = scene.token();
+    assert!(!scene.paid_access(&token), "without a record the token says it");
+    scene.vouch(&token, true);
+    assert!(scene.paid_access(&token));
+    scene.vouch("another token of the session", true);
+    assert!(scene.paid_access(&token));
+    scene.vouch(&token, false);
+    assert!(!scene.paid_access(&token));
+}
+
+#[test]
 fn a_forged_token_with_the_session_of_a_live_one_is_refused() {
     let scene = Scene::new();
     let token = scene.token();
-    scene.record(SessionRecord::Live { digest: claims::digest(&token) });
+    scene.vouch(&token, false);
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let forged = format!("{signed}.{}", signature.chars().rev().collect::<String>());
     assert_eq!(scene.status(&forged), 401);
@@ -92,7 +114,7 @@ fn a_forged_token_with_the_session_of_a_live_one_is_refused() {
 fn an_ended_session_and_an_expired_token_are_refused_whatever_vouches_for_them() {
     let scene = Scene::new();
     let token = scene.token();
-    scene.record(SessionRecord::Live { digest: claims::digest(&token) });
+    scene.vouch(&token, false);
     scene.clock.set(NOW + Duration::from_secs(900));
     assert_eq!(scene.status(&token), 401);
     scene.clock.set(NOW);
@@ -124,12 +146,14 @@ fn without_the_store_the_signature_decides() {
 
 #[test]
 fn the_header_wins_over_the_cookie_and_other_schemes_are_no_token() {
-    let mut headers = HeaderMap::new();
-    assert_eq!(token(&headers), None);
-    headers.insert("cookie", HeaderValue::from_static("octo_handler_user=c"));
-    assert_eq!(token(&headers), Some("c"));
-    headers.insert("authorization", HeaderValue::from_static("bearer h"));
-    assert_eq!(token(&headers), Some("h"));
-    headers.insert("authorization", HeaderValue::from_static("Basic h"));
-    assert_eq!(token(&headers), None);
+    let mut request = http::Request::post("/").body(()).unwrap();
+    assert_eq!(token(&request), None);
+    let mut with = |name: &'static str, value| {
+        request.headers_mut().insert(name, HeaderValue::from_static(value));
+        token(&request).map(str::to_owned)
+    };
+    assert_eq!(with("cookie", "octo_handler_user=c").as_deref(), Some("c"));
+    assert_eq!(with("sec-fetch-site", "cross-site"), None, "another site's page");
+    assert_eq!(with("authorization", "bearer h").as_deref(), Some("h"));
+    assert_eq!(with("authorization", "Basic h"), None);
 }

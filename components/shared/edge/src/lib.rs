@@ -2,9 +2,13 @@
 //!
 //! - [`exchange`]: one request from arrival to log line.
 //! - [`body`]: JSON bodies, read with errors that name the field and the rule.
+//! - [`form`]: the fields of a form.
 //! - [`respond`]: JSON answers and problems.
 //! - [`caller`]: who sends the request, from their token.
 //! - [`cookie`]: reading and setting cookies.
+//! - [`cors`]: letting other sites' pages read answers, where the operator says so.
+//! - [`same_site`]: keeping other sites' pages from using a person's cookies.
+//! - [`source`]: the client's network address.
 //! - [`idempotency`]: a request that is repeated is carried out once.
 //! - [`prefer`]: how long a client would rather wait.
 //! - [`service_key`]: a key two components share.
@@ -17,11 +21,15 @@
 pub mod body;
 pub mod caller;
 pub mod cookie;
+pub mod cors;
 pub mod exchange;
+pub mod form;
 pub mod idempotency;
 pub mod prefer;
 pub mod respond;
+pub mod same_site;
 pub mod service_key;
+pub mod source;
 
 pub use caller::Caller;
 pub use exchange::{Body, BodyError, Request, Response, answer};

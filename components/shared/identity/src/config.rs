@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use octo_core::{
     SettingError, Settings,
-    settings::{seconds, text},
+    settings::{number, seconds, text},
 };
 use octo_token::SigningKey;
+
+use crate::{password::Rules, signing::KeyPolicy};
 
 const SHORTEST_BOOTSTRAP_SECRET: usize = 32;
 
@@ -16,32 +18,54 @@ pub struct Config {
     pub access_token: Duration,
     /// Longest life of a session, however often it is refreshed.
     pub session: Duration,
-    /// The operator's own signing key.
-    pub signing_key: Option<SigningKey>,
+    /// The keys that sign and that are published.
+    pub keys: KeyPolicy,
     /// What makes the first administrator; `None` when nobody can.
     pub bootstrap_secret: Option<String>,
+    /// Which passwords accounts may be given.
+    pub password_rules: Rules,
+    /// How many passwords may be hashed at once, over all instances.
+    pub hash_slots: i64,
 }
 
 impl Config {
     /// Reads and checks the variables.
     pub fn read(settings: &impl Settings) -> Result<Self, SettingError> {
-        let signing_key = match text(settings, "signing_key")? {
-            pem if pem.trim().is_empty() => None,
-            pem => Some(
-                SigningKey::from_pem(&pem)
-                    .map_err(|error| SettingError::new("signing_key", error.to_string()))?,
-            ),
+        let days = number(settings, "signing_key_days", 0..=3650)?;
+        let keys = KeyPolicy {
+            given: key(settings, "signing_key")?,
+            published: key(settings, "published_key")?,
+            lifetime: (days > 0).then(|| Duration::from_secs(days * 24 * 3600)),
         };
         let bootstrap_secret = Some(text(settings, "bootstrap_secret")?).filter(|secret| !secret.is_empty());
         if bootstrap_secret.as_ref().is_some_and(|secret| secret.len() < SHORTEST_BOOTSTRAP_SECRET) {
             let rule = format!("must have at least {SHORTEST_BOOTSTRAP_SECRET} characters");
             return Err(SettingError::new("bootstrap_secret", rule));
         }
+        let password_rules = match text(settings, "legacy_rules")?.trim() {
+            "off" => Rules::Modern,
+            "on" => Rules::Legacy,
+            other => {
+                let rule = format!("must be `on` or `off`; it is `{other}`");
+                return Err(SettingError::new("legacy_rules", rule));
+            }
+        };
         Ok(Self {
             access_token: seconds(settings, "access_token_seconds", 60..=3600)?,
             session: seconds(settings, "session_seconds", 3600..=31_536_000)?,
-            signing_key,
+            keys,
             bootstrap_secret,
+            password_rules,
+            hash_slots: number(settings, "password_hash_slots", 1..=256)?,
         })
+    }
+}
+
+fn key(settings: &impl Settings, name: &str) -> Result<Option<SigningKey>, SettingError> {
+    match text(settings, name)? {
+        pem if pem.trim().is_empty() => Ok(None),
+        pem => {
+            SigningKey::from_pem(&pem).map(Some).map_err(|error| SettingError::new(name, error.to_string()))
+        }
     }
 }

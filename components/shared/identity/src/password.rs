@@ -5,6 +5,8 @@ use argon2::{
 };
 use octo_core::{Entropy, Problem};
 
+use crate::common_passwords;
+
 /// Memory in KiB (OWASP minimum for two passes: 19 MiB).
 pub const MEMORY_KIB: u32 = 19_456;
 /// Passes over the memory.
@@ -18,22 +20,50 @@ const MAX_BYTES: usize = 1024;
 /// A password as typed. Never shown: it has no `Debug` worth the name.
 pub struct Password(String);
 
-/// The text is too short or too long for a password.
+/// Which passwords an account may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// Long enough, and not one of the most common; any composition (ASVS 5, section 6.2).
+    Modern,
+    /// Any at all, for the demonstrations of the original systems (`legacy_rules`).
+    Legacy,
+}
+
+/// Why a password is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must have at least {MIN_CHARACTERS} characters and at most {MAX_BYTES} bytes")]
-pub struct BadPassword;
+pub enum BadPassword {
+    /// Too short or too long.
+    #[error("must have at least {MIN_CHARACTERS} characters and at most {MAX_BYTES} bytes")]
+    Length,
+    /// Whoever guesses passwords tries it first.
+    #[error("is one of the passwords that are guessed first; choose another")]
+    Common,
+}
 
 impl Password {
-    /// A password for a new account: bounded in length, free in composition.
-    pub fn new(text: String) -> Result<Self, BadPassword> {
-        let fits = text.chars().count() >= MIN_CHARACTERS && text.len() <= MAX_BYTES;
-        if fits { Ok(Self(text)) } else { Err(BadPassword) }
+    /// A password for an account.
+    pub fn chosen(text: String, rules: Rules) -> Result<Self, BadPassword> {
+        if text.len() > MAX_BYTES {
+            return Err(BadPassword::Length);
+        }
+        match rules {
+            Rules::Legacy => Ok(Self(text)),
+            Rules::Modern if text.chars().count() < MIN_CHARACTERS => Err(BadPassword::Length),
+            Rules::Modern if common_passwords::contains(&text) => Err(BadPassword::Common),
+            Rules::Modern => Ok(Self(text)),
+        }
+    }
+
+    /// Whether it is just the name it is to protect, in whatever case.
+    pub fn repeats(&self, name: &str) -> bool {
+        let local = name.split('@').next().unwrap_or(name);
+        [name, local].contains(&self.0.to_lowercase().as_str())
     }
 
     /// A password to compare. One that no account can have is compared too, at the same cost; only its
     /// length is bounded.
     pub fn presented(text: String) -> Result<Self, BadPassword> {
-        if text.len() <= MAX_BYTES { Ok(Self(text)) } else { Err(BadPassword) }
+        if text.len() <= MAX_BYTES { Ok(Self(text)) } else { Err(BadPassword::Length) }
     }
 
     /// The password's hash in PHC form.
@@ -73,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_hash_names_its_parameters_and_matches_only_its_password() {
-        let password = Password::new("correct horse".into()).unwrap();
+        let password = Password::chosen("correct horse".into(), Rules::Modern).unwrap();
         let entropy = FakeEntropy::default();
         let hash = password.hash(&entropy).unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
@@ -83,12 +113,29 @@ mod tests {
     }
 
     #[test]
-    fn length_is_the_only_rule() {
-        assert!(Password::new("1234567".into()).is_err());
-        assert!(Password::new("12345678".into()).is_ok());
-        assert!(Password::new("пароль-длинный".into()).is_ok());
-        assert!(Password::new("x".repeat(1024)).is_ok());
-        assert!(Password::new("x".repeat(1025)).is_err());
+    fn length_and_rarity_are_the_only_rules() {
+        let chosen = |text: &str| Password::chosen(text.into(), Rules::Modern).err();
+        assert_eq!(chosen("x7!Kq-v"), Some(BadPassword::Length));
+        assert_eq!(chosen("x7!Kq-vd"), None);
+        assert_eq!(chosen("пароль-длинный"), None);
+        assert_eq!(chosen(&"phrase of words ".repeat(64)), None);
+        assert_eq!(chosen(&format!("{}x", "phrase of words ".repeat(64))), Some(BadPassword::Length));
+        assert_eq!(chosen("Password123"), Some(BadPassword::Common));
         assert!(Password::presented(String::new()).is_ok());
+    }
+
+    #[test]
+    fn the_originals_passwords_pass_under_their_own_rules_only() {
+        for password in ["", "test", "password123", "admin123"] {
+            assert!(Password::chosen(password.into(), Rules::Modern).is_err(), "{password}");
+            assert!(Password::chosen(password.into(), Rules::Legacy).is_ok(), "{password}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_no_password_for_itself() {
+        let password = Password::presented("Ada.Lovelace".into()).unwrap();
+        assert!(password.repeats("ada.lovelace@example.com") && password.repeats("ada.lovelace"));
+        assert!(!password.repeats("ada@example.com"));
     }
 }

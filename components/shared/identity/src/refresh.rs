@@ -15,6 +15,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use octo_core::{Entropy, Sql, SqlError, UnixMillis};
 use sha2::{Digest, Sha256};
 
+use crate::shape::Shape;
+
 /// How long a lost answer can be asked for again.
 pub const GRACE: Duration = Duration::from_secs(30);
 /// Longest refresh token looked at, in bytes; ours have 43.
@@ -60,7 +62,9 @@ pub struct Known {
     /// Its session.
     pub session: String,
     /// The session's account.
-    pub user: i64,
+    pub account: i64,
+    /// What its access tokens look like.
+    pub shape: Shape,
     /// When the session ends at the latest.
     pub expires_at: UnixMillis,
     /// When it was ended.
@@ -121,18 +125,20 @@ impl<'a, S: Sql> RefreshTokens<'a, S> {
         token: &RefreshToken,
         successor: &RefreshToken,
     ) -> Result<Option<Known>, SqlError> {
-        let statement = "SELECT s.id, s.user_id, s.expires_at, s.ended_at, t.used_at, n.used_at
+        let statement = "SELECT s.id, s.account_id, s.shape, s.expires_at, s.ended_at, t.used_at, n.used_at
             FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
             LEFT JOIN refresh_tokens n ON n.digest = $1 WHERE t.digest = $2";
         let rows = self.sql.query(statement, &[successor.digest().into(), token.digest().into()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let damaged = || SqlError::Failed("a row of `sessions` has unexpected values".into());
-        let [session, user, expires_at, ended_at, used_at, successor_used_at] = row.as_slice() else {
+        let [session, account, shape, expires_at, ended_at, used_at, successor_used_at] = row.as_slice()
+        else {
             return Err(damaged());
         };
         Ok(Some(Known {
             session: session.text().ok_or_else(damaged)?.to_owned(),
-            user: user.integer().ok_or_else(damaged)?,
+            account: account.integer().ok_or_else(damaged)?,
+            shape: shape.text().and_then(Shape::named).ok_or_else(damaged)?,
             expires_at: UnixMillis(expires_at.integer().ok_or_else(damaged)?),
             ended_at: ended_at.integer().map(UnixMillis),
             used_at: used_at.integer().map(UnixMillis),
@@ -165,7 +171,8 @@ mod tests {
     fn known() -> Known {
         Known {
             session: "s".into(),
-            user: 1,
+            account: 1,
+            shape: Shape::Own,
             expires_at: NOW + Duration::from_secs(60),
             ended_at: None,
             used_at: None,

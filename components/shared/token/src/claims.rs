@@ -3,6 +3,7 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use octo_core::UnixMillis;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// `iss`: who signs.
@@ -24,6 +25,24 @@ pub enum Role {
     User,
     /// Everything.
     Admin,
+    /// What other systems need to work with accounts: it may ask whose a token is.
+    Service,
+}
+
+impl Role {
+    /// Its name, as in claims.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::User => "user",
+            Role::Admin => "admin",
+            Role::Service => "service",
+        }
+    }
+
+    /// The role of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Role::User, Role::Admin, Role::Service].into_iter().find(|role| role.name() == name)
+    }
 }
 
 /// The claims of an access token.
@@ -47,6 +66,9 @@ pub struct Claims {
     pub role: Role,
     /// Whether calls to the paid provider are made for this account.
     pub paid_access: bool,
+    /// Further claims that a client looks at. Written only: nothing of ours goes by them.
+    #[serde(flatten, skip_deserializing)]
+    pub further: Map<String, Value>,
 }
 
 /// Why a token is not accepted. The client sees one answer for all of them; the log sees which.

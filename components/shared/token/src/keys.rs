@@ -9,7 +9,7 @@ use jwt_simple::{
 };
 use octo_core::UnixMillis;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::claims::{Claims, MAX_LENGTH, Rejection, Role, SKEW_SECS, TYPE, Unverified};
 
@@ -19,6 +19,8 @@ struct OwnClaims {
     sid: String,
     role: Role,
     paid_access: bool,
+    #[serde(flatten, skip_deserializing)]
+    further: Map<String, Value>,
 }
 
 /// The key pair that signs access tokens.
@@ -72,7 +74,12 @@ impl SigningKey {
 
     /// Signs `claims`.
     pub fn sign(&self, claims: &Claims) -> Result<String, SigningFailed> {
-        let own = OwnClaims { sid: claims.sid.clone(), role: claims.role, paid_access: claims.paid_access };
+        let own = OwnClaims {
+            sid: claims.sid.clone(),
+            role: claims.role,
+            paid_access: claims.paid_access,
+            further: claims.further.clone(),
+        };
         let claims = JWTClaims {
             issued_at: Some(timestamp(claims.iat)),
             expires_at: Some(timestamp(claims.exp)),

@@ -1,13 +1,16 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jwt_simple::algorithms::{HS256Key, MACLike};
-use octo_core::testing::{FakeKeyValue, ready};
+use octo_core::{
+    KeyValue,
+    testing::{FakeKeyValue, ready},
+};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
     SessionRecord,
     claims::{AUDIENCE, ISSUER, digest},
-    record::Vouched,
+    record::{Grants, Vouched},
 };
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -23,6 +26,7 @@ fn claims() -> Claims {
         sid: "01937d7e-0000-7000-8000-000000000001".into(),
         role: Role::User,
         paid_access: true,
+        further: Map::new(),
     }
 }
 
@@ -78,7 +82,7 @@ fn tokens_of_another_key_algorithm_or_type_are_refused() {
     // Key confusion: HS256 keyed with the public key's bytes.
     let public_bytes = key.0.public_key().to_bytes();
     let confused = HS256Key::from_bytes(&public_bytes).with_key_id(&kid);
-    let own = OwnClaims { sid: claims().sid, role: Role::Admin, paid_access: true };
+    let own = OwnClaims { sid: claims().sid, role: Role::Admin, paid_access: true, further: Map::new() };
     let forged =
         jwt_simple::claims::Claims::with_custom_claims(own, Duration::from_days(1)).with_issuer(ISSUER);
     let forged = forged.with_audience(AUDIENCE).with_subject("7").with_jwt_id("x");
@@ -87,7 +91,7 @@ fn tokens_of_another_key_algorithm_or_type_are_refused() {
     assert_eq!(verify(&key, &forged), Err(Rejection::NotSigned), "HS256 with the public key");
 
     // A JWT of ours, but of another type.
-    let own = OwnClaims { sid: claims().sid, role: Role::User, paid_access: true };
+    let own = OwnClaims { sid: claims().sid, role: Role::User, paid_access: true, further: Map::new() };
     let plain = jwt_simple::claims::Claims::with_custom_claims(own, Duration::from_days(1))
         .with_issuer(ISSUER)
         .with_audience(AUDIENCE)
@@ -154,15 +158,56 @@ fn a_record_vouches_for_the_very_token_and_ends_all_of_its_session() {
     let sid = &first.claims.sid;
     assert_eq!(ready(SessionRecord::read(&store, sid)), Ok(None));
 
-    ready(SessionRecord::Live { digest: digest(second.token) }.write(&store, sid)).unwrap();
-    let record = ready(SessionRecord::read(&store, sid)).unwrap().unwrap();
-    assert_eq!(record.vouches_for(&second), Ok(Vouched::Yes));
-    assert_eq!(record.vouches_for(&first), Ok(Vouched::Unknown));
+    for grants in [
+        Grants { role: Role::User, paid_access: false },
+        Grants { role: Role::Admin, paid_access: true },
+        Grants { role: Role::Service, paid_access: false },
+    ] {
+        let live = SessionRecord::Live { digest: digest(second.token), grants };
+        ready(live.write(&store, sid)).unwrap();
+        let record = ready(SessionRecord::read(&store, sid)).unwrap().unwrap();
+        assert_eq!(record, live);
+        assert_eq!(record.vouches_for(&second), Ok((Vouched::Yes, grants)));
+        assert_eq!(record.vouches_for(&first), Ok((Vouched::Unknown, grants)));
+    }
 
     ready(SessionRecord::Ended.write(&store, sid)).unwrap();
     let record = ready(SessionRecord::read(&store, sid)).unwrap().unwrap();
     assert_eq!(record.vouches_for(&first), Err(Rejection::Ended));
     assert_eq!(record.vouches_for(&second), Err(Rejection::Ended));
+}
+
+#[test]
+fn a_record_that_cannot_be_read_ends_the_session() {
+    let store = FakeKeyValue::default();
+    let digest = "x".repeat(43);
+    for text in [&digest, &format!("{digest} root paid"), &format!("{digest} admin"), "", "\u{0}"] {
+        ready(store.set("auth/session/s", text.as_bytes())).unwrap();
+        assert_eq!(ready(SessionRecord::read(&store, "s")), Ok(Some(SessionRecord::Ended)), "{text}");
+    }
+}
+
+#[test]
+fn further_claims_are_signed_and_change_nothing_of_ours() {
+    let key = SigningKey::generate();
+    let mut claims = claims();
+    claims.further.insert("uid".into(), "u".into());
+    let token = key.sign(&claims).unwrap();
+    assert_eq!(verify(&key, &token), Ok(()));
+    let parsed = Unverified::parse(&token).unwrap();
+    assert_eq!(parsed.claims, Claims { further: Map::new(), ..claims });
+    let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&payload).unwrap()["uid"], "u");
+}
+
+#[test]
+fn claims_said_twice_are_no_claims() {
+    let payload = serde_json::to_string(&claims()).unwrap();
+    for twice in [r#""role":"admin""#, r#""sub":"1""#, r#""exp":9999999999"#, r#""paid_access":true"#] {
+        let payload = payload.replacen('{', &format!("{{{twice},"), 1);
+        let token = raw(r#"{"alg":"EdDSA","typ":"at+jwt"}"#, &payload, "x");
+        assert_eq!(Unverified::parse(&token).err(), Some(Rejection::Malformed), "{twice}");
+    }
 }
 
 proptest! {

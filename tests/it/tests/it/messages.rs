@@ -76,15 +76,14 @@ async fn without_paid_access_an_exhausted_quota_is_told_with_the_way_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn paid_access_counts_from_the_next_token_on() {
+async fn paid_access_counts_from_the_next_message_on() {
     let app = TestApp::with("free_limit", 1).start().await;
-    let mut ada = app.user("ada").await;
+    let ada = app.user("ada").await;
     ada.send("hello").await.expect(200);
+    ada.send("hello").await.problem(429, "free-quota-exhausted");
     let administrator = app.administrator().await;
     let grant = administrator.call(Method::PATCH, &format!("/users/{}", ada.id));
     grant.json(&json!({ "paid_access": true })).await.expect(200);
-    ada.send("hello").await.problem(429, "free-quota-exhausted");
-    ada.refresh(&app).await;
     assert_eq!(ada.send("hello").await.expect(200)["provider"], "paid");
 }
 

@@ -25,15 +25,52 @@ async fn refused_token(app: &TestApp, token: &str, why: &str) {
     let answer = refused(app, message().bearer(token), why).await;
     assert!(answer.header("www-authenticate").contains(r#"error="invalid_token""#), "{why}");
     refused(app, message().header("cookie", &format!("octo_handler_user={token}")), why).await;
-    for path in ["/messages/quota", "/users/me"] {
+    for path in ["/messages/quota", "/messages/stats", "/users/me", "/users/1", "/auth/sessions"] {
         app.get(path).bearer(token).await.problem(401, "unauthorized");
     }
+    // The originals' routes, each where its clients carry the token.
+    let cookie = format!("octo_handler_user={token}");
+    for path in ["/users/me", "/users/1", "/welcome"] {
+        app.get(path).header("cookie", &cookie).await.expect(401);
+    }
+    for path in ["/user-api/users/me", "/auth/info"] {
+        app.get(path).bearer(token).await.expect(401);
+    }
+    for provider in ["free_provider", "paid_provider"] {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("token", token)
+            .append_pair("message", "hello")
+            .finish();
+        app.post(&format!("/{provider}?{query}")).await.expect(403);
+    }
+    assert!(app.provider_calls().is_empty(), "{why}");
 }
 
 fn changed(value: &Value, member: &str, to: Value) -> Value {
     let mut value = value.clone();
     value[member] = to;
     value
+}
+
+/// The claims with one of them said a second time.
+fn twice(claims: &Value, member: &str, value: &str) -> String {
+    claims.to_string().replacen('{', &format!("{{\"{member}\":\"{value}\","), 1)
+}
+
+/// The same bytes in base64 that no encoder makes: unused bits set, padding, another alphabet, white space.
+fn spelled_otherwise(token: &str) -> Vec<String> {
+    let last = token.chars().last().unwrap();
+    let next = char::from(u8::try_from(u32::from(last)).unwrap() + 1);
+    let cut = &token[..token.len() - 1];
+    let dot = token.rfind('.').unwrap();
+    vec![
+        format!("{cut}{next}"),
+        format!("{token}="),
+        format!("{token}=="),
+        format!("{}={}", &token[..dot], &token[dot..]),
+        token.replace('-', "+").replace('_', "/") + "=",
+        format!("{}%0A{}", &token[..10], &token[10..]),
+    ]
 }
 
 fn without(value: &Value, member: &str) -> Value {
@@ -100,6 +137,17 @@ async fn a_token_that_is_none_of_ours_never_reaches_a_provider() {
         (genuine.sign(&without(&header, "kid"), &claims), "no key id"),
         (genuine.sign(&changed(&header, "kid", json!("x")), &claims), "an unknown key id"),
         (stranger.sign(&changed(&header, "jwk", stranger.public_jwk()), &claims), "a key inside the token"),
+        (
+            genuine.sign(&changed(&header, "jku", json!("http://127.0.0.1/keys")), &claims) + "A",
+            "a key elsewhere",
+        ),
+        (stranger.sign(&changed(&header, "jku", json!("http://127.0.0.1/keys")), &claims), "a key elsewhere"),
+        (
+            stranger.sign(&changed(&header, "x5u", json!("http://127.0.0.1/cert")), &claims),
+            "a certificate elsewhere",
+        ),
+        (stranger.sign(&changed(&header, "kid", json!("../../auth/jwks")), &claims), "a path as key id"),
+        (stranger.sign(&changed(&header, "kid", json!("' OR 1=1 --")), &claims), "a statement as key id"),
         (genuine.sign(&changed(&header, "typ", json!("JWT")), &claims), "another type"),
         (genuine.sign(&without(&header, "typ"), &claims), "no type"),
         (with_claims(&changed(&claims, "aud", json!("octo-refresh"))), "another audience"),
@@ -112,6 +160,8 @@ async fn a_token_that_is_none_of_ours_never_reaches_a_provider() {
             "from the future",
         ),
         (with_claims(&changed(&claims, "sid", json!("../jwks"))), "a session id that is none"),
+        (genuine.sign_text(&header.to_string(), &twice(&claims, "role", "admin")), "a claim said twice"),
+        (genuine.sign_text(&header.to_string(), &twice(&claims, "sub", "999")), "a subject said twice"),
         (with_claims(&changed(&claims, "padding", json!("x".repeat(2_000)))), "too long"),
         (genuine.sign(&changed(&header, "padding", json!("x".repeat(2_000))), &claims), "too long a header"),
     ] {
@@ -142,6 +192,15 @@ async fn a_token_that_was_changed_never_reaches_a_provider() {
         (ada.refresh_token.clone(), "the refresh token"),
     ] {
         refused_token(&app, &token, why).await;
+    }
+    for token in spelled_otherwise(&ada.access) {
+        refused_token(&app, &token, "the same token, spelled otherwise").await;
+    }
+    for length in (0..ada.access.len()).step_by(37) {
+        let token = &ada.access[..length];
+        if !token.is_empty() {
+            refused_token(&app, token, "cut short").await;
+        }
     }
     ada.send("hello").await.expect(200);
 }
@@ -185,8 +244,8 @@ async fn what_is_secret_never_appears_in_a_log() {
     for _ in 0..2 {
         ada.send(message).await.expect(200);
     }
-    app.get(&format!("/users/me?access_token={}", ada.access)).await.problem(401, "unauthorized");
-    app.post("/auth/login").json(&json!({ "email": ada.email, "password": "a wrong password" })).await;
+    app.get(&format!("/users/me?access_token={}", ada.access)).await.expect(401);
+    app.post("/auth/login").json(&json!({ "username": ada.email, "password": "a wrong password" })).await;
     ada.call(Method::POST, "/auth/logout").await;
     ada.send(message).await.problem(401, "unauthorized");
     let reversed: String = message.chars().rev().collect();

@@ -52,6 +52,11 @@ impl Call {
         self.header("content-type", "application/json").body(body.to_string())
     }
 
+    pub(crate) fn form(self, fields: &[(&str, &str)]) -> Self {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.header("content-type", "application/x-www-form-urlencoded").body(body)
+    }
+
     /// A body in pieces whose total length is not announced.
     pub(crate) fn chunked(mut self, pieces: Vec<Bytes>) -> Self {
         let frames = pieces.into_iter().map(|piece| Ok(Frame::data(piece)));

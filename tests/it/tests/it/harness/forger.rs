@@ -32,7 +32,12 @@ impl Forger {
 
     /// A token with exactly this header and payload, signed with this key.
     pub(crate) fn sign(&self, header: &Value, payload: &Value) -> String {
-        let text = unsigned(header, payload);
+        self.sign_text(&header.to_string(), &payload.to_string())
+    }
+
+    /// The same of header and payload as they are written.
+    pub(crate) fn sign_text(&self, header: &str, payload: &str) -> String {
+        let text = format!("{}.{}", BASE64.encode(header), BASE64.encode(payload));
         let signature = self.key.key_pair().as_ref().sk.sign(text.as_bytes(), None);
         format!("{text}.{}", BASE64.encode(*signature))
     }

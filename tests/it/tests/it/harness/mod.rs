@@ -275,7 +275,7 @@ impl TestApp {
 
     /// Logs in; the answer.
     pub(crate) async fn log_in(&self, email: &str) -> Answer {
-        self.post("/auth/login").json(&json!({ "email": email, "password": PASSWORD })).await
+        self.post("/auth/login").json(&json!({ "username": email, "password": PASSWORD })).await
     }
 
     /// A new account, logged in, without paid access.
@@ -292,7 +292,7 @@ impl TestApp {
         let administrator = self.administrator().await;
         let grant = self.patch(&format!("/users/{}", user.id)).bearer(&administrator.access);
         grant.json(&json!({ "paid_access": true })).await.expect(200);
-        // A token says what held when it was made.
+        // Without the stores, what counts is what the token says.
         user.refresh(self).await;
         user
     }
@@ -301,10 +301,9 @@ impl TestApp {
     pub(crate) async fn administrator(&self) -> &User {
         self.administrator
             .get_or_init(async || {
-                let mut user = self.user("root").await;
+                let user = self.user("root").await;
                 let make = self.post("/auth/administrators").bearer(BOOTSTRAP_SECRET);
                 make.json(&json!({ "email": user.email })).await.expect(200);
-                user.refresh(self).await;
                 user
             })
             .await

@@ -1,0 +1,65 @@
+//! Who sends a request, and whether they may.
+
+use http::StatusCode;
+use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
+use octo_edge::{
+    Caller, Request, ServiceKey,
+    caller::{self, KeySource},
+    respond,
+};
+use octo_token::Role;
+
+use crate::routes::Auth;
+
+/// The component whose service key callers of ours send.
+const CALLEE: &str = "auth";
+
+/// The keys are here: no other component has to be asked.
+impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> KeySource for Auth<S, D, K, C, E> {
+    async fn jwks(&self) -> Option<Vec<u8>> {
+        let keys = self.sign_on().ok()?.keys().await.ok()?;
+        Some(keys.to_string().into_bytes())
+    }
+}
+
+impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E> {
+    /// Whoever has an accepted token.
+    pub(crate) async fn caller(&self, request: &Request) -> Result<Caller, Problem> {
+        caller::authenticate(caller::token(request), &self.store, self, &self.clock).await
+    }
+
+    /// The same, with the number of their account.
+    pub(crate) async fn owner(&self, request: &Request) -> Result<(i64, Caller), Problem> {
+        let caller = self.caller(request).await?;
+        let id = caller.claims.user_id().ok_or_else(respond::not_found)?;
+        Ok((id, caller))
+    }
+
+    /// An administrator's account number.
+    pub(crate) async fn administrator(&self, request: &Request) -> Result<i64, Problem> {
+        let (id, caller) = self.owner(request).await?;
+        match caller.claims.role {
+            Role::Admin => Ok(id),
+            Role::User | Role::Service => Err(forbidden("An administrator is needed")),
+        }
+    }
+
+    /// A system that works with accounts: another component of this application, by the key they share, or an
+    /// account with the role `service` or `admin`.
+    pub(crate) async fn service(&self, request: &Request) -> Result<(), Problem> {
+        if let Some(presented) = caller::bearer(request.headers())
+            && !presented.contains('.')
+            && ServiceKey::new(&self.store, CALLEE).accepts(presented).await?
+        {
+            return Ok(());
+        }
+        match self.caller(request).await?.claims.role {
+            Role::Admin | Role::Service => Ok(()),
+            Role::User => Err(forbidden("A service is needed")),
+        }
+    }
+}
+
+fn forbidden(title: &'static str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "forbidden", title, "Your account may not do this.")
+}

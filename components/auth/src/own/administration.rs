@@ -1,0 +1,150 @@
+//! Accounts, for administrators.
+
+use http::StatusCode;
+use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
+use octo_edge::{Request, Response, body::Fields, respond};
+use octo_identity::{
+    accounts::{Account, Change, Field, Search},
+    sign_on::LONGEST_PAGE,
+};
+use octo_token::Role;
+use serde_json::json;
+
+use crate::{
+    answers::{self, AccountBody, EntryBody, SessionBody},
+    routes::{Auth, account_id},
+};
+
+impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E> {
+    /// `GET /users`: all, or those whose `email` or `username` begins so; from the one `after` on, `limit` of
+    /// them. `next` is the `after` of the page that follows.
+    pub(crate) async fn users(&self, request: Request) -> Result<Response, Problem> {
+        self.administrator(&request).await?;
+        let query = Query::of(&request);
+        let limit = query.limit()?;
+        let search = match (query.get("email"), query.get("username")) {
+            (None, None) => Search::All { after: query.after()? },
+            (Some(prefix), None) => query.names(Field::Email, prefix),
+            (None, Some(prefix)) => query.names(Field::Username, prefix),
+            (Some(_), Some(_)) => {
+                return Err(Problem::invalid("username", "cannot be searched together with `email`"));
+            }
+        };
+        let page = self.sign_on()?.accounts_page(&search, limit).await?;
+        let next = page.last().filter(|_| page.len() as i64 == limit).and_then(|last| cursor(&search, last));
+        let users: Vec<_> = page.iter().map(AccountBody::from).collect();
+        Ok(respond::json(StatusCode::OK, &json!({ "users": users, "next": next })))
+    }
+
+    /// `GET /users/{id}`
+    pub(crate) async fn user(&self, request: Request, id: &str) -> Result<Response, Problem> {
+        self.administrator(&request).await?;
+        Ok(answers::account(StatusCode::OK, &self.sign_on()?.account(account_id(id)?).await?))
+    }
+
+    /// `PATCH /users/{id}`
+    pub(crate) async fn change_user(&self, request: Request, id: &str) -> Result<Response, Problem> {
+        let actor = self.administrator(&request).await?;
+        let id = account_id(id)?;
+        let mut fields = Fields::read(request)?;
+        let role = fields.maybe_text("role", |text| {
+            Role::named(&text).ok_or_else(|| "must be `user`, `admin` or `service`".to_owned())
+        });
+        let paid_access = fields.maybe_boolean("paid_access");
+        let active = fields.maybe_boolean("active");
+        let verified = fields.maybe_boolean("verified");
+        let values = role.zip(paid_access).zip(active.zip(verified));
+        let ((role, paid_access), (active, verified)) = fields.finish(values)?;
+        let change = Change { role, paid_access, active, verified, ..Change::default() };
+        if change == Change::default() {
+            return Err(Problem::invalid("", "must have `role`, `paid_access`, `active` or `verified`"));
+        }
+        Ok(answers::account(StatusCode::OK, &self.sign_on()?.change_as(actor, id, &change).await?))
+    }
+
+    /// `DELETE /users/{id}`
+    pub(crate) async fn delete_user(&self, request: Request, id: &str) -> Result<Response, Problem> {
+        let actor = self.administrator(&request).await?;
+        self.sign_on()?.delete_as(actor, account_id(id)?).await?;
+        Ok(respond::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// `GET /users/{id}/sessions`
+    pub(crate) async fn user_sessions(&self, request: Request, id: &str) -> Result<Response, Problem> {
+        self.administrator(&request).await?;
+        let sessions = self.sign_on()?.living_sessions(account_id(id)?).await?;
+        let shown: Vec<_> = sessions.iter().map(|session| SessionBody::of(session, "")).collect();
+        Ok(respond::json(StatusCode::OK, &json!({ "sessions": shown })))
+    }
+
+    /// `DELETE /users/{id}/sessions`
+    pub(crate) async fn end_user_sessions(&self, request: Request, id: &str) -> Result<Response, Problem> {
+        let actor = self.administrator(&request).await?;
+        self.sign_on()?.end_all_sessions_as(actor, account_id(id)?).await?;
+        Ok(respond::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// `POST /auth/keys`: another key signs in an hour; the set that is published from now on.
+    pub(crate) async fn replace_key(&self, request: Request) -> Result<Response, Problem> {
+        let actor = self.administrator(&request).await?;
+        Ok(respond::json(StatusCode::ACCEPTED, &self.sign_on()?.replace_key_as(actor).await?))
+    }
+
+    /// `GET /auth/audit`: what administrators did, oldest first; to one account with `user`.
+    pub(crate) async fn audit(&self, request: Request) -> Result<Response, Problem> {
+        self.administrator(&request).await?;
+        let query = Query::of(&request);
+        let limit = query.limit()?;
+        let subject = query.number("user")?;
+        let log = self.sign_on()?.audit(subject, query.after()?, limit).await?;
+        let next = log.last().filter(|_| log.len() as i64 == limit).map(|last| last.id.to_string());
+        let entries: Vec<_> = log.iter().map(EntryBody::from).collect();
+        Ok(respond::json(StatusCode::OK, &json!({ "entries": entries, "next": next })))
+    }
+}
+
+/// Where the page after this account begins.
+fn cursor(search: &Search, last: &Account) -> Option<String> {
+    match search {
+        Search::All { .. } => Some(last.id.to_string()),
+        Search::Names { field: Field::Email, .. } => last.email.clone(),
+        Search::Names { field: Field::Username, .. } => last.username.clone(),
+    }
+}
+
+/// The parameters of a query.
+struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn of(request: &Request) -> Self {
+        let query = request.uri().query().unwrap_or("");
+        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find_map(|(known, value)| (known == name).then_some(value.as_str()))
+    }
+
+    fn number(&self, name: &'static str) -> Result<Option<i64>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| Problem::invalid(name, "must be a whole number"))
+    }
+
+    fn after(&self) -> Result<i64, Problem> {
+        Ok(self.number("after")?.unwrap_or(0))
+    }
+
+    fn limit(&self) -> Result<i64, Problem> {
+        let limit = self.number("limit")?.unwrap_or(LONGEST_PAGE);
+        if (1..=LONGEST_PAGE).contains(&limit) {
+            Ok(limit)
+        } else {
+            Err(Problem::invalid("limit", format!("must be from 1 to {LONGEST_PAGE}")))
+        }
+    }
+
+    fn names(&self, field: Field, prefix: &str) -> Search {
+        let after = self.get("after").unwrap_or("").to_owned();
+        Search::Names { field, prefix: prefix.trim().to_lowercase(), after }
+    }
+}

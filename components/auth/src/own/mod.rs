@@ -1,0 +1,8 @@
+//! Our own routes, each readable in one breath: who, what, do, answer.
+
+mod accounts;
+mod administration;
+mod sessions;
+mod tokens;
+
+pub(crate) use accounts::short;

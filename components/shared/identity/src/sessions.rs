@@ -1,0 +1,168 @@
+//! Sessions: one login and all its refreshes.
+
+use std::time::Duration;
+
+use octo_core::{Sql, SqlError, UnixMillis, ports::Row, ports::SqlValue};
+use octo_token::{Grants, Role, SessionRecord};
+
+use crate::shape::Shape;
+
+/// Longest life an access token can be given, by any variable or shape.
+pub const LONGEST_TOKEN: Duration = Duration::from_secs(3600);
+
+/// Characters kept of what a client says it is.
+const CLIENT_CHARACTERS: usize = 120;
+
+/// A session as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its id.
+    pub id: String,
+    /// What the client said it is when it logged in (`User-Agent`), cut short; may be empty.
+    pub client: String,
+    /// When it began.
+    pub created_at: UnixMillis,
+    /// When it ends at the latest.
+    pub expires_at: UnixMillis,
+    /// When it was given its newest access token.
+    pub renewed_at: UnixMillis,
+}
+
+/// A session to begin.
+#[derive(Debug)]
+pub struct NewSession<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Whose it is.
+    pub account: i64,
+    /// The password hash that let it in.
+    pub password_hash: &'a str,
+    /// What the client says it is.
+    pub client: &'a str,
+    /// What its access tokens look like.
+    pub shape: Shape,
+    /// When it ends at the latest.
+    pub expires_at: UnixMillis,
+    /// The digest of its first access token.
+    pub token_digest: &'a str,
+}
+
+/// The sessions in the database.
+#[derive(Debug)]
+pub struct Sessions<'a, S> {
+    sql: &'a S,
+}
+
+impl<'a, S: Sql> Sessions<'a, S> {
+    /// The sessions in `sql`.
+    pub fn new(sql: &'a S) -> Self {
+        Self { sql }
+    }
+
+    /// Begins a session of an account that is there, active, and has the password that let it in; whether it was
+    /// so.
+    pub async fn begin(&self, new: &NewSession<'_>, now: UnixMillis) -> Result<bool, SqlError> {
+        let statement = "INSERT INTO sessions (id, account_id, client, shape, created_at, expires_at,
+                token_digest, token_made_at)
+             SELECT $1, id, $2, $3, $4, $5, $6, $4 FROM accounts
+             WHERE id = $7 AND active = 1 AND password_hash = $8 RETURNING id";
+        let client: String = new.client.chars().take(CLIENT_CHARACTERS).collect();
+        let parameters = [
+            new.id.into(),
+            client.into(),
+            new.shape.name().into(),
+            now.into(),
+            new.expires_at.into(),
+            new.token_digest.into(),
+            new.account.into(),
+            new.password_hash.into(),
+        ];
+        Ok(!self.sql.query(statement, &parameters).await?.is_empty())
+    }
+
+    /// Notes the newest access token of a session.
+    pub async fn renew(&self, id: &str, token_digest: &str, now: UnixMillis) -> Result<(), SqlError> {
+        let statement = "UPDATE sessions SET token_digest = $1, token_made_at = $2 WHERE id = $3";
+        self.sql.query(statement, &[token_digest.into(), now.into(), id.into()]).await.map(drop)
+    }
+
+    /// What the record of a session should say.
+    pub async fn record(&self, id: &str) -> Result<SessionRecord, SqlError> {
+        let statement = "SELECT s.token_digest, a.role, a.paid_access FROM sessions s
+            JOIN accounts a ON a.id = s.account_id
+            WHERE s.id = $1 AND s.ended_at IS NULL AND a.active = 1";
+        let rows = self.sql.query(statement, &[id.into()]).await?;
+        let Some(row) = rows.first() else { return Ok(SessionRecord::Ended) };
+        let [digest, role, paid_access] = row.as_slice() else { return Err(damaged()) };
+        let grants = Grants {
+            role: role.text().and_then(Role::named).ok_or_else(damaged)?,
+            paid_access: paid_access.integer().ok_or_else(damaged)? != 0,
+        };
+        Ok(SessionRecord::Live { digest: digest.text().ok_or_else(damaged)?.to_owned(), grants })
+    }
+
+    /// The sessions of an account that go on, newest first, at most `limit`.
+    pub async fn living(&self, account: i64, now: UnixMillis, limit: i64) -> Result<Vec<Session>, SqlError> {
+        let statement = "SELECT id, client, created_at, expires_at, token_made_at FROM sessions
+            WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY id DESC LIMIT $3";
+        let rows = self.sql.query(statement, &[account.into(), now.into(), limit.into()]).await?;
+        rows.iter().map(|row| session(row)).collect()
+    }
+
+    /// The sessions of an account that may have an access token somewhere, and so need their records right.
+    pub async fn with_tokens(&self, account: i64, now: UnixMillis) -> Result<Vec<String>, SqlError> {
+        let statement = "SELECT id FROM sessions WHERE account_id = $1 AND token_made_at > $2";
+        let rows = self.sql.query(statement, &[account.into(), (now - LONGEST_TOKEN).into()]).await?;
+        ids(&rows)
+    }
+
+    /// Ends a session of an account; whether it has such a session. An ended one stays as it is.
+    pub async fn end(&self, account: i64, id: &str, now: UnixMillis) -> Result<bool, SqlError> {
+        let statement = "UPDATE sessions SET ended_at = COALESCE(ended_at, $1),
+            expires_at = CASE WHEN ended_at IS NULL THEN $1 ELSE expires_at END
+            WHERE id = $2 AND account_id = $3 RETURNING id";
+        let parameters = [now.into(), id.into(), account.into()];
+        Ok(!self.sql.query(statement, &parameters).await?.is_empty())
+    }
+
+    /// Ends all sessions of an account but `kept`.
+    pub async fn end_all(&self, account: i64, kept: &str, now: UnixMillis) -> Result<(), SqlError> {
+        let statement = "UPDATE sessions SET ended_at = $1, expires_at = $1
+            WHERE account_id = $2 AND id <> $3 AND ended_at IS NULL";
+        self.sql.query(statement, &[now.into(), account.into(), kept.into()]).await.map(drop)
+    }
+
+    /// A few sessions that ended before `time`.
+    pub async fn over(&self, time: UnixMillis, limit: i64) -> Result<Vec<String>, SqlError> {
+        let statement = "SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2";
+        ids(&self.sql.query(statement, &[time.into(), limit.into()]).await?)
+    }
+
+    /// Forgets a session and its refresh tokens.
+    pub async fn forget(&self, id: &str) -> Result<(), SqlError> {
+        self.sql.query("DELETE FROM refresh_tokens WHERE session_id = $1", &[id.into()]).await?;
+        self.sql.query("DELETE FROM sessions WHERE id = $1", &[id.into()]).await.map(drop)
+    }
+}
+
+fn ids(rows: &[Row]) -> Result<Vec<String>, SqlError> {
+    let id = |row: &Row| row.first().and_then(SqlValue::text).map(str::to_owned).ok_or_else(damaged);
+    rows.iter().map(id).collect()
+}
+
+fn session(row: &[SqlValue]) -> Result<Session, SqlError> {
+    let [id, client, created_at, expires_at, renewed_at] = row else { return Err(damaged()) };
+    let time = |value: &SqlValue| value.integer().map(UnixMillis).ok_or_else(damaged);
+    let text = |value: &SqlValue| value.text().map(str::to_owned).ok_or_else(damaged);
+    Ok(Session {
+        id: text(id)?,
+        client: text(client)?,
+        created_at: time(created_at)?,
+        expires_at: time(expires_at)?,
+        renewed_at: time(renewed_at)?,
+    })
+}
+
+fn damaged() -> SqlError {
+    SqlError::Failed("a row of `sessions` has unexpected values".into())
+}

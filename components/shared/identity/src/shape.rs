@@ -1,0 +1,88 @@
+//! What a client finds in its access token, and how long the token holds.
+//!
+//! Our own clients refresh, and look at nothing inside. Clients of the original systems look inside, and some of
+//! them cannot refresh: their tokens hold as long as those systems' did. All tokens end with their session.
+
+use std::time::Duration;
+
+use octo_core::UnixMillis;
+use serde_json::{Map, Value, json};
+
+use crate::{accounts::Account, allowance::FreeMessages};
+
+/// The clients whose tokens are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Ours.
+    Own,
+    /// The message handler's (contract 000, section 6).
+    MessageHandler,
+    /// The shop's (contract 003, section 6).
+    Shop,
+    /// The loyalty system's (contract 004, section 6).
+    Loyalty,
+}
+
+impl Shape {
+    const ALL: [Self; 4] = [Self::Own, Self::MessageHandler, Self::Shop, Self::Loyalty];
+
+    /// Its name in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::MessageHandler => "message-handler",
+            Self::Shop => "shop",
+            Self::Loyalty => "loyalty",
+        }
+    }
+
+    /// The shape of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|shape| shape.name() == name)
+    }
+
+    /// How long its tokens hold, where ours hold for `own`.
+    pub fn lifetime(self, own: Duration) -> Duration {
+        match self {
+            Self::MessageHandler => Duration::from_secs(3600),
+            Self::Shop => Duration::from_secs(1800),
+            Self::Own | Self::Loyalty => own,
+        }
+    }
+
+    /// What it finds in its tokens beside our own claims.
+    pub fn further_claims(self, account: &Account, now: UnixMillis) -> Map<String, Value> {
+        let claims = match self {
+            Self::Own => json!({}),
+            Self::MessageHandler => {
+                let free = FreeMessages::untouched(now);
+                json!({
+                    "email": account.email,
+                    "free_messages_left": free.left,
+                    "refresh_at": free.refills_on,
+                })
+            }
+            Self::Shop => json!({ "is_admin": account.is_admin() }),
+            Self::Loyalty => json!({ "token_type": "access", "uid": account.uuid, "email": account.email }),
+        };
+        match claims {
+            Value::Object(claims) => claims,
+            _ => Map::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessions::LONGEST_TOKEN;
+
+    #[test]
+    fn a_shape_is_found_by_its_name_and_no_token_outlives_its_record() {
+        for shape in Shape::ALL {
+            assert_eq!(Shape::named(shape.name()), Some(shape));
+            assert!(shape.lifetime(LONGEST_TOKEN) <= LONGEST_TOKEN);
+        }
+        assert_eq!(Shape::named("else"), None);
+    }
+}

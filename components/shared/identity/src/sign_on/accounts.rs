@@ -1,0 +1,96 @@
+//! Making, changing and deleting an account.
+
+use octo_core::{Clock, Entropy, KeyValue, Sql, new_id};
+use serde_json::json;
+use subtle::ConstantTimeEq;
+
+use super::SignOn;
+use crate::{
+    Refusal,
+    accounts::{Account, Change, NewAccount},
+    email::Email,
+    password::Password,
+    throttle::Throttle,
+};
+
+impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
+    /// Makes an account.
+    pub async fn register(&self, new: &NewAccount, password: &Password) -> Result<Account, Refusal> {
+        let names = [new.email.as_ref().map(Email::as_str), new.username.as_ref().map(|name| name.as_str())];
+        if names.into_iter().flatten().any(|name| password.repeats(name)) {
+            return Err(Refusal::PasswordRepeatsName);
+        }
+        // Nobody waits for a hash that will not be used. Whether a name is taken is said in any case.
+        if self.accounts().is_taken(new).await? {
+            return Err(Refusal::Taken);
+        }
+        let hash = self.within_lease(|| password.hash(self.entropy)).await?;
+        let uuid = new_id(self.clock, self.entropy);
+        let made = self.accounts().create(new, &uuid, &hash, self.clock.now()).await?;
+        made.ok_or(Refusal::Taken)
+    }
+
+    /// The account with this number.
+    pub async fn account(&self, id: i64) -> Result<Account, Refusal> {
+        self.accounts().by_id(id).await?.ok_or(Refusal::NoSuchAccount)
+    }
+
+    /// Changes an account. What it may do counts from the next request on, for every token it has.
+    pub async fn change(&self, id: i64, change: &Change) -> Result<Account, Refusal> {
+        let account = self.accounts().change(id, change).await?;
+        if change.active == Some(false) {
+            self.end_all_sessions(id, None).await?;
+        } else if change.concerns_sessions() {
+            self.renew_records(id).await?;
+        }
+        Ok(account)
+    }
+
+    /// Checks the password of an account that somebody is logged in to: a session that was stolen is no way to guess
+    /// it.
+    pub async fn confirm(&self, id: i64, password: &Password) -> Result<(), Refusal> {
+        let turn = self.take_turn(&format!("confirmation of {id}"), "").await?;
+        let (_, hash) = self.accounts().by_id_with_password(id).await?.ok_or(Refusal::NoSuchAccount)?;
+        if !self.matches(password, Some(&hash)).await? {
+            return Err(Refusal::BadCredentials);
+        }
+        Ok(Throttle::new(&self.sql).proven(&turn).await?)
+    }
+
+    /// Sets another password. Every session but `kept` ends: whoever knew the old one is out.
+    pub async fn set_password(&self, id: i64, new: &Password, kept: Option<&str>) -> Result<(), Refusal> {
+        let known = self.accounts().by_id_with_password(id).await?;
+        let (account, old_hash) = known.ok_or(Refusal::NoSuchAccount)?;
+        if [&account.email, &account.username].into_iter().flatten().any(|name| new.repeats(name)) {
+            return Err(Refusal::PasswordRepeatsName);
+        }
+        let hash = self.within_lease(|| new.hash(self.entropy)).await?;
+        if !self.accounts().set_password(id, &old_hash, &hash).await? {
+            // Somebody else has just set one.
+            return Err(Refusal::BadCredentials);
+        }
+        self.end_all_sessions(id, kept).await
+    }
+
+    /// Deletes an account with its sessions. Deleting it twice is no error.
+    pub async fn delete(&self, id: i64) -> Result<bool, Refusal> {
+        // The account first: from then on nobody can log in to it, and no session of it has a live record to be
+        // written. Whoever was interrupted in between sends the request again.
+        let deleted = self.accounts().delete(id).await?;
+        self.end_all_sessions(id, None).await?;
+        Ok(deleted)
+    }
+
+    /// Makes the first administrator, for whoever knows the bootstrap secret.
+    pub async fn make_first_administrator(&self, secret: &str, email: &Email) -> Result<Account, Refusal> {
+        let known = self.config.bootstrap_secret.as_deref().ok_or(Refusal::BadBootstrapSecret)?;
+        if !bool::from(known.as_bytes().ct_eq(secret.as_bytes())) {
+            return Err(Refusal::BadBootstrapSecret);
+        }
+        self.note(0, 0, "make-first-administrator", &json!({})).await?;
+        let made = self.accounts().make_first_administrator(email).await?;
+        let account = made.ok_or(Refusal::NoFirstAdministrator)?;
+        self.renew_records(account.id).await?;
+        Ok(account)
+    }
+}

@@ -1,0 +1,206 @@
+//! Beginning, renewing and ending sessions.
+
+use octo_core::{Clock, Entropy, KeyValue, Sql, UnixMillis, new_id};
+use octo_token::{
+    Claims, SessionRecord,
+    claims::{AUDIENCE, ISSUER, digest},
+    keys::jwks,
+};
+
+use super::SignOn;
+use crate::{
+    Refusal,
+    accounts::Account,
+    identifier::Identifier,
+    password::Password,
+    refresh::{Decision, RefreshToken, decide},
+    sessions::{LONGEST_TOKEN, NewSession, Session},
+    shape::Shape,
+    signing,
+    throttle::Throttle,
+};
+
+/// Sessions removed at each login: logins are what makes sessions, so none are left for long.
+const SWEPT_PER_LOGIN: i64 = 10;
+/// Sessions shown to their owner, the newest.
+const SESSIONS_SHOWN: i64 = 100;
+
+/// A login.
+pub struct LogIn<'a> {
+    /// Which account.
+    pub who: &'a Identifier,
+    /// Its password.
+    pub password: &'a Password,
+    /// What the client finds in its tokens.
+    pub shape: Shape,
+    /// What the client says it is.
+    pub client: &'a str,
+    /// Where it comes from, as far as attempts are counted by it.
+    pub source: &'a str,
+}
+
+/// What a client gets for a login or a refresh.
+pub struct Tokens {
+    /// Whose they are.
+    pub account: Account,
+    /// The access token.
+    pub access: String,
+    /// How long it holds, in seconds.
+    pub expires_in: u64,
+    /// The refresh token.
+    pub refresh: RefreshToken,
+}
+
+impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
+    /// Begins a session.
+    pub async fn log_in(&self, login: &LogIn<'_>) -> Result<Tokens, Refusal> {
+        let (account, hash) = self.check_password(login).await?;
+        let now = self.clock.now();
+        let id = new_id(self.clock, self.entropy);
+        let (access, expires_in) = self.sign(&account, &id, login.shape).await?;
+        let new = NewSession {
+            id: &id,
+            account: account.id,
+            password_hash: &hash,
+            client: login.client,
+            shape: login.shape,
+            expires_at: now + self.config.session,
+            token_digest: &digest(&access),
+        };
+        if !self.sessions().begin(&new, now).await? {
+            // Meanwhile the account was deleted, or has another password.
+            return Err(Refusal::BadCredentials);
+        }
+        let refresh = RefreshToken::generate(self.entropy);
+        self.refresh_tokens().keep(&refresh, &id, now).await?;
+        if self.renew_record(&id).await? == SessionRecord::Ended {
+            return Err(Refusal::BadCredentials);
+        }
+        self.sweep(now).await?;
+        Ok(Tokens { account, access, expires_in, refresh })
+    }
+
+    /// The account and its password hash. An unknown name costs as much as a wrong password.
+    async fn check_password(&self, login: &LogIn<'_>) -> Result<(Account, String), Refusal> {
+        let turn = self.take_turn(login.who.as_str(), login.source).await?;
+        let known = self.accounts().with_password(login.who).await?;
+        let right = self.matches(login.password, known.as_ref().map(|(_, hash)| hash.as_str())).await?;
+        match known {
+            Some((account, hash)) if right && account.active => {
+                Throttle::new(&self.sql).proven(&turn).await?;
+                Ok((account, hash))
+            }
+            _ => Err(Refusal::BadCredentials),
+        }
+    }
+
+    /// Gives a new access token and the presented refresh token's successor.
+    pub async fn refresh(&self, presented: &RefreshToken) -> Result<Tokens, Refusal> {
+        let secret = signing::refresh_secret(&self.sql, self.entropy).await?;
+        let refresh = presented.successor(&secret).ok_or(Refusal::UnknownRefreshToken)?;
+        let tokens = self.refresh_tokens();
+        let known = tokens.find(presented, &refresh).await?.ok_or(Refusal::UnknownRefreshToken)?;
+        let now = self.clock.now();
+        match decide(&known, now) {
+            Decision::Rotate => {}
+            Decision::Refuse => return Err(Refusal::SpentRefreshToken),
+            Decision::EndSession => {
+                self.end_session(known.account, &known.session).await?;
+                return Err(Refusal::SpentRefreshToken);
+            }
+        }
+        tokens.rotate(presented, &refresh, &known.session, now).await?;
+        let account = self.accounts().by_id(known.account).await?.ok_or(Refusal::SpentRefreshToken)?;
+        let (access, expires_in) = self.sign(&account, &known.session, known.shape).await?;
+        self.sessions().renew(&known.session, &digest(&access), now).await?;
+        if self.renew_record(&known.session).await? == SessionRecord::Ended {
+            return Err(Refusal::SpentRefreshToken);
+        }
+        Ok(Tokens { account, access, expires_in, refresh })
+    }
+
+    /// The sessions of an account that go on, newest first.
+    pub async fn living_sessions(&self, account: i64) -> Result<Vec<Session>, Refusal> {
+        Ok(self.sessions().living(account, self.clock.now(), SESSIONS_SHOWN).await?)
+    }
+
+    /// Ends a session of an account: from now on none of its tokens is accepted anywhere. Ending it twice is no
+    /// error.
+    pub async fn end_session(&self, account: i64, session: &str) -> Result<(), Refusal> {
+        // First the database, then the record: see the invariant in `octo_token::record`.
+        if !self.sessions().end(account, session, self.clock.now()).await? {
+            return Err(Refusal::NoSuchSession);
+        }
+        SessionRecord::Ended.write(self.store, session).await?;
+        Ok(())
+    }
+
+    /// Ends the session of a token that was accepted. There may be nothing left of it in the database.
+    pub async fn log_out(&self, claims: &Claims) -> Result<(), Refusal> {
+        let account = claims.user_id().ok_or(Refusal::NoSuchSession)?;
+        match self.end_session(account, &claims.sid).await {
+            Err(Refusal::NoSuchSession) => Ok(SessionRecord::Ended.write(self.store, &claims.sid).await?),
+            result => result,
+        }
+    }
+
+    /// Ends all sessions of an account but `kept`.
+    pub async fn end_all_sessions(&self, account: i64, kept: Option<&str>) -> Result<(), Refusal> {
+        self.sessions().end_all(account, kept.unwrap_or(""), self.clock.now()).await?;
+        self.renew_records(account).await
+    }
+
+    /// Signs an access token. It counts for nothing until the session's record allows it.
+    async fn sign(&self, account: &Account, session: &str, shape: Shape) -> Result<(String, u64), Refusal> {
+        let keys = signing::load(&self.sql, &self.config.keys, self.clock.now()).await?;
+        // The key is published before anything signed with it is given out.
+        self.publish(&jwks(&keys.public)).await?;
+        let now = self.clock.now();
+        let lifetime = shape.lifetime(self.config.access_token);
+        let claims = Claims {
+            iss: ISSUER.into(),
+            sub: account.id.to_string(),
+            aud: AUDIENCE.into(),
+            iat: now.as_secs(),
+            exp: (now + lifetime).as_secs(),
+            jti: new_id(self.clock, self.entropy),
+            sid: session.into(),
+            role: account.grants.role,
+            paid_access: account.grants.paid_access,
+            further: shape.further_claims(account, now),
+        };
+        Ok((keys.signing.sign(&claims)?, lifetime.as_secs()))
+    }
+
+    /// Makes the record of a session what the database says; see the invariant in `octo_token::record`. Every
+    /// further round is another writer's doing, who then has done its own.
+    pub(super) async fn renew_record(&self, session: &str) -> Result<SessionRecord, Refusal> {
+        let mut written = self.sessions().record(session).await?;
+        loop {
+            written.write(self.store, session).await?;
+            let now = self.sessions().record(session).await?;
+            if now == written {
+                return Ok(now);
+            }
+            written = now;
+        }
+    }
+
+    /// The same for all sessions of an account whose tokens may still be somewhere.
+    pub(super) async fn renew_records(&self, account: i64) -> Result<(), Refusal> {
+        for session in self.sessions().with_tokens(account, self.clock.now()).await? {
+            self.renew_record(&session).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a few sessions that nobody can use any more, with everything kept for them.
+    async fn sweep(&self, now: UnixMillis) -> Result<(), Refusal> {
+        // Until its last access token has expired, the record must go on refusing it.
+        for session in self.sessions().over(now - LONGEST_TOKEN, SWEPT_PER_LOGIN).await? {
+            SessionRecord::remove(self.store, &session).await?;
+            self.sessions().forget(&session).await?;
+        }
+        Ok(())
+    }
+}

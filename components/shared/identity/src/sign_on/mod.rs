@@ -1,0 +1,55 @@
+//! The commands of sign-on.
+//!
+//! - `accounts`: making, changing and deleting an account.
+//! - `logins`: beginning, renewing and ending sessions.
+//! - `passwords`: hashing and comparing within bounds.
+//! - `presented`: judging and ending tokens of any kind.
+//! - `administration`: what administrators do to others' accounts.
+//! - `keys`: the public keys.
+//!
+//! Each command does what its name says or says why not ([`Refusal`]); who may give it is the caller's business.
+
+mod accounts;
+mod administration;
+mod keys;
+mod logins;
+mod passwords;
+mod presented;
+
+use octo_core::{Clock, Entropy, KeyValue, Sql};
+
+pub use self::administration::LONGEST_PAGE;
+pub use self::logins::{LogIn, Tokens};
+pub use self::presented::{Introspected, Revoked};
+use crate::{Config, accounts::Accounts, refresh::RefreshTokens, schema::WithSchema, sessions::Sessions};
+
+/// Sign-on over its ports.
+pub struct SignOn<'a, S, K, C, E> {
+    sql: WithSchema<'a, S>,
+    store: &'a K,
+    clock: &'a C,
+    entropy: &'a E,
+    config: Config,
+}
+
+impl<'a, S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'a, S, K, C, E> {
+    /// Sign-on with these ports.
+    pub fn new(sql: &'a S, store: &'a K, clock: &'a C, entropy: &'a E, config: Config) -> Self {
+        Self { sql: WithSchema(sql), store, clock, entropy, config }
+    }
+
+    fn accounts(&self) -> Accounts<'_, WithSchema<'a, S>> {
+        Accounts::new(&self.sql)
+    }
+
+    fn sessions(&self) -> Sessions<'_, WithSchema<'a, S>> {
+        Sessions::new(&self.sql)
+    }
+
+    fn refresh_tokens(&self) -> RefreshTokens<'_, WithSchema<'a, S>> {
+        RefreshTokens::new(&self.sql)
+    }
+}
+
+#[cfg(test)]
+mod tests;

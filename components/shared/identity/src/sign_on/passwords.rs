@@ -1,0 +1,43 @@
+//! Hashing and comparing passwords, within bounds.
+
+use octo_core::{Clock, Entropy, KeyValue, Sql};
+
+use super::SignOn;
+use crate::{
+    Refusal,
+    hashing::Leases,
+    password::{HashingFailed, Password},
+    throttle::{Throttle, Turn, Wait},
+};
+
+impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
+    /// Leave for an attempt at the account that `who` names.
+    pub(super) async fn take_turn(&self, who: &str, source: &str) -> Result<Turn, Refusal> {
+        let now = self.clock.now();
+        match Throttle::new(&self.sql).begin(who, source, now).await? {
+            Ok(turn) => Ok(turn),
+            Err(Wait(until)) => Err(Refusal::TooManyAttempts { seconds: until.seconds_from(now).max(1) }),
+        }
+    }
+
+    /// Whether this is the password behind `hash`. Without a hash nothing matches, at the same cost.
+    pub(super) async fn matches(&self, password: &Password, hash: Option<&str>) -> Result<bool, Refusal> {
+        self.within_lease(|| match hash {
+            Some(hash) => password.matches(hash),
+            None => password.hash(self.entropy).map(|_| false),
+        })
+        .await
+    }
+
+    /// Does what hashes.
+    pub(super) async fn within_lease<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, HashingFailed>,
+    ) -> Result<T, Refusal> {
+        let leases = Leases::new(&self.sql, self.config.hash_slots);
+        let lease = leases.obtain(self.clock, self.entropy).await?.ok_or(Refusal::TooBusy)?;
+        let done = work();
+        leases.give_back(lease).await?;
+        Ok(done?)
+    }
+}

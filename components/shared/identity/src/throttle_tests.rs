@@ -1,0 +1,153 @@
+use octo_core::testing::ready;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{schema::WithSchema, testing::MemorySql};
+
+const START: UnixMillis = UnixMillis(1_800_000_000_000);
+
+struct Scene {
+    sql: MemorySql,
+    now: UnixMillis,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self { sql: MemorySql::new(), now: START }
+    }
+
+    fn begin(&self, who: &str, source: &str) -> Result<Turn, Wait> {
+        ready(Throttle::new(&WithSchema(&self.sql)).begin(who, source, self.now)).unwrap()
+    }
+
+    fn prove(&self, turn: &Turn) {
+        ready(Throttle::new(&WithSchema(&self.sql)).proven(turn)).unwrap();
+    }
+
+    fn log_in(&self, who: &str, source: &str) -> Result<(), Wait> {
+        self.begin(who, source).map(|turn| self.prove(&turn))
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+    }
+
+    fn rows(&self) -> usize {
+        ready(self.sql.query("SELECT key FROM login_attempts", &[])).unwrap().len()
+    }
+}
+
+#[test]
+fn delays_begin_after_the_free_attempts_and_double() {
+    let mut scene = Scene::new();
+    for _ in 0..PAIR.free {
+        assert!(scene.begin("ada", "there").is_ok());
+    }
+    for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900] {
+        assert!(scene.begin("ada", "there").is_ok());
+        let wait = Duration::from_secs(seconds);
+        assert_eq!(scene.begin("ada", "there"), Err(Wait(scene.now + wait)));
+        scene.pass(wait - Duration::from_millis(1));
+        assert!(scene.begin("ada", "there").is_err());
+        scene.pass(Duration::from_millis(1));
+    }
+    assert!(scene.log_in("ada", "there").is_ok());
+    assert!(scene.log_in("ada", "there").is_ok(), "the right password ends the delay");
+}
+
+#[test]
+fn one_source_cannot_try_everybody() {
+    let mut scene = Scene::new();
+    for number in 0..SOURCE.free {
+        assert!(scene.begin(&format!("user {number}"), "there").is_ok());
+    }
+    assert!(scene.begin("one more", "there").is_ok());
+    assert!(scene.begin("yet one more", "there").is_err());
+    assert!(scene.begin("yet one more", "elsewhere").is_ok());
+    // An account of his own does not wash his slate.
+    scene.pass(Duration::from_secs(1));
+    assert!(scene.log_in("himself", "there").is_ok());
+    assert!(scene.begin("another", "there").is_err() || scene.begin("a third", "there").is_err());
+}
+
+#[test]
+fn an_owner_known_at_a_place_is_not_bothered_by_others() {
+    let mut scene = Scene::new();
+    scene.log_in("ada", "home").unwrap();
+    for source in 0..1000 {
+        let _heard = scene.begin("ada", &format!("bot {source}"));
+    }
+    assert!(scene.log_in("ada", "home").is_ok());
+    scene.pass(PROOF - MEMORY);
+    for source in 0..1000 {
+        let _heard = scene.begin("ada", &format!("bot {source}"));
+    }
+    assert!(scene.log_in("ada", "home").is_ok());
+}
+
+#[test]
+fn what_is_over_leaves_nothing_behind() {
+    let mut scene = Scene::new();
+    for number in 0..30 {
+        scene.begin(&format!("user {number}"), "there").unwrap();
+    }
+    assert_eq!(scene.rows(), 61);
+    scene.pass(MEMORY + Duration::from_millis(1));
+    for _ in 0..10 {
+        let _turn = scene.begin("ada", "there");
+    }
+    assert_eq!(scene.rows(), 3);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Whatever others do meanwhile, from wherever: who waits as told is heard.
+    #[test]
+    fn the_right_password_works_after_the_delay(
+        before in 0..60_usize,
+        own in 0..9_usize,
+        meanwhile in 0..60_usize,
+    ) {
+        let mut scene = Scene::new();
+        let attack = |scene: &Scene, round: usize, attempts: usize| {
+            for bot in 0..attempts {
+                let _heard = scene.begin("ada", &format!("bot {round}.{bot}"));
+            }
+        };
+        attack(&scene, 0, before);
+        for _ in 0..own {
+            let _mistyped = scene.begin("ada", "a new place");
+        }
+        let mut waits = 0;
+        while let Err(Wait(until)) = scene.log_in("ada", "a new place") {
+            prop_assert!(until > scene.now);
+            prop_assert!(until.since(scene.now) <= PAIR.longest.max(ACCOUNT.longest));
+            attack(&scene, waits + 1, meanwhile);
+            scene.now = until;
+            waits += 1;
+            // Others can raise what a new place waits after its first knock, so a round or two may be added until
+            // that is at its longest; never more.
+            prop_assert!(waits <= 12, "still waiting");
+        }
+    }
+
+    /// However many attempts are made, and whenever: a pair is heard no more often than its policy says.
+    #[test]
+    fn a_guesser_is_heard_seldom(pauses in prop::collection::vec(0..4000_u64, 1..80)) {
+        let mut scene = Scene::new();
+        let mut heard = 0;
+        for pause in &pauses {
+            heard += i64::from(scene.begin("ada", "there").is_ok());
+            scene.pass(Duration::from_millis(*pause));
+        }
+        let passed = scene.now.since(START);
+        let mut allowed = PAIR.free;
+        let mut spent = Duration::ZERO;
+        while spent <= passed {
+            allowed += 1;
+            spent += PAIR.delay(allowed);
+        }
+        prop_assert!(heard <= allowed, "{heard} of {} in {passed:?}", pauses.len());
+    }
+}
