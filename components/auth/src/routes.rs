@@ -1,5 +1,5 @@
 //! Which request is whose: ours, or one of the original systems', whose clients are told apart by the path, the
-//! content type, the fields they send and how they carry their token (README, "Clients of the originals").
+//! content type, the fields they send and how they carry their token (docs/SECURITY.md).
 
 use std::cell::Cell;
 

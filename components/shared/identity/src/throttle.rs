@@ -38,6 +38,9 @@ pub const SOURCE: Policy = Policy { free: 50, longest: Duration::from_secs(300) 
 /// For one account; the delay is what a new source waits after knocking.
 pub const ACCOUNT: Policy = Policy { free: 20, longest: Duration::from_secs(900) };
 
+/// Further free attempts of a pair that has proven the password: its owner may log in many times at once, and each
+/// attempt is counted until its password is found right.
+const TRUST: i64 = 45;
 /// How long after the last attempt all of them are forgotten.
 const MEMORY: Duration = Duration::from_secs(3600);
 /// How long a pair that has proven the password is known.
@@ -144,9 +147,11 @@ impl<'a, S: Sql> Throttle<'a, S> {
                 first_at = CASE WHEN login_attempts.last_at < $3 THEN $2 ELSE login_attempts.first_at END,
                 attempts = CASE WHEN login_attempts.last_at < $3 THEN 1 ELSE login_attempts.attempts + 1 END,
                 not_before = $2 + CASE
-                    WHEN login_attempts.last_at < $3 OR login_attempts.attempts < $4 THEN 0
-                    WHEN login_attempts.attempts - $4 >= 20 OR (1000 << (login_attempts.attempts - $4)) > $5 THEN $5
-                    ELSE 1000 << (login_attempts.attempts - $4) END,
+                    WHEN login_attempts.last_at < $3
+                        OR login_attempts.attempts < $4 + $5 * login_attempts.proven THEN 0
+                    WHEN login_attempts.attempts - $4 - $5 * login_attempts.proven >= 20
+                        OR (1000 << (login_attempts.attempts - $4 - $5 * login_attempts.proven)) > $6 THEN $6
+                    ELSE 1000 << (login_attempts.attempts - $4 - $5 * login_attempts.proven) END,
                 last_at = $2
             WHERE login_attempts.not_before <= $2 OR login_attempts.last_at < $3
             RETURNING attempts, first_at, proven";
@@ -155,6 +160,7 @@ impl<'a, S: Sql> Throttle<'a, S> {
             now.into(),
             (now - MEMORY).into(),
             policy.free.into(),
+            TRUST.into(),
             millis(policy.longest).into(),
         ];
         let rows = self.sql.query(statement, &parameters).await?;

@@ -86,6 +86,17 @@ fn an_owner_known_at_a_place_is_not_bothered_by_others() {
 }
 
 #[test]
+fn an_owner_may_log_in_many_times_at_once_where_he_is_known() {
+    let scene = Scene::new();
+    scene.log_in("ada", "home").unwrap();
+    let turns: Vec<_> = (0..PAIR.free + TRUST).map(|_| scene.begin("ada", "home").unwrap()).collect();
+    scene.begin("ada", "home").unwrap();
+    assert!(scene.begin("ada", "home").is_err(), "he too can be a guesser");
+    turns.iter().for_each(|turn| scene.prove(turn));
+    scene.begin("ada", "home").unwrap();
+}
+
+#[test]
 fn what_is_over_leaves_nothing_behind() {
     let mut scene = Scene::new();
     for number in 0..30 {
