@@ -85,14 +85,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             Err(refusal) => return Err(refusal.into()),
         }
         let who = email.into();
-        let login = LogIn {
-            who: &who,
-            password: &password,
-            shape: Shape::Loyalty,
-            client: &visit.client,
-            source: &visit.source,
-        };
-        Ok(success(&sign_on.log_in(&login).await?))
+        Ok(success(&sign_on.log_in(&log_in(&who, &password, &visit)).await?))
     }
 
     /// `POST /auth/login`
@@ -108,14 +101,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let unknown = || failure(StatusCode::NOT_FOUND, "user not found");
         let password = Password::presented(password).map_err(|_| unknown())?;
         let who = Identifier::from(email);
-        let login = LogIn {
-            who: &who,
-            password: &password,
-            shape: Shape::Loyalty,
-            client: &visit.client,
-            source: &visit.source,
-        };
-        match self.sign_on()?.log_in(&login).await {
+        match self.sign_on()?.log_in(&log_in(&who, &password, visit)).await {
             Ok(tokens) => Ok(success(&tokens)),
             Err(Refusal::BadCredentials) => Err(unknown().into()),
             Err(refusal) => Err(refusal.into()),
@@ -235,6 +221,11 @@ impl Checked {
     fn finish<T>(self, values: Option<T>) -> Result<T, Response> {
         values.ok_or_else(|| failure(StatusCode::BAD_REQUEST, &self.errors.join(", ")))
     }
+}
+
+/// A login in the shape these clients know.
+fn log_in<'a>(who: &'a Identifier, password: &'a Password, visit: &'a Visit) -> LogIn<'a> {
+    LogIn { who, password, shape: Shape::Loyalty, client: &visit.client, source: &visit.source }
 }
 
 fn success(tokens: &Tokens) -> Response {

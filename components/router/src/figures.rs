@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use octo_core::UnixMillis;
 use octo_edge::{Response, respond};
 use octo_gateway::{
-    figures::{Counts, Figures},
+    figures::{Counts, Figures, REASONS},
     free_tier::Status,
     routing::Reason,
 };
@@ -82,17 +82,6 @@ pub(crate) fn stats(figures: &Figures, window: std::time::Duration) -> Response 
     respond::json(StatusCode::OK, &body)
 }
 
-/// The reasons a message can have for each end, whether or not one had it: a time series that appears late
-/// has no beginning.
-const REASONS: [Reason; 6] = [
-    Reason::FreeExhausted,
-    Reason::FreeBlocked,
-    Reason::FreeFailing,
-    Reason::FreeFailed,
-    Reason::AllowanceUsed,
-    Reason::CounterUnavailable,
-];
-
 /// The answer of `GET /metrics`, in Prometheus' text format 0.0.4. The labels take only the values named in
 /// this file and in [`Reason`].
 pub(crate) fn metrics(figures: &Figures, status: &Status, now: UnixMillis) -> Response {
@@ -102,7 +91,8 @@ pub(crate) fn metrics(figures: &Figures, status: &Status, now: UnixMillis) -> Re
     text.family("octo_messages_total", "counter", "Messages by what became of them, and why.");
     text.sample("octo_messages_total", r#"fate="free",reason="free_available""#, total.free);
     for (fate, by_reason) in [("paid", &total.paid), ("refused", &total.refused), ("failed", &total.failed)] {
-        for reason in REASONS {
+        // Whether or not one had it: a time series that appears late has no beginning.
+        for reason in REASONS.into_iter().filter(|reason| *reason != Reason::FreeAvailable) {
             let labels = format!("fate=\"{fate}\",reason=\"{}\"", reason.name());
             text.sample("octo_messages_total", &labels, by_reason.get(&reason).copied().unwrap_or(0));
         }

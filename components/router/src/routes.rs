@@ -90,10 +90,7 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
             }
             Ok(response)
         };
-        match self.dispatch(&config, posted, respond).await {
-            Err(refusal) => answers::refused(refusal),
-            Ok(response) => Ok(response),
-        }
+        self.dispatch(&config, posted, respond).await.or_else(answers::refused)
     }
 
     /// `POST /free_provider` and `POST /paid_provider`
@@ -114,13 +111,10 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
             Some(response) => Ok(response),
             None => answers::routed(id, routed, &config, self.clock.now()),
         };
-        match self.dispatch(&config, posted, respond).await {
-            Err(refusal) if refusal.status() == Some(StatusCode::UNAUTHORIZED) => {
-                Ok(contract_000::bad_token())
-            }
-            Err(refusal) => answers::refused(refusal),
-            Ok(response) => Ok(response),
-        }
+        self.dispatch(&config, posted, respond).await.or_else(|refusal| match refusal.status() {
+            Some(StatusCode::UNAUTHORIZED) => Ok(contract_000::bad_token()),
+            _ => answers::refused(refusal),
+        })
     }
 
     /// Lets the message in, sends it its way, and answers. A sender who is not known learns nothing about

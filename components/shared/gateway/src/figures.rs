@@ -47,7 +47,7 @@ pub enum Kind {
 }
 
 /// Every reason, in the order of their numbers in stores: add new ones at the end.
-const REASONS: [Reason; 7] = [
+pub const REASONS: [Reason; 7] = [
     Reason::FreeAvailable,
     Reason::FreeExhausted,
     Reason::FreeBlocked,
