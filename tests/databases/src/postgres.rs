@@ -110,7 +110,8 @@ impl ToSql for Nothing {
 
 fn column(row: &postgres::Row, index: usize) -> Result<SqlValue, Error> {
     let integer = |value: Option<i64>| value.map_or(SqlValue::Null, SqlValue::Integer);
-    Ok(match *row.columns()[index].type_() {
+    let Some(described) = row.columns().get(index) else { return Ok(SqlValue::Null) };
+    Ok(match *described.type_() {
         Type::INT2 => integer(row.try_get::<_, Option<i16>>(index)?.map(Into::into)),
         Type::INT4 => integer(row.try_get::<_, Option<i32>>(index)?.map(Into::into)),
         Type::INT8 => integer(row.try_get(index)?),
