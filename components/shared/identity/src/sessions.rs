@@ -80,6 +80,16 @@ impl<'a, S: Sql> Sessions<'a, S> {
         Ok(!self.sql.query(statement, &parameters).await?.is_empty())
     }
 
+    /// What the tokens of a session look like, and when it began.
+    pub async fn begun(&self, id: &str) -> Result<Option<(Shape, UnixMillis)>, SqlError> {
+        let statement = "SELECT shape, created_at FROM sessions WHERE id = $1";
+        let rows = self.sql.query(statement, &[id.into()]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let shape = row.first().and_then(SqlValue::text).and_then(Shape::named);
+        let created_at = row.get(1).and_then(SqlValue::integer).map(UnixMillis);
+        shape.zip(created_at).map(Some).ok_or_else(damaged)
+    }
+
     /// Notes the newest access token of a session.
     pub async fn renew(&self, id: &str, token_digest: &str, now: UnixMillis) -> Result<(), SqlError> {
         let statement = "UPDATE sessions SET token_digest = $1, token_made_at = $2 WHERE id = $3";

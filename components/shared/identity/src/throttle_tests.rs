@@ -56,6 +56,28 @@ fn delays_begin_after_the_free_attempts_and_double() {
 }
 
 #[test]
+fn registrations_are_slowed_down_at_their_source_alone() {
+    let mut scene = Scene::new();
+    let register = |scene: &Scene, source: &str| {
+        ready(Throttle::new(&WithSchema(&scene.sql)).register(source, scene.now)).unwrap()
+    };
+    for _ in 0..=REGISTRATION.free {
+        assert!(register(&scene, "there").is_ok());
+    }
+    for seconds in [1, 2, 4, 8, 16, 30, 30] {
+        let wait = Duration::from_secs(seconds);
+        assert_eq!(register(&scene, "there"), Err(Wait(scene.now + wait)));
+        assert!(register(&scene, "elsewhere").is_ok());
+        scene.pass(wait);
+        assert!(register(&scene, "there").is_ok());
+    }
+    assert!(scene.log_in("ada", "there").is_ok(), "logins are counted for themselves");
+    for _ in 0..1000 {
+        assert!(register(&scene, "").is_ok(), "nobody knows who that is");
+    }
+}
+
+#[test]
 fn one_source_cannot_try_everybody() {
     let mut scene = Scene::new();
     for number in 0..SOURCE.free {
