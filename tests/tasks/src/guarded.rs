@@ -1,6 +1,8 @@
 //! Child processes that never outlive us.
 
+use std::ffi::OsStr;
 use std::io;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::Context;
@@ -19,6 +21,29 @@ impl Guarded {
     /// # Errors
     /// When it, or the shell that watches over it, cannot be started.
     pub fn spawn(command: &mut Command) -> anyhow::Result<Self> {
+        Self::spawn_with(command, |pid| guard(&format!("kill -9 {pid}"), ""))
+    }
+
+    /// Starts `command`, which has a folder to itself: when this process is gone, the child is asked to end
+    /// (SIGINT), ended when it has not after five seconds, and the folder is removed.
+    ///
+    /// # Errors
+    /// When it, or the shell that watches over it, cannot be started.
+    pub fn spawn_in(command: &mut Command, folder: &Path) -> anyhow::Result<Self> {
+        Self::spawn_with(command, |pid| {
+            let ending = format!(
+                r#"kill -INT {pid}
+                tries=0; while kill -0 {pid} && [ $tries -lt 50 ]; do sleep 0.1; tries=$((tries+1)); done
+                kill -9 {pid}; rm -rf -- "$0""#
+            );
+            guard(&ending, folder)
+        })
+    }
+
+    fn spawn_with(
+        command: &mut Command,
+        guard: impl FnOnce(u32) -> anyhow::Result<Child>,
+    ) -> anyhow::Result<Self> {
         let mut child =
             command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
         match guard(child.id()) {
@@ -62,9 +87,12 @@ impl Drop for Guarded {
     }
 }
 
-fn guard(pid: u32) -> anyhow::Result<Child> {
+/// A shell that carries out `ending`, with `name` as its `$0`, when the other end of its pipe is closed. What a
+/// terminal sends to all of its programs must not end it before.
+fn guard(ending: &str, name: impl AsRef<OsStr>) -> anyhow::Result<Child> {
     Command::new("sh")
-        .args(["-c", &format!("read _; kill -9 {pid}")])
+        .args(["-c", &format!("trap '' INT HUP QUIT; read _; {ending}")])
+        .arg(name)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -85,5 +113,17 @@ mod tests {
         assert!(lives().success());
         drop(child);
         assert!(!lives().success());
+    }
+
+    #[test]
+    fn what_its_owner_leaves_behind_is_ended_and_removed() {
+        let folder = std::env::temp_dir().join(format!("octo-guarded-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("inside")).unwrap();
+        let mut child = Guarded::spawn_in(Command::new("sleep").arg("100"), &folder).unwrap();
+        // What happens when this process ends: its end of the pipe closes.
+        drop(child.guard.stdin.take());
+        child.child.wait().unwrap();
+        child.guard.wait().unwrap();
+        assert!(!folder.exists());
     }
 }

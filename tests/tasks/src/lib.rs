@@ -15,7 +15,7 @@
 //! | [`imports`] | what a built component imports |
 //! | [`machine`] | programs the tests need, and installing the missing ones |
 //! | [`guarded`] | child processes that never outlive us |
-//! | [`servers`] | a private Redis for a test |
+//! | [`servers`] | a private Redis or Postgres for tests |
 //! | [`process`] | running a child process so that a failure explains itself |
 //! | [`progress`] | what the person in front of the terminal sees |
 

@@ -18,6 +18,8 @@ pub struct Program {
     pub package: &'static str,
     /// What it is needed for.
     pub purpose: &'static str,
+    /// A shell command for root before the package is installed; none: empty.
+    pub before: &'static str,
 }
 
 /// The C compiler and linker, which Rust itself needs and SQLite is built with.
@@ -25,17 +27,34 @@ pub const C_COMPILER: Program = Program {
     name: "cc",
     package: "build-essential",
     purpose: "linking, and building SQLite for the development host",
+    before: "",
 };
 
 /// The client in the README's transcript, which a test runs as written.
-pub const CURL: Program =
-    Program { name: "curl", package: "curl", purpose: "running the README's commands as written" };
+pub const CURL: Program = Program {
+    name: "curl",
+    package: "curl",
+    purpose: "running the README's commands as written",
+    before: "",
+};
 
 /// The server for the tests of counting over Redis; each test starts its own on a private port.
 pub const REDIS: Program = Program {
     name: "redis-server",
     package: "redis-server",
     purpose: "the tests of several hosts that share one store",
+    before: "",
+};
+
+/// The server for the tests over Postgres; each process of tests starts its own on a private port.
+pub const POSTGRES: Program = Program {
+    name: "postgres",
+    package: "postgresql",
+    purpose: "the tests of everything that keeps its data in Postgres",
+    // Debian's package would start a server for the whole machine. Whoever has decided about that already has
+    // this file; what it says is kept.
+    before: "cd /etc && mkdir -p postgresql-common && cd postgresql-common && \
+             { [ -e createcluster.conf ] || echo 'create_main_cluster = false' > createcluster.conf; }",
 };
 
 /// Installs whatever of `programs` is missing: directly as root, through sudo where that works.
@@ -53,6 +72,8 @@ pub fn ensure(programs: &[Program], progress: Progress) -> anyhow::Result<()> {
     for program in &missing {
         progress.note(format_args!("  {} is missing; it is needed for {}", program.name, program.purpose));
     }
+    let before: Vec<&str> =
+        missing.iter().map(|program| program.before).filter(|it| !it.is_empty()).collect();
     let packages: Vec<&str> = missing.iter().map(|program| program.package).collect();
     let by_hand = format!("sudo apt-get install {}", packages.join(" "));
     let Some(privilege) = privilege() else {
@@ -61,6 +82,13 @@ pub fn ensure(programs: &[Program], progress: Progress) -> anyhow::Result<()> {
             packages.join(" and ")
         );
     };
+    for command in before {
+        process::run(
+            &mut as_root(privilege, &["sh", "-c", command]),
+            progress,
+            &format!("Try by hand: {by_hand}"),
+        )?;
+    }
     install(privilege, &packages, progress, &by_hand)?;
     for program in missing {
         if find(program.name).is_none() {
@@ -91,15 +119,17 @@ fn privilege() -> Option<Privilege> {
     allowed.then_some(&["sudo", "-n"])
 }
 
+fn as_root(privilege: Privilege, words: &[&str]) -> Command {
+    let mut words = privilege.iter().chain(words);
+    let mut command = Command::new(words.next().unwrap_or(&"env"));
+    command.args(words);
+    command
+}
+
 fn install(privilege: Privilege, packages: &[&str], progress: Progress, by_hand: &str) -> anyhow::Result<()> {
     let apt = |arguments: &[&str]| {
-        let mut words = privilege
-            .iter()
-            .chain(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"])
-            .chain(arguments);
-        let mut command = Command::new(words.next().unwrap_or(&"env"));
-        command.args(words);
-        process::run(&mut command, progress, &format!("Try by hand: {by_hand}"))
+        let words = [&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"], arguments].concat();
+        process::run(&mut as_root(privilege, &words), progress, &format!("Try by hand: {by_hand}"))
     };
     let install = [&["install", "-y", "--no-install-recommends"], packages].concat();
     // A fresh machine has no package lists, an old one has lists of versions that are gone.
@@ -116,7 +146,7 @@ mod tests {
 
     #[test]
     fn nothing_happens_when_all_is_there() {
-        let shell = Program { name: "sh", package: "dash", purpose: "everything" };
+        let shell = Program { name: "sh", package: "dash", purpose: "everything", before: "" };
         ensure(&[shell], Progress::Quiet).unwrap();
     }
 }

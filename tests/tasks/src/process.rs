@@ -63,8 +63,17 @@ pub fn find(program: &str) -> Option<PathBuf> {
     let extra = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path)
         .chain(extra)
+        .chain(postgres_folder())
         .map(|folder| folder.join(program))
         .find(|candidate| is_executable(candidate))
+}
+
+/// Where Debian keeps the programs of the newest Postgres server, for there may be several.
+fn postgres_folder() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    let version = |entry: &PathBuf| entry.file_name()?.to_str()?.parse::<u32>().ok();
+    let newest = versions.flatten().map(|entry| entry.path()).max_by_key(version)?;
+    Some(newest.join("bin"))
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -13,6 +13,7 @@ pub mod ports;
 pub mod problem;
 pub mod script;
 pub mod settings;
+pub mod sql;
 pub mod time;
 
 #[cfg(feature = "testing")]
@@ -20,8 +21,9 @@ pub mod testing;
 
 pub use day::UtcDay;
 pub use id::new_id;
-pub use ports::{Clock, Entropy, HttpOut, KeyValue, Redis, SendError, Settings, Sql, SqlError, StoreError};
+pub use ports::{Clock, Entropy, HttpOut, KeyValue, Redis, SendError, Settings, StoreError};
 pub use problem::Problem;
 pub use script::Script;
 pub use settings::SettingError;
+pub use sql::{Sql, SqlError, SqlValue};
 pub use time::UnixMillis;

@@ -165,8 +165,8 @@ impl From<StoreError> for Problem {
 impl From<SqlError> for Problem {
     fn from(error: SqlError) -> Self {
         match error {
-            SqlError::Conflict(_) | SqlError::NoSchema(_) => Problem::internal().because(error),
-            SqlError::Busy | SqlError::Failed(_) => Problem::unavailable().because(error),
+            SqlError::Conflict(_) | SqlError::Missing(_) => Problem::internal().because(error),
+            SqlError::Busy | SqlError::Down(_) | SqlError::Failed(_) => Problem::unavailable().because(error),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Who there is.
 
-use octo_core::{Sql, SqlError, UnixMillis, ports::Row, ports::SqlValue};
+use octo_core::{
+    Sql, SqlError, SqlValue, UnixMillis,
+    sql::{FromRow, FromSql, Row},
+};
 use octo_token::{Grants, Role};
 
 use crate::{email::Email, identifier::Identifier, username::Username};
@@ -135,8 +138,11 @@ pub struct Accounts<'a, S> {
     sql: &'a S,
 }
 
-const COLUMNS: &str =
-    "id, uuid, email, username, full_name, phone, role, paid_access, active, verified, created_at";
+/// Whether an account may use the paid provider: an administrator granted it, or a subscription goes on.
+pub(crate) const PAID_ACCESS: &str = "CASE WHEN paid_access + subscribed > 0 THEN 1 ELSE 0 END";
+
+const COLUMNS: &str = "id, uuid, email, username, full_name, phone, role,
+    CASE WHEN paid_access + subscribed > 0 THEN 1 ELSE 0 END, active, verified, created_at";
 
 impl<'a, S: Sql> Accounts<'a, S> {
     /// The accounts in `sql`.
@@ -160,14 +166,14 @@ impl<'a, S: Sql> Accounts<'a, S> {
         );
         let parameters = [
             uuid.into(),
-            or_null(new.email.as_ref().map(Email::as_str)),
-            or_null(new.username.as_ref().map(Username::as_str)),
+            new.email.as_ref().map(Email::as_str).into(),
+            new.username.as_ref().map(Username::as_str).into(),
             new.full_name.as_str().into(),
             new.phone.as_str().into(),
             password_hash.into(),
             now.into(),
         ];
-        one(self.sql.query(&statement, &parameters).await?)
+        self.sql.first(&statement, &parameters).await
     }
 
     /// Whether the address or the user name is taken now.
@@ -175,15 +181,15 @@ impl<'a, S: Sql> Accounts<'a, S> {
         let statement =
             "SELECT 1 FROM accounts WHERE email = $1 UNION SELECT 1 FROM accounts WHERE username = $2";
         let parameters = [
-            or_null(new.email.as_ref().map(Email::as_str)),
-            or_null(new.username.as_ref().map(Username::as_str)),
+            new.email.as_ref().map(Email::as_str).into(),
+            new.username.as_ref().map(Username::as_str).into(),
         ];
         Ok(!self.sql.query(statement, &parameters).await?.is_empty())
     }
 
     /// The account with this number.
     pub async fn by_id(&self, id: i64) -> Result<Option<Account>, SqlError> {
-        one(self.sql.query(&format!("SELECT {COLUMNS} FROM accounts WHERE id = $1"), &[id.into()]).await?)
+        self.sql.first(&format!("SELECT {COLUMNS} FROM accounts WHERE id = $1"), &[id.into()]).await
     }
 
     /// The account with this address or user name, and its password hash.
@@ -208,10 +214,8 @@ impl<'a, S: Sql> Accounts<'a, S> {
         statement: &str,
         parameter: SqlValue,
     ) -> Result<Option<(Account, String)>, SqlError> {
-        let rows = self.sql.query(statement, &[parameter]).await?;
-        let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
-        let hash = row.pop().and_then(|value| value.text().map(str::to_owned)).ok_or_else(damaged)?;
-        Ok(Some((account(&row)?, hash)))
+        let found = self.sql.first(statement, &[parameter]).await?;
+        Ok(found.map(|WithPassword(account, hash)| (account, hash)))
     }
 
     /// Changes an account. A new address has to be verified again.
@@ -221,34 +225,52 @@ impl<'a, S: Sql> Accounts<'a, S> {
                 email = COALESCE($1, email), username = COALESCE($2, username),
                 full_name = COALESCE($3, full_name), phone = COALESCE($4, phone), role = COALESCE($5, role),
                 paid_access = COALESCE($6, paid_access), active = COALESCE($7, active),
+                founder = CASE WHEN $5 IS NULL THEN founder ELSE NULL END,
                 verified = COALESCE($8, CASE WHEN email = COALESCE($1, email) THEN verified ELSE 0 END)
              WHERE id = $9 RETURNING {COLUMNS}"
         );
-        let truth = |value: Option<bool>| value.map_or(SqlValue::Null, SqlValue::from);
         let parameters = [
-            or_null(change.email.as_ref().map(Email::as_str)),
-            or_null(change.username.as_ref().map(Username::as_str)),
-            or_null(change.full_name.as_deref()),
-            or_null(change.phone.as_deref()),
-            or_null(change.role.map(Role::name)),
-            truth(change.paid_access),
-            truth(change.active),
-            truth(change.verified),
+            change.email.as_ref().map(Email::as_str).into(),
+            change.username.as_ref().map(Username::as_str).into(),
+            change.full_name.as_deref().into(),
+            change.phone.as_deref().into(),
+            change.role.map(Role::name).into(),
+            change.paid_access.into(),
+            change.active.into(),
+            change.verified.into(),
             id.into(),
         ];
-        match self.sql.query(&statement, &parameters).await {
-            Ok(rows) => one(rows)?.ok_or(NotChanged::NoSuchAccount),
+        match self.sql.first(&statement, &parameters).await {
+            Ok(changed) => changed.ok_or(NotChanged::NoSuchAccount),
             Err(SqlError::Conflict(_)) => Err(NotChanged::Taken),
             Err(error) => Err(error.into()),
         }
     }
 
+    /// Notes whether a subscription of the account goes on, as of `version` of its subscriptions; whether there is
+    /// such an account. An older version than the one noted changes nothing, so a delayed note does no harm.
+    pub async fn note_subscribed(
+        &self,
+        id: i64,
+        subscribed: bool,
+        version: i64,
+    ) -> Result<Option<Account>, SqlError> {
+        let statement = format!(
+            "UPDATE accounts SET
+                subscribed = CASE WHEN subscription_version < $1 THEN $2 ELSE subscribed END,
+                subscription_version =
+                    CASE WHEN subscription_version < $1 THEN $1 ELSE subscription_version END
+             WHERE id = $3 RETURNING {COLUMNS}"
+        );
+        self.sql.first(&statement, &[version.into(), subscribed.into(), id.into()]).await
+    }
+
     /// Accounts in the order of what is searched, at most `limit`. Each form goes along an index.
     pub async fn page(&self, search: &Search, limit: i64) -> Result<Vec<Account>, SqlError> {
-        let rows = match search {
+        match search {
             Search::All { after } => {
                 let statement = format!("SELECT {COLUMNS} FROM accounts WHERE id > $1 ORDER BY id LIMIT $2");
-                self.sql.query(&statement, &[(*after).into(), limit.into()]).await?
+                self.sql.fetch(&statement, &[(*after).into(), limit.into()]).await
             }
             Search::Names { field, prefix, after } => {
                 let field = field.column();
@@ -259,10 +281,9 @@ impl<'a, S: Sql> Accounts<'a, S> {
                 // Nothing that begins with the prefix sorts behind this.
                 let end = format!("{prefix}\u{10FFFF}");
                 let parameters = [prefix.as_str().into(), end.into(), after.as_str().into(), limit.into()];
-                self.sql.query(&statement, &parameters).await?
+                self.sql.fetch(&statement, &parameters).await
             }
-        };
-        rows.iter().map(|row| account(row)).collect()
+        }
     }
 
     /// Sets a new password hash where the old one still holds; whether it did.
@@ -280,48 +301,48 @@ impl<'a, S: Sql> Accounts<'a, S> {
     }
 
     /// Makes the account with this address administrator if there is none yet. One statement, so that there
-    /// is only ever one first administrator.
+    /// is only ever one first administrator; on Postgres, where two could look at the same time, `founder` is unique.
     pub async fn make_first_administrator(&self, email: &Email) -> Result<Option<Account>, SqlError> {
         let statement = format!(
-            "UPDATE accounts SET role = 'admin'
+            "UPDATE accounts SET role = 'admin', founder = 1
              WHERE email = $1 AND NOT EXISTS (SELECT 1 FROM accounts WHERE role = 'admin') RETURNING {COLUMNS}"
         );
-        one(self.sql.query(&statement, &[email.as_str().into()]).await?)
+        match self.sql.first(&statement, &[email.as_str().into()]).await {
+            Err(SqlError::Conflict(_)) => Ok(None),
+            made => made,
+        }
     }
 }
 
-fn or_null(text: Option<&str>) -> SqlValue {
-    text.map_or(SqlValue::Null, SqlValue::from)
+impl FromRow for Account {
+    fn from_row(row: Row) -> Option<Self> {
+        type Columns = (
+            i64,
+            String,
+            Option<String>,
+            Option<String>,
+            String,
+            String,
+            String,
+            bool,
+            bool,
+            bool,
+            UnixMillis,
+        );
+        let columns: Columns = FromRow::from_row(row)?;
+        let (id, uuid, email, username, full_name, phone, role, paid_access, active, verified, created_at) =
+            columns;
+        let grants = Grants { role: Role::named(&role)?, paid_access };
+        Some(Account { id, uuid, email, username, full_name, phone, grants, active, verified, created_at })
+    }
 }
 
-fn one(rows: Vec<Row>) -> Result<Option<Account>, SqlError> {
-    rows.first().map(|row| account(row)).transpose()
-}
+/// An account and its password hash, in the column after its own.
+struct WithPassword(Account, String);
 
-fn account(row: &[SqlValue]) -> Result<Account, SqlError> {
-    let [id, uuid, email, username, full_name, phone, role, paid_access, active, verified, created_at] = row
-    else {
-        return Err(damaged());
-    };
-    let text = |value: &SqlValue| value.text().map(str::to_owned).ok_or_else(damaged);
-    let truth = |value: &SqlValue| Ok::<_, SqlError>(value.integer().ok_or_else(damaged)? != 0);
-    Ok(Account {
-        id: id.integer().ok_or_else(damaged)?,
-        uuid: text(uuid)?,
-        email: email.text().map(str::to_owned),
-        username: username.text().map(str::to_owned),
-        full_name: text(full_name)?,
-        phone: text(phone)?,
-        grants: Grants {
-            role: role.text().and_then(Role::named).ok_or_else(damaged)?,
-            paid_access: truth(paid_access)?,
-        },
-        active: truth(active)?,
-        verified: truth(verified)?,
-        created_at: UnixMillis(created_at.integer().ok_or_else(damaged)?),
-    })
-}
-
-fn damaged() -> SqlError {
-    SqlError::Failed("a row of `accounts` has unexpected values".into())
+impl FromRow for WithPassword {
+    fn from_row(mut row: Row) -> Option<Self> {
+        let hash = FromSql::from_sql(row.pop()?)?;
+        Some(WithPassword(Account::from_row(row)?, hash))
+    }
 }

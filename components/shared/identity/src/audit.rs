@@ -1,6 +1,6 @@
 //! What administrators did. Entries are only ever added.
 
-use octo_core::{Sql, SqlError, UnixMillis, ports::SqlValue};
+use octo_core::{Sql, SqlError, UnixMillis};
 
 /// An administrative act.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,28 +55,14 @@ impl<'a, S: Sql> Audit<'a, S> {
                 let statement = format!(
                     "SELECT {columns} FROM audit WHERE subject_id = $1 AND id > $2 ORDER BY id LIMIT $3"
                 );
-                self.sql.query(&statement, &[subject.into(), after.into(), limit.into()]).await?
+                self.sql.fetch(&statement, &[subject.into(), after.into(), limit.into()]).await?
             }
             None => {
                 let statement = format!("SELECT {columns} FROM audit WHERE id > $1 ORDER BY id LIMIT $2");
-                self.sql.query(&statement, &[after.into(), limit.into()]).await?
+                self.sql.fetch(&statement, &[after.into(), limit.into()]).await?
             }
         };
-        rows.iter().map(|row| entry(row)).collect()
+        let entry = |(id, at, actor, subject, act, detail)| Entry { id, at, actor, subject, act, detail };
+        Ok(rows.into_iter().map(entry).collect())
     }
-}
-
-fn entry(row: &[SqlValue]) -> Result<Entry, SqlError> {
-    let damaged = || SqlError::Failed("a row of `audit` has unexpected values".into());
-    let [id, at, actor, subject, act, detail] = row else { return Err(damaged()) };
-    let number = |value: &SqlValue| value.integer().ok_or_else(damaged);
-    let text = |value: &SqlValue| value.text().map(str::to_owned).ok_or_else(damaged);
-    Ok(Entry {
-        id: number(id)?,
-        at: UnixMillis(number(at)?),
-        actor: number(actor)?,
-        subject: number(subject)?,
-        act: text(act)?,
-        detail: text(detail)?,
-    })
 }

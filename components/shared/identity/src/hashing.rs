@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use octo_core::{Clock, Entropy, Sql, SqlError, UnixMillis, ports::SqlValue};
+use octo_core::{Clock, Entropy, Sql, SqlError, UnixMillis};
 
 /// How long a lease lasts when nobody gives it back; many times what a hash takes.
 const LEASE: Duration = Duration::from_secs(5);
@@ -64,30 +64,31 @@ impl<'a, S: Sql> Leases<'a, S> {
             WHERE held_until <= $2 AND slot =
                 (SELECT slot FROM hash_leases WHERE held_until <= $2 AND slot <= $3 ORDER BY held_until LIMIT 1)
             RETURNING slot";
-        let rows = self.sql.query(statement, &[until.into(), now.into(), self.number.into()]).await?;
-        let taken = rows.first().and_then(|row| row.first()).and_then(SqlValue::integer);
-        if let Some(slot) = taken {
+        let parameters = [until.into(), now.into(), self.number.into()];
+        let taken: Option<(i64,)> = self.sql.first(statement, &parameters).await?;
+        if let Some((slot,)) = taken {
             return Ok(Some(Lease { slot, until }));
         }
         let statement = "INSERT INTO hash_leases (slot, held_until)
             SELECT COALESCE(MAX(slot), 0) + 1, $1 FROM hash_leases WHERE true HAVING COALESCE(MAX(slot), 0) < $2
             ON CONFLICT (slot) DO NOTHING RETURNING slot";
-        let rows = self.sql.query(statement, &[until.into(), self.number.into()]).await?;
-        let made = rows.first().and_then(|row| row.first()).and_then(SqlValue::integer);
-        Ok(made.map(|slot| Lease { slot, until }))
+        let made: Option<(i64,)> = self.sql.first(statement, &[until.into(), self.number.into()]).await?;
+        Ok(made.map(|(slot,)| Lease { slot, until }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{schema::WithSchema, testing::MemorySql};
+    use crate::sign_on::TABLES;
+    use octo_core::sql::Migrated;
     use octo_core::testing::{FakeClock, FakeEntropy, ready};
+    use octo_databases::Sqlite;
 
     #[test]
     fn there_are_so_many_leases_and_no_more_until_one_is_given_back_or_ends() {
-        let sql = MemorySql::new();
-        let sql = WithSchema(&sql);
+        let sql = Sqlite::in_memory();
+        let sql = Migrated::new(&sql, TABLES);
         let leases = Leases::new(&sql, 2);
         let (clock, entropy) = (FakeClock::at(UnixMillis(1_800_000_000_000)), FakeEntropy::default());
         let take = || ready(leases.take(clock.now())).unwrap();

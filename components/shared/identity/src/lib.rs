@@ -33,9 +33,6 @@ pub mod signing;
 pub mod throttle;
 pub mod username;
 
-#[cfg(test)]
-mod testing;
-
 pub use config::Config;
 pub use refusal::Refusal;
 pub use sign_on::SignOn;

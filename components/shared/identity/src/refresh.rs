@@ -128,22 +128,15 @@ impl<'a, S: Sql> RefreshTokens<'a, S> {
         let statement = "SELECT s.id, s.account_id, s.shape, s.expires_at, s.ended_at, t.used_at, n.used_at
             FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
             LEFT JOIN refresh_tokens n ON n.digest = $1 WHERE t.digest = $2";
-        let rows = self.sql.query(statement, &[successor.digest().into(), token.digest().into()]).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let damaged = || SqlError::Failed("a row of `sessions` has unexpected values".into());
-        let [session, account, shape, expires_at, ended_at, used_at, successor_used_at] = row.as_slice()
-        else {
-            return Err(damaged());
+        type Found =
+            (String, i64, String, UnixMillis, Option<UnixMillis>, Option<UnixMillis>, Option<UnixMillis>);
+        let parameters = [successor.digest().into(), token.digest().into()];
+        let found: Option<Found> = self.sql.first(statement, &parameters).await?;
+        let Some((session, account, shape, expires_at, ended_at, used_at, successor_used_at)) = found else {
+            return Ok(None);
         };
-        Ok(Some(Known {
-            session: session.text().ok_or_else(damaged)?.to_owned(),
-            account: account.integer().ok_or_else(damaged)?,
-            shape: shape.text().and_then(Shape::named).ok_or_else(damaged)?,
-            expires_at: UnixMillis(expires_at.integer().ok_or_else(damaged)?),
-            ended_at: ended_at.integer().map(UnixMillis),
-            used_at: used_at.integer().map(UnixMillis),
-            successor_used_at: successor_used_at.integer().map(UnixMillis),
-        }))
+        let shape = Shape::named(&shape).ok_or_else(|| SqlError::damaged("a row of `sessions`"))?;
+        Ok(Some(Known { session, account, shape, expires_at, ended_at, used_at, successor_used_at }))
     }
 
     /// Keeps `successor` and marks `token` used, in this order: a crash in between leaves `token` unused, and

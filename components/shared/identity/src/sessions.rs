@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use octo_core::{Sql, SqlError, UnixMillis, ports::Row, ports::SqlValue};
+use octo_core::{Sql, SqlError, UnixMillis};
 use octo_token::{Grants, Role, SessionRecord};
 
-use crate::shape::Shape;
+use crate::{accounts::PAID_ACCESS, shape::Shape};
 
 /// Longest life an access token can be given, by any variable or shape.
 pub const LONGEST_TOKEN: Duration = Duration::from_secs(3600);
@@ -62,10 +62,14 @@ impl<'a, S: Sql> Sessions<'a, S> {
     /// Begins a session of an account that is there, active, and has the password that let it in; whether it was
     /// so.
     pub async fn begin(&self, new: &NewSession<'_>, now: UnixMillis) -> Result<bool, SqlError> {
-        let statement = "INSERT INTO sessions (id, account_id, client, shape, created_at, expires_at,
+        // On Postgres a new password could otherwise miss this session while it is not committed.
+        let lock = self.sql.dialect().lock_shared();
+        let statement = format!(
+            "INSERT INTO sessions (id, account_id, client, shape, created_at, expires_at,
                 token_digest, token_made_at)
              SELECT $1, id, $2, $3, $4, $5, $6, $4 FROM accounts
-             WHERE id = $7 AND active = 1 AND password_hash = $8 RETURNING id";
+             WHERE id = $7 AND active = 1 AND password_hash = $8{lock} RETURNING id"
+        );
         let client: String = new.client.chars().take(CLIENT_CHARACTERS).collect();
         let parameters = [
             new.id.into(),
@@ -77,7 +81,7 @@ impl<'a, S: Sql> Sessions<'a, S> {
             new.account.into(),
             new.password_hash.into(),
         ];
-        Ok(!self.sql.query(statement, &parameters).await?.is_empty())
+        Ok(!self.sql.query(&statement, &parameters).await?.is_empty())
     }
 
     /// What the tokens of a session look like, and when it began.
@@ -98,32 +102,37 @@ impl<'a, S: Sql> Sessions<'a, S> {
 
     /// What the record of a session should say.
     pub async fn record(&self, id: &str) -> Result<SessionRecord, SqlError> {
-        let statement = "SELECT s.token_digest, a.role, a.paid_access FROM sessions s
-            JOIN accounts a ON a.id = s.account_id
-            WHERE s.id = $1 AND s.ended_at IS NULL AND a.active = 1";
-        let rows = self.sql.query(statement, &[id.into()]).await?;
-        let Some(row) = rows.first() else { return Ok(SessionRecord::Ended) };
-        let [digest, role, paid_access] = row.as_slice() else { return Err(damaged()) };
-        let grants = Grants {
-            role: role.text().and_then(Role::named).ok_or_else(damaged)?,
-            paid_access: paid_access.integer().ok_or_else(damaged)? != 0,
-        };
-        Ok(SessionRecord::Live { digest: digest.text().ok_or_else(damaged)?.to_owned(), grants })
+        let statement = format!(
+            "SELECT s.token_digest, a.role, {PAID_ACCESS} FROM sessions s
+             JOIN accounts a ON a.id = s.account_id
+             WHERE s.id = $1 AND s.ended_at IS NULL AND a.active = 1"
+        );
+        let row: Option<(String, String, bool)> = self.sql.first(&statement, &[id.into()]).await?;
+        let Some((digest, role, paid_access)) = row else { return Ok(SessionRecord::Ended) };
+        let role = Role::named(&role).ok_or_else(|| SqlError::damaged("a row of `accounts`"))?;
+        Ok(SessionRecord::Live { digest, grants: Grants { role, paid_access } })
     }
 
     /// The sessions of an account that go on, newest first, at most `limit`.
     pub async fn living(&self, account: i64, now: UnixMillis, limit: i64) -> Result<Vec<Session>, SqlError> {
         let statement = "SELECT id, client, created_at, expires_at, token_made_at FROM sessions
             WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY id DESC LIMIT $3";
-        let rows = self.sql.query(statement, &[account.into(), now.into(), limit.into()]).await?;
-        rows.iter().map(|row| session(row)).collect()
+        let rows = self.sql.fetch(statement, &[account.into(), now.into(), limit.into()]).await?;
+        let session = |(id, client, created_at, expires_at, renewed_at)| Session {
+            id,
+            client,
+            created_at,
+            expires_at,
+            renewed_at,
+        };
+        Ok(rows.into_iter().map(session).collect())
     }
 
     /// The sessions of an account that may have an access token somewhere, and so need their records right.
     pub async fn with_tokens(&self, account: i64, now: UnixMillis) -> Result<Vec<String>, SqlError> {
         let statement = "SELECT id FROM sessions WHERE account_id = $1 AND token_made_at > $2";
-        let rows = self.sql.query(statement, &[account.into(), (now - LONGEST_TOKEN).into()]).await?;
-        ids(&rows)
+        let parameters = [account.into(), (now - LONGEST_TOKEN).into()];
+        Ok(ids(self.sql.fetch(statement, &parameters).await?))
     }
 
     /// Ends a session of an account; whether it has such a session. An ended one stays as it is.
@@ -145,7 +154,7 @@ impl<'a, S: Sql> Sessions<'a, S> {
     /// A few sessions that ended before `time`.
     pub async fn over(&self, time: UnixMillis, limit: i64) -> Result<Vec<String>, SqlError> {
         let statement = "SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2";
-        ids(&self.sql.query(statement, &[time.into(), limit.into()]).await?)
+        Ok(ids(self.sql.fetch(statement, &[time.into(), limit.into()]).await?))
     }
 
     /// Forgets a session and its refresh tokens.
@@ -155,24 +164,6 @@ impl<'a, S: Sql> Sessions<'a, S> {
     }
 }
 
-fn ids(rows: &[Row]) -> Result<Vec<String>, SqlError> {
-    let id = |row: &Row| row.first().and_then(SqlValue::text).map(str::to_owned).ok_or_else(damaged);
-    rows.iter().map(id).collect()
-}
-
-fn session(row: &[SqlValue]) -> Result<Session, SqlError> {
-    let [id, client, created_at, expires_at, renewed_at] = row else { return Err(damaged()) };
-    let time = |value: &SqlValue| value.integer().map(UnixMillis).ok_or_else(damaged);
-    let text = |value: &SqlValue| value.text().map(str::to_owned).ok_or_else(damaged);
-    Ok(Session {
-        id: text(id)?,
-        client: text(client)?,
-        created_at: time(created_at)?,
-        expires_at: time(expires_at)?,
-        renewed_at: time(renewed_at)?,
-    })
-}
-
-fn damaged() -> SqlError {
-    SqlError::Failed("a row of `sessions` has unexpected values".into())
+fn ids(rows: Vec<(String,)>) -> Vec<String> {
+    rows.into_iter().map(|(id,)| id).collect()
 }

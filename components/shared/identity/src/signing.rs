@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use octo_core::{Entropy, Sql, SqlError, UnixMillis, ports::SqlValue};
+use octo_core::{Entropy, Sql, SqlError, UnixMillis};
 use octo_token::SigningKey;
 use serde_json::Value;
 
@@ -59,7 +59,7 @@ pub async fn load(sql: &impl Sql, policy: &KeyPolicy, now: UnixMillis) -> Result
         make(sql, newest.map_or(1, |(generation, _)| generation + 1), now).await?;
         kept = read(sql).await?;
     }
-    let damaged = || SqlError::Failed("the signing key in the database cannot be read".into());
+    let damaged = || SqlError::damaged("the signing key");
     // Before the first key is old enough, it signs all the same.
     let signer = kept.iter().position(|kept| kept.made_at + LEAD <= now);
     let signer = signer.or(kept.len().checked_sub(1)).ok_or_else(damaged)?;
@@ -91,15 +91,12 @@ pub async fn replace(sql: &impl Sql, now: UnixMillis) -> Result<(), SqlError> {
 /// The keys in the database, newest first.
 async fn read(sql: &impl Sql) -> Result<Vec<Kept>, SqlError> {
     let statement = "SELECT generation, secret, made_at FROM signing_keys ORDER BY generation DESC";
-    let damaged = || SqlError::Failed("the signing key in the database cannot be read".into());
-    let rows = sql.query(statement, &[]).await?;
-    let kept = rows.iter().map(|row| {
-        let generation = row.first().and_then(SqlValue::integer)?;
-        let key = SigningKey::from_bytes(row.get(1).and_then(SqlValue::blob)?).ok()?;
-        let made_at = row.get(2).and_then(SqlValue::integer).map(UnixMillis)?;
-        Some(Kept { generation, key, made_at })
+    let rows: Vec<(i64, Vec<u8>, UnixMillis)> = sql.fetch(statement, &[]).await?;
+    let kept = rows.into_iter().map(|(generation, secret, made_at)| {
+        let key = SigningKey::from_bytes(&secret).map_err(|_| SqlError::damaged("a signing key"))?;
+        Ok(Kept { generation, key, made_at })
     });
-    kept.map(|kept| kept.ok_or_else(damaged)).collect()
+    kept.collect()
 }
 
 /// Makes the key of a generation. Its primary key decides between instances that do so at once; everybody uses what
@@ -118,22 +115,24 @@ async fn forget(sql: &impl Sql, generation: i64) -> Result<(), SqlError> {
 /// The secret that successors of refresh tokens are derived with, made now if there is none.
 pub async fn refresh_secret(sql: &impl Sql, entropy: &impl Entropy) -> Result<Vec<u8>, SqlError> {
     const READ: &str = "SELECT value FROM secrets WHERE name = 'refresh'";
-    let mut rows = sql.query(READ, &[]).await?;
-    if rows.is_empty() {
-        let statement =
-            "INSERT INTO secrets (name, value) VALUES ('refresh', $1) ON CONFLICT (name) DO NOTHING";
-        sql.query(statement, &[entropy.bytes::<32>().as_slice().into()]).await?;
-        rows = sql.query(READ, &[]).await?;
+    let kept: Option<(Vec<u8>,)> = sql.first(READ, &[]).await?;
+    if let Some((secret,)) = kept {
+        return Ok(secret);
     }
-    let secret = rows.first().and_then(|row| Some(row.first()?.blob()?.to_vec()));
-    secret.ok_or_else(|| SqlError::Failed("the refresh secret in the database cannot be read".into()))
+    let statement = "INSERT INTO secrets (name, value) VALUES ('refresh', $1) ON CONFLICT (name) DO NOTHING";
+    sql.query(statement, &[entropy.bytes::<32>().as_slice().into()]).await?;
+    // Another instance may have been first.
+    let kept: Option<(Vec<u8>,)> = sql.first(READ, &[]).await?;
+    kept.map(|(secret,)| secret).ok_or_else(|| SqlError::damaged("the refresh secret"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{schema::WithSchema, testing::MemorySql};
+    use crate::sign_on::TABLES;
+    use octo_core::sql::Migrated;
     use octo_core::testing::ready;
+    use octo_databases::Sqlite;
 
     const START: UnixMillis = UnixMillis(1_800_000_000_000);
     const LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -144,8 +143,8 @@ mod tests {
 
     #[test]
     fn a_key_is_published_before_it_signs_and_after() {
-        let sql = MemorySql::new();
-        let sql = WithSchema(&sql);
+        let sql = Sqlite::in_memory();
+        let sql = Migrated::new(&sql, TABLES);
         let policy = KeyPolicy { given: None, published: None, lifetime: Some(LIFETIME) };
         let at = |time: Duration| ready(load(&sql, &policy, START + time)).unwrap();
         let first = at(Duration::ZERO);
@@ -169,8 +168,8 @@ mod tests {
 
     #[test]
     fn a_key_that_was_never_replaced_is_used_on_however_old() {
-        let sql = MemorySql::new();
-        let sql = WithSchema(&sql);
+        let sql = Sqlite::in_memory();
+        let sql = Migrated::new(&sql, TABLES);
         let policy = KeyPolicy { given: None, published: None, lifetime: None };
         let first = ready(load(&sql, &policy, START)).unwrap().signing.id();
         let later = START + LIFETIME * 10_000;
@@ -183,8 +182,8 @@ mod tests {
 
     #[test]
     fn the_operators_key_signs_and_another_is_published_beside_it() {
-        let sql = MemorySql::new();
-        let sql = WithSchema(&sql);
+        let sql = Sqlite::in_memory();
+        let sql = Migrated::new(&sql, TABLES);
         let (given, next) = (SigningKey::generate(), SigningKey::generate());
         let policy =
             KeyPolicy { given: Some(given.clone()), published: Some(next.clone()), lifetime: Some(LIFETIME) };

@@ -23,7 +23,7 @@
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use octo_core::{Sql, SqlError, UnixMillis, ports::SqlValue, time::millis};
+use octo_core::{Sql, SqlError, UnixMillis, time::millis};
 use sha2::{Digest, Sha256};
 
 /// How attempts under one key are slowed down.
@@ -167,7 +167,11 @@ impl<'a, S: Sql> Throttle<'a, S> {
         policy: Policy,
         now: UnixMillis,
     ) -> Result<Result<Counted, Wait>, SqlError> {
-        let statement = "INSERT INTO login_attempts (key, attempts, first_at, last_at, not_before, proven)
+        // Attempts beyond the free ones, as far as they are looked at: Postgres shifts by no more than an INTEGER.
+        let beyond = "login_attempts.attempts - $4 - $5 * login_attempts.proven";
+        let doubled = format!("(CAST(1000 AS BIGINT) << CAST({beyond} AS INTEGER))");
+        let statement = format!(
+            "INSERT INTO login_attempts (key, attempts, first_at, last_at, not_before, proven)
             VALUES ($1, 1, $2, $2, $2, 0)
             ON CONFLICT (key) DO UPDATE SET
                 first_at = CASE WHEN login_attempts.last_at < $3 THEN $2 ELSE login_attempts.first_at END,
@@ -175,12 +179,13 @@ impl<'a, S: Sql> Throttle<'a, S> {
                 not_before = $2 + CASE
                     WHEN login_attempts.last_at < $3
                         OR login_attempts.attempts < $4 + $5 * login_attempts.proven THEN 0
-                    WHEN login_attempts.attempts - $4 - $5 * login_attempts.proven >= 20
-                        OR (1000 << (login_attempts.attempts - $4 - $5 * login_attempts.proven)) > $6 THEN $6
-                    ELSE 1000 << (login_attempts.attempts - $4 - $5 * login_attempts.proven) END,
+                    WHEN {beyond} >= 20
+                        OR {doubled} > $6 THEN $6
+                    ELSE {doubled} END,
                 last_at = $2
             WHERE login_attempts.not_before <= $2 OR login_attempts.last_at < $3
-            RETURNING attempts, first_at, proven";
+            RETURNING attempts, first_at, proven"
+        );
         let parameters = [
             key.into(),
             now.into(),
@@ -189,21 +194,14 @@ impl<'a, S: Sql> Throttle<'a, S> {
             TRUST.into(),
             millis(policy.longest).into(),
         ];
-        let rows = self.sql.query(statement, &parameters).await?;
-        let damaged = || SqlError::Failed("a row of `login_attempts` has unexpected values".into());
-        let number = |value: Option<&SqlValue>| value.and_then(SqlValue::integer).ok_or_else(damaged);
-        if let Some(row) = rows.first() {
-            return Ok(Ok(Counted {
-                attempts: number(row.first())?,
-                first_at: UnixMillis(number(row.get(1))?),
-                proven: number(row.get(2))? != 0,
-            }));
+        let counted: Option<(i64, UnixMillis, bool)> = self.sql.first(&statement, &parameters).await?;
+        if let Some((attempts, first_at, proven)) = counted {
+            return Ok(Ok(Counted { attempts, first_at, proven }));
         }
         let statement = "SELECT not_before FROM login_attempts WHERE key = $1";
-        let rows = self.sql.query(statement, &[key.into()]).await?;
+        let held: Option<(UnixMillis,)> = self.sql.first(statement, &[key.into()]).await?;
         // It may have been swept meanwhile.
-        let not_before = rows.first().map(|row| number(row.first())).transpose()?;
-        Ok(Err(Wait(not_before.map_or(now, UnixMillis))))
+        Ok(Err(Wait(held.map_or(now, |(not_before,)| not_before))))
     }
 
     async fn sweep(&self, now: UnixMillis) -> Result<(), SqlError> {

@@ -2,26 +2,28 @@ use octo_core::testing::ready;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{schema::WithSchema, testing::MemorySql};
+use crate::sign_on::TABLES;
+use octo_core::sql::Migrated;
+use octo_databases::Sqlite;
 
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
 
 struct Scene {
-    sql: MemorySql,
+    sql: Sqlite,
     now: UnixMillis,
 }
 
 impl Scene {
     fn new() -> Self {
-        Self { sql: MemorySql::new(), now: START }
+        Self { sql: Sqlite::in_memory(), now: START }
     }
 
     fn begin(&self, who: &str, source: &str) -> Result<Turn, Wait> {
-        ready(Throttle::new(&WithSchema(&self.sql)).begin(who, source, self.now)).unwrap()
+        ready(Throttle::new(&Migrated::new(&self.sql, TABLES)).begin(who, source, self.now)).unwrap()
     }
 
     fn prove(&self, turn: &Turn) {
-        ready(Throttle::new(&WithSchema(&self.sql)).proven(turn)).unwrap();
+        ready(Throttle::new(&Migrated::new(&self.sql, TABLES)).proven(turn)).unwrap();
     }
 
     fn log_in(&self, who: &str, source: &str) -> Result<(), Wait> {

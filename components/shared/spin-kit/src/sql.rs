@@ -3,8 +3,8 @@
 use std::{cell::OnceCell, time::Duration};
 
 use octo_core::{
-    Clock, Sql, SqlError,
-    ports::{Row, SqlValue},
+    Clock, Sql, SqlError, SqlValue,
+    sql::{Dialect, Row},
 };
 use spin_sdk::sqlite::{Connection, Error, Value};
 
@@ -37,7 +37,12 @@ impl SpinSql {
 const PAUSES_MS: [u64; 6] = [5, 15, 45, 100, 200, 400];
 
 impl Sql for SpinSql {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
     async fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, SqlError> {
+        let statement = &Dialect::Sqlite.text(statement);
         let parameters: Vec<_> = parameters.iter().map(to_spin).collect();
         for pause in PAUSES_MS {
             match self.try_query(statement, &parameters) {
@@ -78,7 +83,7 @@ fn classify(error: Error) -> SqlError {
     if text.contains("constraint failed") {
         SqlError::Conflict(text)
     } else if text.contains("no such table") || text.contains("no such column") {
-        SqlError::NoSchema(text)
+        SqlError::Missing(text)
     } else if text.contains("database is locked") || text.contains("database table is locked") {
         SqlError::Busy
     } else {

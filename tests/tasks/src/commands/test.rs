@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything from a bare machine to tested code.
 
-use xtask::machine::{self, C_COMPILER, CURL, REDIS};
+use xtask::machine::{self, C_COMPILER, CURL, POSTGRES, REDIS};
 use xtask::progress::{Progress, Steps};
 use xtask::toolchain::{cargo, ensure_wasm_target};
 use xtask::workspace::{Kind, packages};
@@ -8,8 +8,8 @@ use xtask::{build, process};
 
 pub(crate) fn run(filter: &[String]) -> anyhow::Result<()> {
     let mut steps = Steps::new(6);
-    steps.run("Programs beside Rust: a C compiler, curl, redis-server", || {
-        machine::ensure(&[C_COMPILER, CURL, REDIS], Progress::Shown)
+    steps.run("Programs beside Rust: a C compiler, curl, redis-server, postgres", || {
+        machine::ensure(&[C_COMPILER, CURL, POSTGRES, REDIS], Progress::Shown)
     })?;
     steps.run("The compiler's wasm target", || ensure_wasm_target(Progress::Shown))?;
     steps.run("Building the components", || build::components(Progress::Shown))?;

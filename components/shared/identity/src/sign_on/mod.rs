@@ -18,16 +18,22 @@ mod logins;
 mod passwords;
 mod presented;
 
-use octo_core::{Clock, Entropy, KeyValue, Sql};
+use octo_core::{
+    Clock, Entropy, KeyValue, Sql,
+    sql::{Migrated, Schema},
+};
 
 pub use self::administration::LONGEST_PAGE;
 pub use self::logins::{LogIn, Tokens};
 pub use self::presented::{Introspected, Revoked};
-use crate::{Config, accounts::Accounts, refresh::RefreshTokens, schema::WithSchema, sessions::Sessions};
+use crate::{Config, accounts::Accounts, refresh::RefreshTokens, schema::SCHEMA, sessions::Sessions};
+
+/// What sign-on keeps in the database.
+pub(crate) const TABLES: &[&Schema] = &[&SCHEMA];
 
 /// Sign-on over its ports.
 pub struct SignOn<'a, S, K, C, E> {
-    sql: WithSchema<'a, S>,
+    sql: Migrated<'a, S>,
     store: &'a K,
     clock: &'a C,
     entropy: &'a E,
@@ -37,18 +43,18 @@ pub struct SignOn<'a, S, K, C, E> {
 impl<'a, S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'a, S, K, C, E> {
     /// Sign-on with these ports.
     pub fn new(sql: &'a S, store: &'a K, clock: &'a C, entropy: &'a E, config: Config) -> Self {
-        Self { sql: WithSchema(sql), store, clock, entropy, config }
+        Self { sql: Migrated::new(sql, TABLES), store, clock, entropy, config }
     }
 
-    fn accounts(&self) -> Accounts<'_, WithSchema<'a, S>> {
+    fn accounts(&self) -> Accounts<'_, Migrated<'a, S>> {
         Accounts::new(&self.sql)
     }
 
-    fn sessions(&self) -> Sessions<'_, WithSchema<'a, S>> {
+    fn sessions(&self) -> Sessions<'_, Migrated<'a, S>> {
         Sessions::new(&self.sql)
     }
 
-    fn refresh_tokens(&self) -> RefreshTokens<'_, WithSchema<'a, S>> {
+    fn refresh_tokens(&self) -> RefreshTokens<'_, Migrated<'a, S>> {
         RefreshTokens::new(&self.sql)
     }
 }

@@ -13,11 +13,11 @@ use crate::{
     password::{Password, Rules},
     refresh::RefreshToken,
     shape::Shape,
-    testing::MemorySql,
 };
+use octo_databases::Sqlite;
 
 struct Scene {
-    sql: MemorySql,
+    sql: Sqlite,
     store: FakeKeyValue,
     clock: FakeClock,
     entropy: FakeEntropy,
@@ -28,14 +28,14 @@ const BOOTSTRAP: &str = "0123456789abcdef0123456789abcdef";
 impl Scene {
     fn new() -> Self {
         Self {
-            sql: MemorySql::new(),
+            sql: Sqlite::in_memory(),
             store: FakeKeyValue::default(),
             clock: FakeClock::at(UnixMillis(1_800_000_000_000)),
             entropy: FakeEntropy::default(),
         }
     }
 
-    fn sign_on(&self) -> SignOn<'_, MemorySql, FakeKeyValue, FakeClock, FakeEntropy> {
+    fn sign_on(&self) -> SignOn<'_, Sqlite, FakeKeyValue, FakeClock, FakeEntropy> {
         let settings = FakeSettings::of(&[
             ("signing_key", ""),
             ("published_key", ""),

@@ -1,0 +1,37 @@
+//! Durable background jobs: work that must happen, though the instance that accepted it may be gone.
+//!
+//! A job is a row. It is written in the same statement as its cause (a trigger may do so: every column but
+//! `queue`, `kind`, `args`, `visible_at` and `created_at` has a default), claimed under a lease, performed, and
+//! acknowledged with a reply. Words are those of Oban, River and Graphile Worker where they agree.
+//!
+//! # What is promised
+//! - **At least once.** A job that was enqueued is performed until it is done, or has failed `max_attempts` times
+//!   and is a dead letter, which an administrator sees and replays. An instance that dies gives its jobs back when their
+//!   lease ends.
+//! - **Effects once** is up to the worker: a job keeps its `id` over all deliveries, so an effect is
+//!   written under that id, in one statement, where a unique index lets it happen once.
+//! - **One of a line at a time**, in the order enqueued: jobs that share a `line` follow one another. (They may overlap
+//!   where a worker is slower than its lease, and on Postgres where their enqueueing overlapped.)
+//! - **Of all jobs with one `unique_key` the first is kept**, for as long as its row is.
+//! - **Queues are served in turn**, a batch of each; within a queue by priority, then by time.
+//!
+//! This crate knows no HTTP and no domain; what a job does is its [`Worker`]'s.
+
+// Static dispatch on one thread, inside one component: nothing needs `Send`.
+#![allow(async_fn_in_trait)]
+
+pub mod backoff;
+pub mod dead_letters;
+mod drain;
+mod job;
+mod queue;
+mod schema;
+pub mod sweep;
+
+#[cfg(test)]
+mod tests;
+
+pub use drain::{Drained, Outcome, Performer, Worker};
+pub use job::{Enqueued, Job, NewJob, Standing};
+pub use queue::{Jobs, LEASE};
+pub use schema::SCHEMA;
