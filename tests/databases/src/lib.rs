@@ -1,15 +1,20 @@
 //! Both databases behind the SQL port, natively: what a domain's tests run on.
 //!
 //! [`Sqlite`] is SQLite as it is built into the host; [`Postgres`] a server that this process started for its tests
-//! alone. [`on_both`] runs a scenario on each. Statements block: a future over these never waits.
+//! alone. [`on_both`] runs a scenario on each. [`Crashing`] is an instance that is cut off, [`Recorded`] remembers
+//! what was asked. Statements block: a future over these never waits.
 
 // Tests say what they expect.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod both;
+mod crashing;
 mod postgres;
+mod recorded;
 mod sqlite;
 
-pub use both::{Database, on_both};
+pub use both::{Database, Shared, on_both};
+pub use crashing::Crashing;
 pub use postgres::Postgres;
+pub use recorded::Recorded;
 pub use sqlite::Sqlite;
