@@ -12,7 +12,6 @@
 
 mod answers;
 mod callers;
-mod fastapi;
 mod loyalty;
 mod message_handler;
 mod own;

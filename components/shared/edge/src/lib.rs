@@ -3,6 +3,7 @@
 //! - [`exchange`]: one request from arrival to log line.
 //! - [`body`]: JSON bodies, read with errors that name the field and the rule.
 //! - [`form`]: the fields of a form.
+//! - [`fastapi`]: bodies and answers as most of the original systems have them.
 //! - [`respond`]: JSON answers and problems.
 //! - [`caller`]: who sends the request, from their token.
 //! - [`cookie`]: reading and setting cookies.
@@ -11,6 +12,7 @@
 //! - [`source`]: the client's network address.
 //! - [`idempotency`]: a request that is repeated is carried out once.
 //! - [`prefer`]: how long a client would rather wait.
+//! - [`query`]: the parameters of a query.
 //! - [`service_key`]: a key two components share.
 //!
 //! It must not know any domain, nor the SDK.
@@ -23,9 +25,11 @@ pub mod caller;
 pub mod cookie;
 pub mod cors;
 pub mod exchange;
+pub mod fastapi;
 pub mod form;
 pub mod idempotency;
 pub mod prefer;
+pub mod query;
 pub mod respond;
 pub mod same_site;
 pub mod service_key;

@@ -27,6 +27,7 @@ mod outside;
 mod privacy;
 mod races;
 mod redis_form;
+mod service_key;
 mod sessions;
 mod settings;
 mod shop_users;

@@ -52,6 +52,15 @@ impl Dialect {
         }
     }
 
+    /// What follows the `SELECT` of rows that the same statement changes, of which none may be left out.
+    pub fn lock(self) -> &'static str {
+        match self {
+            // The whole database is locked.
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " FOR UPDATE",
+        }
+    }
+
     /// What follows the `SELECT` of rows that must stay as they are until the statement has committed.
     pub fn lock_shared(self) -> &'static str {
         match self {

@@ -9,13 +9,22 @@ use crate::{
     Refusal,
     accounts::{Account, Change, NewAccount},
     email::Email,
-    password::Password,
+    password::{Password, Rules},
     throttle::Throttle,
 };
 
 impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
-    /// Makes an account.
-    pub async fn register(&self, new: &NewAccount, password: &Password) -> Result<Account, Refusal> {
+    /// Makes an account, for somebody at `source`.
+    pub async fn register(
+        &self,
+        new: &NewAccount,
+        password: &Password,
+        source: &str,
+    ) -> Result<Account, Refusal> {
+        // The demonstrations of the original systems register their crowds from one place.
+        if self.config.password_rules == Rules::Modern {
+            self.take_turn_to_register(source).await?;
+        }
         let names = [new.email.as_ref().map(Email::as_str), new.username.as_ref().map(|name| name.as_str())];
         if names.into_iter().flatten().any(|name| password.repeats(name)) {
             return Err(Refusal::PasswordRepeatsName);
@@ -44,6 +53,15 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
             self.renew_records(id).await?;
         }
         Ok(account)
+    }
+
+    /// Notes whether a subscription of the account goes on, as of `version` of its subscriptions. What that means for
+    /// paid access counts from the next request on. An older version than the one noted changes nothing.
+    pub async fn note_subscribed(&self, id: i64, subscribed: bool, version: i64) -> Result<(), Refusal> {
+        let noted = self.accounts().note_subscribed(id, subscribed, version).await?;
+        noted.ok_or(Refusal::NoSuchAccount)?;
+        // Also when it changed nothing: whoever noted it may have crashed before this.
+        self.renew_records(id).await
     }
 
     /// Checks the password of an account that somebody is logged in to: a session that was stolen is no way to guess
