@@ -22,6 +22,7 @@ mod keys;
 mod loyalty_sso;
 mod message_handler_users;
 mod messages;
+mod outages;
 mod outside;
 mod privacy;
 mod races;
