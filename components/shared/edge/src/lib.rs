@@ -4,6 +4,7 @@
 //! - [`body`]: JSON bodies, read with errors that name the field and the rule.
 //! - [`form`]: the fields of a form.
 //! - [`fastapi`]: bodies and answers as most of the original systems have them.
+//! - [`gzip`]: compressed bodies, for the clients of an original system.
 //! - [`respond`]: JSON answers and problems.
 //! - [`caller`]: who sends the request, from their token.
 //! - [`cookie`]: reading and setting cookies.
@@ -26,6 +27,7 @@ pub mod cors;
 pub mod exchange;
 pub mod fastapi;
 pub mod form;
+pub mod gzip;
 pub mod idempotency;
 pub mod prefer;
 pub mod respond;

@@ -87,11 +87,10 @@ impl<'a, S: Sql> Sessions<'a, S> {
     /// What the tokens of a session look like, and when it began.
     pub async fn begun(&self, id: &str) -> Result<Option<(Shape, UnixMillis)>, SqlError> {
         let statement = "SELECT shape, created_at FROM sessions WHERE id = $1";
-        let rows = self.sql.query(statement, &[id.into()]).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let shape = row.first().and_then(SqlValue::text).and_then(Shape::named);
-        let created_at = row.get(1).and_then(SqlValue::integer).map(UnixMillis);
-        shape.zip(created_at).map(Some).ok_or_else(damaged)
+        let row: Option<(String, UnixMillis)> = self.sql.first(statement, &[id.into()]).await?;
+        let Some((shape, created_at)) = row else { return Ok(None) };
+        let shape = Shape::named(&shape).ok_or_else(|| SqlError::damaged("a row of `sessions`"))?;
+        Ok(Some((shape, created_at)))
     }
 
     /// Notes the newest access token of a session.

@@ -61,7 +61,7 @@ fn delays_begin_after_the_free_attempts_and_double() {
 fn registrations_are_slowed_down_at_their_source_alone() {
     let mut scene = Scene::new();
     let register = |scene: &Scene, source: &str| {
-        ready(Throttle::new(&WithSchema(&scene.sql)).register(source, scene.now)).unwrap()
+        ready(Throttle::new(&Migrated::new(&scene.sql, TABLES)).register(source, scene.now)).unwrap()
     };
     for _ in 0..=REGISTRATION.free {
         assert!(register(&scene, "there").is_ok());
