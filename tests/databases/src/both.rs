@@ -1,6 +1,6 @@
 //! The same scenario on both databases.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, OnceLock};
 
 use octo_core::{
     Sql, SqlError, SqlValue,
@@ -18,7 +18,28 @@ pub struct Shared(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Sqlite(Arc<TempDir>),
-    Postgres(Arc<servers::Postgres>, String),
+    Postgres(Arc<OnPostgres>),
+}
+
+/// A database on the server that all tests of this process share, and which ends with it.
+#[derive(Debug)]
+struct OnPostgres {
+    server: &'static servers::Postgres,
+    name: String,
+}
+
+impl OnPostgres {
+    fn new() -> Self {
+        static SERVER: OnceLock<servers::Postgres> = OnceLock::new();
+        let server = SERVER.get_or_init(|| servers::Postgres::start().expect("Postgres starts"));
+        Self { server, name: server.database().expect("Postgres makes a database") }
+    }
+}
+
+impl Drop for OnPostgres {
+    fn drop(&mut self) {
+        self.server.take_back(std::mem::take(&mut self.name));
+    }
 }
 
 impl Shared {
@@ -27,25 +48,17 @@ impl Shared {
         Self(Kind::Sqlite(Arc::new(tempfile::tempdir().expect("a temporary folder"))))
     }
 
-    /// A new Postgres database, on a server that the tests of this process share.
+    /// An empty Postgres database, on a server that the tests of this process share.
     pub fn postgres() -> Self {
-        static SERVER: Mutex<Weak<servers::Postgres>> = Mutex::new(Weak::new());
-        let mut shared = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
-        // It ends, and its folder goes, with the last test that uses it.
-        let server = shared.upgrade().unwrap_or_else(|| {
-            let server = Arc::new(servers::Postgres::start().expect("Postgres starts"));
-            *shared = Arc::downgrade(&server);
-            server
-        });
-        let name = server.database().expect("Postgres makes a database");
-        Self(Kind::Postgres(server, name))
+        Self(Kind::Postgres(Arc::new(OnPostgres::new())))
     }
 
     /// A connection of its own, as each instance has one.
     pub fn connect(&self) -> Database {
         match &self.0 {
             Kind::Sqlite(folder) => Database::Sqlite(Sqlite::open(&folder.path().join("octo.db"))),
-            Kind::Postgres(server, name) => {
+            Kind::Postgres(database) => {
+                let OnPostgres { server, name } = database.as_ref();
                 let mut config = postgres::Config::new();
                 config.host("127.0.0.1").port(server.port()).dbname(name);
                 config.user(server.role()).password(server.password());
