@@ -5,7 +5,7 @@
 //! token; the answer to a lost refresh can be had again for 30 s; `info` refuses a bad token with 401, not 500;
 //! pictures and birthdays are not kept.
 
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
 use octo_edge::{Request, Response, body::Fields, caller, respond};
 use octo_identity::{
@@ -76,7 +76,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let ((email, password), full_name) = fields.finish(email.zip(password).zip(full_name))?;
         let sign_on = self.sign_on()?;
         let new = NewAccount { email: Some(email.clone()), full_name, ..NewAccount::default() };
-        match sign_on.register(&new, &password).await {
+        match sign_on.register(&new, &password, &visit.source).await {
             Ok(_) => {}
             Err(Refusal::Taken) => return Err(conflict("user already exists").into()),
             Err(Refusal::PasswordRepeatsName) => {
@@ -240,6 +240,13 @@ fn success(tokens: &Tokens) -> Response {
 
 fn failure(status: StatusCode, error: &str) -> Response {
     respond::json(status, &Failure { status: "Error", error })
+}
+
+/// The path takes other methods: no body says so.
+pub(crate) fn method_not_allowed(allow: &'static str) -> Response {
+    let mut response = respond::empty(StatusCode::METHOD_NOT_ALLOWED);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    response
 }
 
 fn undecodable() -> Response {

@@ -3,15 +3,22 @@
 //!
 //! Different on purpose: an address must be one, and a password must be worth the name (`legacy_rules`); nobody grants
 //! himself anything; a logout ends the token, not only the cookie; the cookie is `Secure` where the client speaks
-//! TLS. No mail is sent, so there are no verification tokens: an administrator verifies an account.
+//! TLS; who changes his address or password has just logged in, or sends the old password as well. No mail is sent, so there are no verification tokens: an administrator verifies an account.
+
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
-use octo_edge::{Caller, Request, Response, body::Fields, form::Form, respond};
+use octo_edge::{
+    Caller, Request, Response,
+    body::Fields,
+    fastapi::{self, BOOLEAN, Body, DATE, Errors, INTEGER, Links, Place, STRING},
+    form::Form,
+    respond,
+};
 use octo_identity::{
     Refusal,
     accounts::{Account, Change, NewAccount},
-    allowance::FreeMessages,
     email::Email,
     identifier::Identifier,
     password::Password,
@@ -20,14 +27,19 @@ use octo_identity::{
 };
 use octo_token::Role;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     answers,
-    fastapi::{self, BOOLEAN, Body, DATE, INTEGER, STRING},
     routes::{Auth, Visit, refuse_forged},
     stop::{Stop, settled},
 };
+
+/// The original's user service was written with this version.
+const PYDANTIC: Links = Links::Pydantic("2.5");
+
+/// How long after a login its address and password may be changed without the old one.
+const FRESH: Duration = Duration::from_secs(600);
 
 /// `UserRead`
 #[derive(Serialize)]
@@ -44,6 +56,8 @@ struct UserRead<'a> {
 
 /// `UserUpdate`, of what can take effect.
 struct UserUpdate {
+    /// Not the original's.
+    current_password: Option<String>,
     password: Option<String>,
     email: Option<Email>,
     paid_access: bool,
@@ -54,12 +68,12 @@ struct UserUpdate {
 
 impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E> {
     /// `POST /auth/register`
-    pub(crate) async fn handler_register(&self, fields: Fields) -> Result<Response, Problem> {
-        settled(self.handler_registered(fields).await)
+    pub(crate) async fn handler_register(&self, fields: Fields, visit: &Visit) -> Result<Response, Problem> {
+        settled(self.handler_registered(fields, visit).await)
     }
 
-    async fn handler_registered(&self, fields: Fields) -> Result<Response, Stop> {
-        let mut body = Body::new(fields.into_members());
+    async fn handler_registered(&self, fields: Fields, visit: &Visit) -> Result<Response, Stop> {
+        let mut body = Body::new(fields.into_members(), PYDANTIC);
         let email = body.required("email", &STRING);
         let password = body.required("password", &STRING);
         let demanded = body
@@ -75,8 +89,8 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let rules = self.config()?.password_rules;
         let password = Password::chosen(password, rules).map_err(|error| refused(error.to_string()))?;
         let new = NewAccount { email: Some(email), ..NewAccount::default() };
-        match self.sign_on()?.register(&new, &password).await {
-            Ok(account) => Ok(self.user_read(StatusCode::CREATED, &account)),
+        match self.sign_on()?.register(&new, &password, &visit.source).await {
+            Ok(account) => self.user_read(StatusCode::CREATED, &account).await,
             Err(Refusal::Taken) => {
                 Err(fastapi::detail(StatusCode::BAD_REQUEST, "REGISTER_USER_ALREADY_EXISTS").into())
             }
@@ -89,18 +103,13 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     pub(crate) async fn handler_log_in(&self, request: Request, visit: &Visit) -> Result<Response, Problem> {
         refuse_forged(&request)?;
         let form = Form::read(request)?;
-        let mut body = Body::new(Map::new());
-        let [username, password] = ["username", "password"].map(|name| {
-            let value = form.get(name).filter(|value| !value.is_empty());
-            if value.is_none() {
-                body.refuse(name, "missing", "Field required");
-            }
-            value
-        });
+        let mut errors = Errors::new(Place::Body, PYDANTIC);
         if !matches!(form.get("grant_type"), None | Some("" | "password")) {
-            body.refuse("grant_type", "string_pattern_mismatch", "String should match pattern 'password'");
+            let rule = "String should match pattern 'password'";
+            errors.refuse("grant_type", "string_pattern_mismatch", rule);
         }
-        let (username, password) = match body.finish(username.zip(password)) {
+        let [username, password] = ["username", "password"].map(|name| errors.field(&form, name));
+        let (username, password) = match errors.finish(username.zip(password)) {
             Ok(values) => values,
             Err(answer) => return Ok(answer),
         };
@@ -138,7 +147,12 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
     /// `GET /users/me`
     pub(crate) async fn handler_me(&self, request: Request) -> Result<Response, Problem> {
-        settled(self.handler_own(request).await.map(|account| self.user_read(StatusCode::OK, &account)))
+        settled(self.handler_read_me(request).await)
+    }
+
+    async fn handler_read_me(&self, request: Request) -> Result<Response, Stop> {
+        let account = self.handler_own(request).await?;
+        self.user_read(StatusCode::OK, &account).await
     }
 
     /// `GET /welcome`
@@ -164,15 +178,38 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
     async fn handler_changed_me(&self, request: Request) -> Result<Response, Stop> {
         let (id, caller) = self.cookie_holder(&request).await?;
-        let update = UserUpdate::read(request)?;
-        let change = Change { email: update.email, ..Change::default() };
+        let mut update = UserUpdate::read(request)?;
         let sign_on = self.sign_on()?;
+        let account = sign_on.account(id).await.map_err(not_updated)?;
+        if update.concerns_login(&account) {
+            self.let_change_login(&account, &caller, update.current_password.take()).await?;
+        }
+        let change = Change { email: update.email, ..Change::default() };
         if let Some(password) = self.updated_password(update.password)? {
             let kept = Some(caller.claims.sid.as_str());
             sign_on.set_password(id, &password, kept).await.map_err(not_updated)?;
         }
         let account = sign_on.change(id, &change).await.map_err(not_updated)?;
-        Ok(self.user_read(StatusCode::OK, &account))
+        self.user_read(StatusCode::OK, &account).await
+    }
+
+    /// Address and password are changed by whoever has just logged in as this original's clients do, which know no
+    /// other proof, or by whoever sends the password: a stolen token is not enough.
+    async fn let_change_login(
+        &self,
+        account: &Account,
+        caller: &Caller,
+        current_password: Option<String>,
+    ) -> Result<(), Stop> {
+        let sign_on = self.sign_on()?;
+        if let Some(password) = current_password {
+            let password = Password::presented(password).map_err(|_| not_proven())?;
+            return Ok(sign_on.confirm(account.id, &password).await?);
+        }
+        match sign_on.begun(&caller.claims.sid).await? {
+            Some((Shape::MessageHandler, at)) if self.clock.now().since(at) <= FRESH => Ok(()),
+            _ => Err(not_proven().into()),
+        }
     }
 
     /// `GET`, `PATCH` and `DELETE /users/{id}`, for superusers.
@@ -185,11 +222,11 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         if caller.claims.role != Role::Admin {
             return Err(fastapi::detail(StatusCode::FORBIDDEN, "Forbidden").into());
         }
-        let id: i64 = id.parse().map_err(|_| not_found())?;
+        let id: i64 = id.parse().map_err(|_| fastapi::not_found())?;
         let sign_on = self.sign_on()?;
         let account = sign_on.account(id).await.map_err(not_updated)?;
         match *request.method() {
-            Method::GET => Ok(self.user_read(StatusCode::OK, &account)),
+            Method::GET => self.user_read(StatusCode::OK, &account).await,
             Method::DELETE => {
                 sign_on.delete_as(actor, id).await.map_err(not_updated)?;
                 Ok(respond::empty(StatusCode::NO_CONTENT))
@@ -201,16 +238,18 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
                 }
                 let change = update.change(account.grants.role);
                 let account = sign_on.change_as(actor, id, &change).await.map_err(not_updated)?;
-                Ok(self.user_read(StatusCode::OK, &account))
+                self.user_read(StatusCode::OK, &account).await
             }
         }
     }
 
     /// `POST /auth/request-verify-token`: the same answer whether there is such an account or not.
     pub(crate) async fn request_verify_token(&self, request: Request) -> Result<Response, Problem> {
-        let mut body = Body::new(Fields::read(request)?.into_members());
-        let email = body.required("email", &STRING).and_then(|text| address(&mut body, text));
-        Ok(match body.finish(email) {
+        let checked = Body::read_embedded(request, PYDANTIC).and_then(|mut body| {
+            let email = body.required("email", &STRING).and_then(|text| address(&mut body, text));
+            body.finish(email)
+        });
+        Ok(match checked {
             Ok(_) => respond::json(StatusCode::ACCEPTED, &Value::Null),
             Err(answer) => answer,
         })
@@ -218,9 +257,11 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
     /// `POST /auth/verify`: nobody was ever sent a token.
     pub(crate) async fn verify(&self, request: Request) -> Result<Response, Problem> {
-        let mut body = Body::new(Fields::read(request)?.into_members());
-        let token = body.required("token", &STRING);
-        Ok(match body.finish(token) {
+        let checked = Body::read_embedded(request, PYDANTIC).and_then(|mut body| {
+            let token = body.required("token", &STRING);
+            body.finish(token)
+        });
+        Ok(match checked {
             Ok(_) => fastapi::detail(StatusCode::BAD_REQUEST, "VERIFY_USER_BAD_TOKEN"),
             Err(answer) => answer,
         })
@@ -241,8 +282,8 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         })
     }
 
-    fn user_read(&self, status: StatusCode, account: &Account) -> Response {
-        let free = FreeMessages::untouched(self.clock.now());
+    async fn user_read(&self, status: StatusCode, account: &Account) -> Result<Response, Stop> {
+        let free = self.sign_on()?.free_messages(account.id).await;
         let body = UserRead {
             id: account.id,
             email: name(account),
@@ -251,9 +292,9 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             is_verified: account.verified,
             paid_access: account.grants.paid_access,
             free_messages_left: free.left,
-            refresh_at: free.refills_on,
+            refresh_at: free.refills_on.to_string(),
         };
-        respond::json(status, &body)
+        Ok(respond::json(status, &body))
     }
 }
 
@@ -265,12 +306,13 @@ struct Welcome {
 
 impl UserUpdate {
     fn read(request: Request) -> Result<Self, Stop> {
-        let mut body = Body::new(Fields::read(request)?.into_members());
+        let mut body = Body::read(request, PYDANTIC)?;
         let demanded = body
             .required("id", &INTEGER)
             .zip(body.required("free_messages_left", &INTEGER))
             .zip(body.required("refresh_at", &DATE));
         let paid_access = body.required("paid_access", &BOOLEAN);
+        let current_password = body.optional("current_password", &STRING);
         let password = body.optional("password", &STRING);
         let email = body.optional("email", &STRING).and_then(|text| match text {
             Some(text) => address(&mut body, text).map(Some),
@@ -279,10 +321,17 @@ impl UserUpdate {
         let [active, superuser, verified] =
             ["is_active", "is_superuser", "is_verified"].map(|name| body.optional(name, &BOOLEAN));
         let flags = active.zip(superuser).zip(verified);
-        let values = demanded.zip(paid_access).zip(password.zip(email)).zip(flags);
-        let (((_, paid_access), (password, email)), ((is_active, is_superuser), is_verified)) =
-            body.finish(values)?;
-        Ok(Self { password, email, paid_access, is_active, is_superuser, is_verified })
+        let values = demanded.zip(paid_access).zip(current_password.zip(password).zip(email)).zip(flags);
+        let (
+            ((_, paid_access), ((current_password, password), email)),
+            ((is_active, is_superuser), is_verified),
+        ) = body.finish(values)?;
+        Ok(Self { current_password, password, email, paid_access, is_active, is_superuser, is_verified })
+    }
+
+    fn concerns_login(&self, account: &Account) -> bool {
+        let email = self.email.as_ref().map(Email::as_str);
+        self.password.is_some() || email.is_some_and(|email| account.email.as_deref() != Some(email))
     }
 
     fn change(self, role: Role) -> Change {
@@ -309,7 +358,7 @@ fn name(account: &Account) -> &str {
 fn address(body: &mut Body, text: String) -> Option<Email> {
     let email = Email::new(text);
     if email.is_err() {
-        body.refuse("email", "value_error", "value is not a valid email address");
+        body.refuse("email", "value is not a valid email address");
     }
     email.ok()
 }
@@ -318,17 +367,18 @@ fn unauthorized() -> Response {
     fastapi::detail(StatusCode::UNAUTHORIZED, "Unauthorized")
 }
 
-fn not_found() -> Response {
-    fastapi::detail(StatusCode::NOT_FOUND, "Not Found")
-}
-
 fn refused_password(code: &str, reason: &str) -> Response {
     fastapi::detail(StatusCode::BAD_REQUEST, json!({ "code": code, "reason": reason }))
 }
 
+fn not_proven() -> Response {
+    let reason = "log in again with a form and send this within 10 minutes, or send `current_password`";
+    refused_password("UPDATE_USER_INVALID_PASSWORD", reason)
+}
+
 fn not_updated(refusal: Refusal) -> Stop {
     match refusal {
-        Refusal::NoSuchAccount => not_found().into(),
+        Refusal::NoSuchAccount => fastapi::not_found().into(),
         Refusal::Taken => fastapi::detail(StatusCode::BAD_REQUEST, "UPDATE_USER_EMAIL_ALREADY_EXISTS").into(),
         Refusal::PasswordRepeatsName => {
             refused_password("UPDATE_USER_INVALID_PASSWORD", &refusal.to_string()).into()

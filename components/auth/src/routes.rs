@@ -1,13 +1,15 @@
 //! Which request is whose: ours, or one of the original systems', whose clients are told apart by the path, the
-//! content type, the fields they send and how they carry their token (docs/SECURITY.md).
+//! content type, the fields they send and how they carry their token (docs/COMPATIBILITY.md).
 
 use std::cell::Cell;
 
 use http::{HeaderMap, StatusCode, header};
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql, settings};
-use octo_edge::{Request, Response, body::Fields, form::Form, respond, source};
+use octo_edge::{Request, Response, body::Fields, fastapi, form::Form, respond, source};
 use octo_identity::{Config, SignOn};
 use serde_json::Value;
+
+use crate::loyalty;
 
 /// Largest body read, in bytes: names, a password, and what the originals' clients add (a small picture).
 pub(crate) const MAX_BODY: usize = 256 * 1024;
@@ -58,14 +60,16 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
             (["users"], "GET") => self.users(request).await,
             (["users", "me"], "GET") if is_originals(&request) => self.handler_me(request).await,
-            (["users", "me"], "PATCH") if is_update(&request) => self.handler_change_me(request).await,
+            (["users", "me"], "PATCH") if is_update(&request, Some("paid_access")) => {
+                self.handler_change_me(request).await
+            }
             (["users", "me"], "GET") => self.me(request).await,
             (["users", "me"], "PATCH") => self.change_me(request).await,
             (["users", "me"], "DELETE") => self.delete_me(request).await,
             (["users", id], "GET" | "DELETE") if is_originals(&request) => {
                 self.handler_user(request, id).await
             }
-            (["users", id], "PATCH") if is_update(&request) => self.handler_user(request, id).await,
+            (["users", id], "PATCH") if is_update(&request, None) => self.handler_user(request, id).await,
             (["users", id], "GET") => self.user(request, id).await,
             (["users", id], "PATCH") => self.change_user(request, id).await,
             (["users", id], "DELETE") => self.delete_user(request, id).await,
@@ -74,26 +78,30 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
             (["internal", "accounts", id], "GET") => self.account_for_service(request, id).await,
             (["internal", "accounts", id, "subscription"], "PUT") => self.note_subscribed(request, id).await,
-            (parts, _) => Err(allowed(parts).map_or_else(respond::not_found, respond::method_not_allowed)),
+
+            (parts, _) => refused(parts),
         }
     }
 
     /// `POST /auth/register`: the original's clients send their quota along.
     async fn register(&self, request: Request) -> Result<Response, Problem> {
+        let visit = self.visit(&request)?;
         let fields = Fields::read(request)?;
         if ["paid_access", "free_messages_left", "refresh_at"].iter().any(|name| fields.has(name))
             && !fields.has("role")
         {
-            self.handler_register(fields).await
+            self.handler_register(fields, &visit).await
         } else {
-            self.own_register(fields).await
+            self.own_register(fields, &visit).await
         }
     }
 
-    /// `POST /auth/login`: a form is the message handler's, `email` the loyalty system's, `username` ours.
+    /// `POST /auth/login`: a form, or nothing at all, is the message handler's, `email` the loyalty system's, `username` ours.
     async fn log_in(&self, request: Request) -> Result<Response, Problem> {
         let visit = self.visit(&request)?;
-        if Form::is_announced(request.headers()) {
+        let is_bare = !request.headers().contains_key(header::CONTENT_TYPE)
+            && request.body().as_ref().is_ok_and(Vec::is_empty);
+        if is_bare || Form::is_announced(request.headers()) {
             return self.handler_log_in(request, &visit).await;
         }
         let fields = Fields::read(request)?;
@@ -164,11 +172,29 @@ fn is_originals(request: &Request) -> bool {
     !request.headers().contains_key(header::AUTHORIZATION)
 }
 
-/// The same of a change: theirs sends the whole user, with the quota.
-fn is_update(request: &Request) -> bool {
+/// Members of a change that only theirs has.
+const ONLY_THEIRS: [&str; 7] =
+    ["id", "password", "free_messages_left", "refresh_at", "is_active", "is_superuser", "is_verified"];
+
+/// The same of a change: theirs has one of its own members, or the one that is `further` theirs.
+fn is_update(request: &Request, further: Option<&str>) -> bool {
     let body = request.body().as_ref().ok().and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
     let has = |name| body.as_ref().is_some_and(|body| body.get(name).is_some());
-    is_originals(request) && (has("free_messages_left") || has("refresh_at") || has("id"))
+    is_originals(request) && ONLY_THEIRS.into_iter().chain(further).any(has)
+}
+
+/// Nobody asks so. On a path that is an original's alone it is told in that system's way.
+fn refused(parts: &[&str]) -> Result<Response, Problem> {
+    match (parts, allowed(parts)) {
+        (["auth", "request-verify-token" | "verify"] | ["welcome"], Some(allow)) => {
+            Ok(fastapi::method_not_allowed(allow))
+        }
+        (["auth", "registration" | "info" | "ready" | "healthz"], Some(allow)) => {
+            Ok(loyalty::method_not_allowed(allow))
+        }
+        (_, Some(allow)) => Err(respond::method_not_allowed(allow)),
+        (_, None) => Err(respond::not_found()),
+    }
 }
 
 /// The methods of a path that there is.

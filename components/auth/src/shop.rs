@@ -4,9 +4,14 @@
 //! Different on purpose: a user name has a form, a password must be worth the name, and nobody becomes administrator by
 //! his name; the last two only while `legacy_rules` is off. There is no token for whoever asks.
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
-use octo_edge::{Request, Response, body::Fields, caller, form::Form, respond};
+use octo_edge::{
+    Request, Response, caller,
+    fastapi::{self, Body, Errors, Links, Place, STRING},
+    form::Form,
+    respond,
+};
 use octo_identity::{
     Refusal,
     accounts::{Account, Change, NewAccount},
@@ -21,7 +26,6 @@ use serde::Serialize;
 use serde_json::{Map, json};
 
 use crate::{
-    fastapi::{self, Body, STRING},
     own::short,
     routes::Auth,
     stop::{Stop, settled},
@@ -57,9 +61,17 @@ struct Token<'a> {
 impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E> {
     /// Everything under `/user-api`.
     pub(crate) async fn shop(&self, request: Request) -> Result<Response, Problem> {
-        let path = request.uri().path().strip_prefix("/user-api").unwrap_or_default().to_owned();
-        settled(match (path.as_str(), request.method().as_str()) {
-            ("" | "/", "GET") => Ok(respond::json(StatusCode::OK, &json!({ "message": "User Service API" }))),
+        let path = request.uri().path().to_owned();
+        let shorter = path.trim_end_matches('/');
+        if path == "/user-api" {
+            return Ok(moved("/user-api/"));
+        }
+        if shorter != path && methods(shorter).is_some() {
+            return Ok(fastapi::redirect(&request, shorter));
+        }
+        let Some(allow) = methods(&path) else { return Ok(fastapi::not_found()) };
+        settled(match (path.strip_prefix("/user-api").unwrap_or_default(), request.method().as_str()) {
+            ("/", "GET") => Ok(respond::json(StatusCode::OK, &json!({ "message": "User Service API" }))),
             ("/health", "GET") => {
                 Ok(respond::json(StatusCode::OK, &Health { status: "ok", service: "user-service" }))
             }
@@ -67,16 +79,14 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             ("/token", "POST") => self.shop_token(request).await,
             ("/users/me", "GET") => self.shop_me(request).await,
             ("/users/me", "PUT") => self.shop_change_me(request).await,
-            ("" | "/" | "/health" | "/users/register" | "/token" | "/users/me", _) => {
-                Ok(fastapi::detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
-            }
-            _ => Ok(fastapi::detail(StatusCode::NOT_FOUND, "Not Found")),
+            _ => Ok(fastapi::method_not_allowed(allow)),
         })
     }
 
     async fn shop_register(&self, request: Request) -> Result<Response, Stop> {
+        let visit = self.visit(&request)?;
         let rules = self.config()?.password_rules;
-        let mut body = Body::new(Fields::read(request)?.into_members());
+        let mut body = Body::read(request, Links::None)?;
         let read = |body: &mut Body, name| body.required(name, &STRING);
         let username =
             read(&mut body, "username").and_then(|text| checked(&mut body, "username", Username::new(text)));
@@ -91,18 +101,15 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let becomes_admin = rules == Rules::Legacy && username.as_str().starts_with(ADMIN_PREFIX);
         let new = NewAccount { email: None, username: Some(username), full_name, phone };
         let sign_on = self.sign_on()?;
-        let mut account = match sign_on.register(&new, &password).await {
+        let mut account = match sign_on.register(&new, &password, &visit.source).await {
             Ok(account) => account,
             Err(Refusal::Taken) => {
                 return Err(fastapi::detail(StatusCode::BAD_REQUEST, "Username already registered").into());
             }
             Err(Refusal::PasswordRepeatsName) => {
-                let mut body = Body::new(Map::new());
-                body.refuse("password", "value_error", &Refusal::PasswordRepeatsName.to_string());
-                return Err(body
-                    .finish(None::<()>)
-                    .err()
-                    .map_or_else(|| Problem::internal().into(), Stop::from));
+                let mut errors = Errors::new(Place::Body, Links::None);
+                errors.refuse("password", "value_error", &value_error(&Refusal::PasswordRepeatsName));
+                return Err(errors.into_response().into());
             }
             Err(refusal) => return Err(refusal.into()),
         };
@@ -116,15 +123,9 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     async fn shop_token(&self, request: Request) -> Result<Response, Stop> {
         let visit = self.visit(&request)?;
         let form = Form::read(request)?;
-        let mut body = Body::new(Map::new());
-        let [username, password] = ["username", "password"].map(|name| {
-            let value = form.get(name);
-            if value.is_none() {
-                body.refuse(name, "missing", "Field required");
-            }
-            value
-        });
-        let (username, password) = body.finish(username.zip(password))?;
+        let mut errors = Errors::new(Place::Body, Links::None);
+        let [username, password] = ["username", "password"].map(|name| errors.field(&form, name));
+        let (username, password) = errors.finish(username.zip(password))?;
         let bad = || fastapi::challenge("Incorrect username or password");
         let who = Identifier::new(username.to_owned()).map_err(|_| bad())?;
         let password = Password::presented(password.to_owned()).map_err(|_| bad())?;
@@ -154,7 +155,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     async fn shop_change_me(&self, request: Request) -> Result<Response, Stop> {
         let id = self.bearer_holder(&request).await?;
         let form = Form::read(request)?;
-        let mut body = Body::new(Map::new());
+        let mut body = Body::new(Map::new(), Links::None);
         let [full_name, phone] = ["full_name", "phone"].map(|name| {
             let text = form.get(name).filter(|text| !text.is_empty());
             text.map_or(Some(None), |text| checked(&mut body, name, short(text.to_owned())).map(Some))
@@ -186,6 +187,23 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     }
 }
 
+/// The methods of a path that there is.
+fn methods(path: &str) -> Option<&'static str> {
+    match path {
+        "/user-api/" | "/user-api/health" => Some("GET"),
+        "/user-api/users/register" | "/user-api/token" => Some("POST"),
+        "/user-api/users/me" => Some("GET, PUT"),
+        _ => None,
+    }
+}
+
+/// 301, as the original's gateway answers where only a slash is missing.
+fn moved(path: &'static str) -> Response {
+    let mut response = respond::empty(StatusCode::MOVED_PERMANENTLY);
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(path));
+    response
+}
+
 fn not_validated() -> Response {
     fastapi::challenge("Could not validate credentials")
 }
@@ -194,10 +212,14 @@ fn checked<T, E: ToString>(body: &mut Body, name: &str, value: Result<T, E>) -> 
     match value {
         Ok(value) => Some(value),
         Err(rule) => {
-            body.refuse(name, "value_error", &format!("Value error, {}", rule.to_string()));
+            body.refuse(name, &value_error(&rule));
             None
         }
     }
+}
+
+fn value_error(rule: &impl ToString) -> String {
+    format!("Value error, {}", rule.to_string())
 }
 
 fn user(account: &Account) -> Response {

@@ -6,19 +6,22 @@
 //! sentences that sent users to the other provider are gone. A user's free messages are counted exactly, and
 //! the token appears in no log, for no query does.
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use octo_core::UnixMillis;
-use octo_edge::{Request, Response, exchange::LogFields, respond};
+use octo_edge::{
+    Request, Response,
+    exchange::LogFields,
+    fastapi::{self, Errors, Links, Place},
+    respond,
+};
 use octo_gateway::{
-    Config,
     message::MAX_BYTES,
     routing::{Routed, Unprocessed},
 };
-use serde::Serialize;
 use serde_json::json;
 
-/// Free messages a user has in a day, unless the operator says otherwise.
-const DAILY_PER_USER: i64 = 10;
+/// The original's providers were written with this version.
+const PYDANTIC: Links = Links::Pydantic("2.6");
 
 const NOTHING_LEFT: &str = "Бесплатных сообщений не осталось. Доступ к платному провайдеру отсутствует";
 const BAD_TOKEN: &str = "Невозможно провалидировать данные в токене";
@@ -38,14 +41,6 @@ pub(crate) enum Call {
     Answered(Response),
 }
 
-/// Free messages a user has in a day on these routes.
-pub(crate) fn daily_per_user(config: &Config) -> i64 {
-    match config.daily_per_user {
-        0 => DAILY_PER_USER,
-        given => given,
-    }
-}
-
 /// Whether `path` is one of these routes.
 pub(crate) fn has(path: &str) -> bool {
     ["/free_provider", "/paid_provider"]
@@ -58,18 +53,11 @@ pub(crate) fn read(request: &Request) -> Call {
     let path = request.uri().path();
     let shorter = path.trim_end_matches('/');
     if shorter != path && allowed(shorter).is_some() {
-        return Call::Answered(without_slash(request, shorter));
+        return Call::Answered(fastapi::redirect(request, shorter));
     }
-    let Some(allow) = allowed(path) else {
-        return Call::Answered(respond::json(StatusCode::NOT_FOUND, &json!({ "detail": "Not Found" })));
-    };
+    let Some(allow) = allowed(path) else { return Call::Answered(fastapi::not_found()) };
     if request.method() != allow {
-        let body = json!({ "detail": "Method Not Allowed" });
-        let mut response = respond::json(StatusCode::METHOD_NOT_ALLOWED, &body);
-        if let Ok(allow) = HeaderValue::from_str(allow.as_str()) {
-            response.headers_mut().insert(header::ALLOW, allow);
-        }
-        return Call::Answered(response);
+        return Call::Answered(fastapi::method_not_allowed(allow));
     }
     match path {
         "/free_provider/redirected" => Call::Answered(success(REDIRECTED_TO_FREE)),
@@ -100,15 +88,12 @@ pub(crate) fn routed(id: &str, routed: &Routed, now: UnixMillis) -> Option<Respo
 
 /// The answer to a token that is not accepted.
 pub(crate) fn bad_token() -> Response {
-    let body = json!({ "detail": { "details": BAD_TOKEN } });
-    let mut response = respond::json(StatusCode::FORBIDDEN, &body);
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    response
+    fastapi::challenging(fastapi::detail(StatusCode::FORBIDDEN, json!({ "details": BAD_TOKEN })))
 }
 
 fn nothing_left(until: UnixMillis, now: UnixMillis) -> Response {
-    let body = json!({ "detail": { "ok": false, "response": NOTHING_LEFT } });
-    let mut response = respond::json(StatusCode::FORBIDDEN, &body);
+    let detail = json!({ "ok": false, "response": NOTHING_LEFT });
+    let mut response = fastapi::detail(StatusCode::FORBIDDEN, detail);
     let seconds = until.seconds_from(now).max(1);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
@@ -118,10 +103,10 @@ fn success(text: &str) -> Response {
     respond::json(StatusCode::OK, &json!({ "ok": true, "response": text }))
 }
 
-fn allowed(path: &str) -> Option<Method> {
+fn allowed(path: &str) -> Option<&'static str> {
     match path {
-        "/free_provider" | "/paid_provider" => Some(Method::POST),
-        "/free_provider/redirected" | "/paid_provider/redirected" => Some(Method::GET),
+        "/free_provider" | "/paid_provider" => Some("POST"),
+        "/free_provider/redirected" | "/paid_provider/redirected" => Some("GET"),
         _ => None,
     }
 }
@@ -132,68 +117,20 @@ fn read_query(query: &str) -> Call {
         let values = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == wanted);
         values.last().map(|(_, value)| value.into_owned())
     };
-    match (value("token"), value("message")) {
-        (Some(_), Some(message)) if message.len() > MAX_BYTES => {
-            Call::Answered(unprocessable(&[QueryError::too_long()]))
+    let mut errors = Errors::new(Place::Query, PYDANTIC);
+    let [token, message] = ["token", "message"].map(|name| {
+        let value = value(name);
+        if value.is_none() {
+            errors.missing(name);
         }
-        (Some(token), Some(message)) => Call::Send { token, message },
-        (token, message) => {
-            let missing = [("token", token.is_none()), ("message", message.is_none())];
-            let missing = missing.into_iter().filter(|(_, is_missing)| *is_missing);
-            let errors: Vec<_> = missing.map(|(name, _)| QueryError::missing(name)).collect();
-            Call::Answered(unprocessable(&errors))
-        }
+        value
+    });
+    if message.as_ref().is_some_and(|message| message.len() > MAX_BYTES) {
+        let rule = format!("String should have at most {MAX_BYTES} bytes");
+        errors.refuse("message", "string_too_long", &rule);
     }
-}
-
-/// The original's list of what is wrong with a request.
-fn unprocessable(errors: &[QueryError]) -> Response {
-    respond::json(StatusCode::UNPROCESSABLE_ENTITY, &Detail { detail: errors })
-}
-
-#[derive(Serialize)]
-struct Detail<'a> {
-    detail: &'a [QueryError],
-}
-
-/// One thing that is wrong with the query, its members in the original's order.
-#[derive(Serialize)]
-struct QueryError {
-    r#type: &'static str,
-    loc: [&'static str; 2],
-    msg: String,
-    input: (),
-    url: &'static str,
-}
-
-impl QueryError {
-    fn missing(name: &'static str) -> Self {
-        Self {
-            r#type: "missing",
-            loc: ["query", name],
-            msg: "Field required".to_owned(),
-            input: (),
-            url: "https://errors.pydantic.dev/2.6/v/missing",
-        }
+    match errors.finish(token.zip(message)) {
+        Ok((token, message)) => Call::Send { token, message },
+        Err(answer) => Call::Answered(answer),
     }
-
-    fn too_long() -> Self {
-        Self {
-            r#type: "string_too_long",
-            loc: ["query", "message"],
-            msg: format!("String should have at most {MAX_BYTES} bytes"),
-            input: (),
-            url: "https://errors.pydantic.dev/2.6/v/string_too_long",
-        }
-    }
-}
-
-/// 307 to the path without its last slash, with the same query.
-fn without_slash(request: &Request, path: &str) -> Response {
-    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    let mut response = respond::empty(StatusCode::TEMPORARY_REDIRECT);
-    if let Ok(location) = HeaderValue::from_str(&format!("{path}{query}")) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
 }

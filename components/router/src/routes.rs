@@ -104,7 +104,7 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
         let posted = Posted {
             token: Some(token),
             wait_until: None,
-            daily: Some(contract_000::daily_per_user(&config)),
+            daily: Some(octo_allowance::of_the_original(config.daily_per_user)),
             message: message.map(|message| (message, None)),
         };
         let respond = |id: &str, routed: Routed| match contract_000::routed(id, &routed, self.clock.now()) {

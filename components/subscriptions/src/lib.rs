@@ -23,7 +23,7 @@ mod routes;
 mod werkzeug;
 
 use octo_edge::cors;
-use octo_spin_kit::{Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinSql, serve};
+use octo_spin_kit::{AnySql, Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, serve};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 use crate::routes::{MAX_BODY, Service};
@@ -32,7 +32,7 @@ use crate::routes::{MAX_BODY, Service};
 async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
     let service = Service {
         settings: SettingsBlock::default(),
-        sql: SpinSql::default(),
+        sql: AnySql::new(SettingsBlock::default()),
         store: SpinKeyValue::default(),
         http: SpinHttp,
         clock: SpinClock,

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
 use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Settings, Sql};
-use octo_edge::{Request, Response, respond};
+use octo_edge::{Request, Response, drained::Drained, respond};
 use octo_subscriptions::{Config, Event, Subscriptions};
-use serde::Serialize;
 
 use crate::{accounts::AtAuth, answers, contract_001};
 
@@ -24,13 +22,6 @@ pub(crate) struct Service<S, D, K, H, C, E> {
     pub(crate) http: H,
     pub(crate) clock: C,
     pub(crate) entropy: E,
-}
-
-#[derive(Serialize)]
-struct DrainedBody {
-    performed: u64,
-    failed: u64,
-    more: bool,
 }
 
 impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Service<S, D, K, H, C, E> {
@@ -67,8 +58,8 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Service
         let accounts = self.accounts();
         let until = self.clock.now() + DRAINED_FOR;
         let drained = self.subscriptions(&accounts, &self.config()?).drain(until).await?;
-        let body = DrainedBody { performed: drained.performed, failed: drained.failed, more: drained.more };
-        Ok(respond::json(StatusCode::OK, &body))
+        let body = Drained { performed: drained.performed, failed: drained.failed, more: drained.more };
+        Ok(body.into_response())
     }
 
     pub(crate) fn config(&self) -> Result<Config, Problem> {

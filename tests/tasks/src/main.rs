@@ -18,6 +18,7 @@ The project's own commands. Start with `cargo xtask test`; `cargo run --release`
   cargo xtask sizes             size and imports of every component; fails on an import spin.toml does not grant
   cargo xtask check             formatting and lints, as errors
   cargo xtask deny              licences, sources and duplicates of the dependencies
+  cargo xtask common-passwords  make the list of passwords that nobody may have again, from the crate it comes from
   cargo xtask bench [OPTION…]   throughput and latency beside the host's floors (--quick for a short run)
   cargo xtask sim [OPTION…]     simulated providers against the free tier's counter (--help lists the options)
   cargo xtask siege             hosts and Redis servers that die under load, shown in a table (3 min)
@@ -53,6 +54,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "sizes" => bare(commands::sizes::run),
         "check" => bare(commands::check::run),
         "deny" => bare(commands::deny::run),
+        "common-passwords" => bare(commands::common_passwords::run),
         "help" | "-h" | "--help" => {
             print!("{HELP}");
             Ok(())

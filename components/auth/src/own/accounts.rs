@@ -10,14 +10,17 @@ use octo_identity::{
     username::Username,
 };
 
-use crate::{answers, routes::Auth};
+use crate::{
+    answers,
+    routes::{Auth, Visit},
+};
 
 /// Characters of a full name or a telephone number.
 const MAX_CHARACTERS: usize = 200;
 
 impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E> {
     /// `POST /auth/register`
-    pub(crate) async fn own_register(&self, mut fields: Fields) -> Result<Response, Problem> {
+    pub(crate) async fn own_register(&self, mut fields: Fields, visit: &Visit) -> Result<Response, Problem> {
         let rules = self.config()?.password_rules;
         let email = fields.text("email", Email::new);
         let password = fields.text("password", |text| Password::chosen(text, rules));
@@ -32,7 +35,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             full_name: full_name.unwrap_or_default(),
             phone: phone.unwrap_or_default(),
         };
-        let account = self.sign_on()?.register(&new, &password).await?;
+        let account = self.sign_on()?.register(&new, &password, &visit.source).await?;
         Ok(answers::account(StatusCode::CREATED, &account))
     }
 

@@ -1,6 +1,7 @@
 //! What is asked, and what is answered.
 
 use http::StatusCode;
+use octo_allowance::Taken;
 use octo_core::{Problem, StoreError, UnixMillis};
 use octo_edge::{
     Caller, Response,
@@ -8,7 +9,6 @@ use octo_edge::{
 };
 use octo_gateway::{
     admission::{Admission, Admitted, Ending},
-    allowance,
     figures::Figures,
     free_tier::Status,
 };
@@ -79,7 +79,7 @@ pub struct Held {
     /// The right to carry it out.
     pub claim: Option<Claim>,
     /// One of its sender's free messages of the day; given back unless it goes free.
-    pub allowance: Option<allowance::Taken>,
+    pub allowance: Option<Taken>,
 }
 
 /// The end of a message.

@@ -2,6 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+use octo_allowance::{self as allowance, Allowance, Taken};
 use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Redis, StoreError};
 use octo_edge::{
     Caller, ServiceKey,
@@ -11,7 +12,6 @@ use octo_edge::{
 use octo_gateway::{
     TierConfig,
     admission::{Admission, Admitted, Ending, PaidCall, PaidPass},
-    allowance::{self, Allowance, Taken},
     breaker::{Gate, Pass, Permit},
     figures::{Fate, Figures, Tally},
     free_tier::{

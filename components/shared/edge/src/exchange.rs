@@ -40,6 +40,11 @@ impl LogFields {
     }
 }
 
+/// Put into the response's extensions where a request that a machine sends every few seconds found nothing to do: it is
+/// not worth a line in the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Routine;
+
 /// An answer and the line that goes to the log.
 #[derive(Debug)]
 pub struct Answered {
@@ -47,6 +52,8 @@ pub struct Answered {
     pub response: Response,
     /// One JSON object.
     pub log_line: String,
+    /// Whether nobody needs the line.
+    pub routine: bool,
 }
 
 /// Gives `request` to `handle`, turns a problem into its answer, and marks both with the request's id.
@@ -72,6 +79,7 @@ pub async fn answer(
     if let Some(own) = response.extensions_mut().remove::<LogFields>() {
         fields = own;
     }
+    let routine = response.extensions_mut().remove::<Routine>().is_some();
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -86,7 +94,7 @@ pub async fn answer(
         ms: octo_core::time::millis(clock.now().since(began)),
         fields: fields.0,
     };
-    Answered { response, log_line: serde_json::to_string(&line).unwrap_or_default() }
+    Answered { response, log_line: serde_json::to_string(&line).unwrap_or_default(), routine }
 }
 
 #[derive(Serialize)]
@@ -152,6 +160,19 @@ mod tests {
         assert_eq!(log["path"], "/messages");
         assert_eq!(log["problem"], "not-found");
         assert!(!log.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn what_finds_nothing_to_do_may_say_so_and_nothing_else() {
+        let (clock, entropy) = (FakeClock::at(UnixMillis(0)), FakeEntropy::default());
+        let request = || http::Request::get("/").body(Ok(vec![])).unwrap();
+        let mut nothing = respond::empty(StatusCode::OK);
+        nothing.extensions_mut().insert(Routine);
+        let answers = [(nothing, true), (respond::empty(StatusCode::OK), false)];
+        for (response, routine) in answers {
+            let answered = ready(answer("jobs", &clock, &entropy, request(), async |_| Ok(response)));
+            assert_eq!(answered.routine, routine);
+        }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //!
 //! - [`exchange`]: one request from arrival to log line.
 //! - [`body`]: JSON bodies, read with errors that name the field and the rule.
+//! - [`drained`]: what was done of the jobs that wait.
 //! - [`form`]: the fields of a form.
+//! - [`fastapi`]: bodies and answers as most of the original systems have them.
 //! - [`respond`]: JSON answers and problems.
 //! - [`caller`]: who sends the request, from their token.
 //! - [`cookie`]: reading and setting cookies.
@@ -23,7 +25,9 @@ pub mod body;
 pub mod caller;
 pub mod cookie;
 pub mod cors;
+pub mod drained;
 pub mod exchange;
+pub mod fastapi;
 pub mod form;
 pub mod idempotency;
 pub mod prefer;

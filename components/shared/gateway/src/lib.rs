@@ -1,7 +1,6 @@
 //! The message gateway's rules.
 //!
 //! - [`message`]: what a message is.
-//! - [`allowance`]: how many free messages one user may send on one day.
 //! - [`free_tier`]: the counter that keeps the free provider from ever seeing one call too many.
 //! - [`breaker`]: when a provider is left alone, and how it is found again.
 //! - [`provider`]: one call to a provider, and what its answer means.
@@ -18,7 +17,6 @@
 #![allow(async_fn_in_trait)]
 
 pub mod admission;
-pub mod allowance;
 pub mod breaker;
 pub mod config;
 pub mod figures;

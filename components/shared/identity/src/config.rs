@@ -26,6 +26,8 @@ pub struct Config {
     pub password_rules: Rules,
     /// How many passwords may be hashed at once, over all instances.
     pub hash_slots: i64,
+    /// Free messages of one user in a day, as the gateway counts them; 0 for none of the operator's choice.
+    pub free_daily_per_user: i64,
 }
 
 impl Config {
@@ -50,6 +52,7 @@ impl Config {
             bootstrap_secret,
             password_rules: if legacy_rules { Rules::Legacy } else { Rules::Modern },
             hash_slots: number(settings, "password_hash_slots", 1..=256)?,
+            free_daily_per_user: number(settings, "free_daily_per_user", 0..=1_000_000)?,
         })
     }
 }

@@ -5,7 +5,7 @@
 //! - [`accounts`]: who there is.
 //! - [`sessions`]: one login and all its refreshes.
 //! - [`refresh`]: refresh tokens, rotated at every use.
-//! - [`shape`], [`allowance`]: what clients of the original systems find in their tokens.
+//! - [`shape`]: what clients of the original systems find in their tokens.
 //! - [`audit`]: what administrators did.
 //! - [`signing`]: the keys.
 //! - [`sign_on`]: the commands.
@@ -16,7 +16,6 @@
 //! HTTP.
 
 pub mod accounts;
-pub mod allowance;
 pub mod audit;
 pub mod common_passwords;
 pub mod config;

@@ -21,6 +21,12 @@ pub enum Refusal {
         /// How long to wait, in seconds.
         seconds: u64,
     },
+    /// Too many registrations from one place; the next one is heard after this time.
+    #[error("too many registrations")]
+    TooManyRegistrations {
+        /// How long to wait, in seconds.
+        seconds: u64,
+    },
     /// Too many passwords are being hashed.
     #[error("too many passwords are being hashed")]
     TooBusy,
@@ -109,6 +115,13 @@ impl From<Refusal> for Problem {
                 "too-many-attempts",
                 "There were too many attempts to log in",
                 "The right password works after the time that `retry-after` says, whatever others do.",
+            )
+            .retry_after(seconds),
+            Refusal::TooManyRegistrations { seconds } => problem(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-registrations",
+                "There were too many registrations from one place",
+                "Nothing was changed. Send the same request again after the time that `retry-after` says.",
             )
             .retry_after(seconds),
             Refusal::TooBusy => problem(

@@ -84,6 +84,15 @@ impl<'a, S: Sql> Sessions<'a, S> {
         Ok(!self.sql.query(&statement, &parameters).await?.is_empty())
     }
 
+    /// What the tokens of a session look like, and when it began.
+    pub async fn begun(&self, id: &str) -> Result<Option<(Shape, UnixMillis)>, SqlError> {
+        let statement = "SELECT shape, created_at FROM sessions WHERE id = $1";
+        let row: Option<(String, UnixMillis)> = self.sql.first(statement, &[id.into()]).await?;
+        let Some((shape, created_at)) = row else { return Ok(None) };
+        let shape = Shape::named(&shape).ok_or_else(|| SqlError::damaged("a row of `sessions`"))?;
+        Ok(Some((shape, created_at)))
+    }
+
     /// Notes the newest access token of a session.
     pub async fn renew(&self, id: &str, token_digest: &str, now: UnixMillis) -> Result<(), SqlError> {
         let statement = "UPDATE sessions SET token_digest = $1, token_made_at = $2 WHERE id = $3";

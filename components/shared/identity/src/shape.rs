@@ -5,10 +5,9 @@
 
 use std::time::Duration;
 
-use octo_core::UnixMillis;
 use serde_json::{Map, Value, json};
 
-use crate::{accounts::Account, allowance::FreeMessages};
+use crate::accounts::Account;
 
 /// The clients whose tokens are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,18 +49,12 @@ impl Shape {
         }
     }
 
-    /// What it finds in its tokens beside our own claims.
-    pub fn further_claims(self, account: &Account, now: UnixMillis) -> Map<String, Value> {
+    /// What it finds of the account in its tokens beside our own claims. (The message handler's clients also find
+    /// [`free_messages`](crate::SignOn::free_messages).)
+    pub fn further_claims(self, account: &Account) -> Map<String, Value> {
         let claims = match self {
             Self::Own => json!({}),
-            Self::MessageHandler => {
-                let free = FreeMessages::untouched(now);
-                json!({
-                    "email": account.email,
-                    "free_messages_left": free.left,
-                    "refresh_at": free.refills_on,
-                })
-            }
+            Self::MessageHandler => json!({ "email": account.email }),
             Self::Shop => json!({ "is_admin": account.is_admin() }),
             Self::Loyalty => json!({ "token_type": "access", "uid": account.uuid, "email": account.email }),
         };

@@ -3,7 +3,8 @@
 //! Attempts are counted by three keys, each a digest, so that the table names neither accounts nor addresses:
 //!
 //! - The **pair** of account and source: after [`PAIR`]'s free attempts each must wait for longer than the one before.
-//! - The **source**, over all accounts: one address cannot try one password on everybody.
+//! - The **source**, over all accounts: one address cannot try one password on everybody. Where the platform says
+//!   nothing of sources, nobody is slowed down for what others do.
 //! - The **account**, over all sources: when many sources try it, a source that has never logged in to it before has
 //!   to knock first, and is heard when it has waited.
 //!
@@ -15,6 +16,9 @@
 //! Every attempt is counted before its password is looked at, in one statement that says whether it may go on: any
 //! number of attempts at once is no way around the delay. The right password gives its own attempt back, and no more:
 //! a guesser cannot wash his slate with an account of his own.
+//!
+//! Registrations are counted by their source, whatever becomes of them: each may cost a hash, and tells whether a name
+//! is taken.
 
 use std::time::Duration;
 
@@ -37,6 +41,8 @@ pub const PAIR: Policy = Policy { free: 5, longest: Duration::from_secs(900) };
 pub const SOURCE: Policy = Policy { free: 50, longest: Duration::from_secs(300) };
 /// For one account; the delay is what a new source waits after knocking.
 pub const ACCOUNT: Policy = Policy { free: 20, longest: Duration::from_secs(900) };
+/// For registrations from one source; a school may register its pupils in one lesson.
+pub const REGISTRATION: Policy = Policy { free: 200, longest: Duration::from_secs(30) };
 
 /// Further free attempts of a pair that has proven the password: its owner may log in many times at once, and each
 /// attempt is counted until its password is found right.
@@ -71,6 +77,13 @@ pub struct Turn {
 /// The attempt may not go on before this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait(pub UnixMillis);
+
+impl Wait {
+    /// How long that is from `now`, in seconds; at least one.
+    pub fn seconds(self, now: UnixMillis) -> u64 {
+        self.0.seconds_from(now).max(1)
+    }
+}
 
 /// The attempts in the database.
 #[derive(Debug)]
@@ -107,10 +120,13 @@ impl<'a, S: Sql> Throttle<'a, S> {
         if pair.proven {
             return Ok(Ok(Turn { pair: pair_key, others: Vec::new() }));
         }
-        let (source_key, account_key) = (key("source", &[source]), key("account", &[who]));
-        if let Err(wait) = self.count(&source_key, SOURCE, now).await? {
+        let source_key = (!source.is_empty()).then(|| key("source", &[source]));
+        if let Some(source_key) = &source_key
+            && let Err(wait) = self.count(source_key, SOURCE, now).await?
+        {
             return Ok(Err(wait));
         }
+        let account_key = key("account", &[who]);
         let everybody = Policy { longest: Duration::ZERO, ..ACCOUNT };
         if let Ok(account) = self.count(&account_key, everybody, now).await? {
             let heard_at = pair.first_at + ACCOUNT.delay(account.attempts);
@@ -118,7 +134,17 @@ impl<'a, S: Sql> Throttle<'a, S> {
                 return Ok(Err(Wait(heard_at)));
             }
         }
-        Ok(Ok(Turn { pair: pair_key, others: vec![source_key, account_key] }))
+        Ok(Ok(Turn { pair: pair_key, others: source_key.into_iter().chain([account_key]).collect() }))
+    }
+
+    /// Asks for a registration from `source`.
+    pub async fn register(&self, source: &str, now: UnixMillis) -> Result<Result<(), Wait>, SqlError> {
+        if source.is_empty() {
+            return Ok(Ok(()));
+        }
+        self.sweep(now).await?;
+        let counted = self.count(&key("registration", &[source]), REGISTRATION, now).await?;
+        Ok(counted.map(drop))
     }
 
     /// The password was right.

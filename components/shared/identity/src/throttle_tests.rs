@@ -64,6 +64,30 @@ fn delays_begin_after_the_free_attempts_and_double() {
 }
 
 #[test]
+fn registrations_are_slowed_down_at_their_source_alone() {
+    on_both(|shared| {
+        let mut scene = Scene::new(shared);
+        let register = |scene: &Scene, source: &str| {
+            ready(Throttle::new(&Migrated::new(&scene.sql, TABLES)).register(source, scene.now)).unwrap()
+        };
+        for _ in 0..=REGISTRATION.free {
+            assert!(register(&scene, "there").is_ok());
+        }
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            let wait = Duration::from_secs(seconds);
+            assert_eq!(register(&scene, "there"), Err(Wait(scene.now + wait)));
+            assert!(register(&scene, "elsewhere").is_ok());
+            scene.pass(wait);
+            assert!(register(&scene, "there").is_ok());
+        }
+        assert!(scene.log_in("ada", "there").is_ok(), "logins are counted for themselves");
+        for _ in 0..1000 {
+            assert!(register(&scene, "").is_ok(), "nobody knows who that is");
+        }
+    });
+}
+
+#[test]
 fn one_source_cannot_try_everybody() {
     on_both(|shared| {
         let mut scene = Scene::new(shared);

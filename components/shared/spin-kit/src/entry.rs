@@ -32,8 +32,9 @@ pub async fn serve(
     let request = read(incoming, max_body).await;
     let answered = octo_edge::answer(component, &SpinClock, &SpinEntropy, request, handle).await;
     let went_well = answered.response.status().is_success();
+    let is_logged = logged == Logged::Every && !answered.routine;
     write(out, answered.response);
-    if logged == Logged::Every || !went_well {
+    if is_logged || !went_well {
         println!("{}", answered.log_line);
     }
 }

@@ -1,5 +1,6 @@
 //! The single sign-on of the original loyalty system (contract 004, section 2.1), as its own clients use it.
 
+use http::Method;
 use serde_json::{Value, json};
 
 use super::TestApp;
@@ -127,4 +128,19 @@ async fn one_account_is_known_to_every_systems_clients() {
     let cookie = login.header("set-cookie").split(';').next().unwrap().to_owned();
     let user = app.get("/users/me").header("cookie", &cookie).await.expect(200);
     assert_eq!((&user["id"], &user["email"]), (&json!(1), &json!("user@test.com")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_method_is_refused_without_a_body() {
+    let app = TestApp::start().await;
+    for (method, path, allow) in [
+        (Method::GET, "/auth/registration", "POST"),
+        (Method::POST, "/auth/info", "GET"),
+        (Method::PUT, "/auth/ready", "GET"),
+        (Method::HEAD, "/auth/healthz", "GET"),
+    ] {
+        let answer = app.call(0, method, path).await;
+        is(&answer, 405, "");
+        assert_eq!(answer.header("allow"), allow);
+    }
 }

@@ -1,6 +1,7 @@
 //! The user service of the original message handler (contract 000, sections 2.1, 2.3 and 6), as its own clients use it.
 
 use http::Method;
+use octo_host::StoreFault;
 use serde_json::{Value, json};
 
 use super::TestApp;
@@ -117,7 +118,7 @@ async fn wrong_logins_and_bodies_get_the_originals_answers() {
     is(
         &missing,
         422,
-        r#"{"detail":[{"type":"missing","loc":["body","password"],"msg":"Field required","input":null}]}"#,
+        r#"{"detail":[{"type":"missing","loc":["body","password"],"msg":"Field required","input":null,"url":"https://errors.pydantic.dev/2.5/v/missing"}]}"#,
     );
     let grant = [("username", "a@b.c"), ("password", "x"), ("grant_type", "client_credentials")];
     app.post("/auth/login").form(&grant).await.expect(422);
@@ -215,4 +216,143 @@ async fn verification_tells_nobody_who_is_there() {
     let answer = app.post("/auth/verify").json(&json!({ "token": "x" })).await;
     is(&answer, 400, r#"{"detail":"VERIFY_USER_BAD_TOKEN"}"#);
     app.post("/auth/verify").json(&json!({})).await.expect(422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_free_messages_shown_are_those_that_are_left() {
+    for (variable, whole) in [("0", 10), ("4", 4)] {
+        let app = TestApp::with("free_daily_per_user", variable).with("free_limit", 1000).start().await;
+        app.post("/auth/register").json(&new_user("ada@example.com")).await.expect(201);
+        let own = cookie(&app, "ada@example.com", PASSWORD).await;
+        let shown = async |cookie: &str| {
+            let user = with(&app, Method::GET, "/users/me", cookie).await.expect(200);
+            (user["free_messages_left"].as_i64().unwrap(), user["refresh_at"].clone())
+        };
+        assert_eq!(shown(&own).await, (whole, json!("2027-01-16")));
+        let token = own.strip_prefix("octo_handler_user=").unwrap();
+        for sent in 1..=whole {
+            let message = app.post(&format!("/free_provider?token={token}&message=abc")).await;
+            is(&message, 200, r#"{"ok":true,"response":"cba"}"#);
+            assert_eq!(shown(&own).await.0, whole - sent);
+        }
+        assert_eq!(app.post(&format!("/free_provider?token={token}&message=abc")).await.status, 403);
+        assert_eq!(shown(&own).await.0, 0);
+        let root = administrator_cookie(&app).await;
+        assert_eq!(with(&app, Method::GET, "/users/1", &root).await.expect(200)["free_messages_left"], 0);
+        let claims = payload(cookie(&app, "ada@example.com", PASSWORD).await.split_once('=').unwrap().1);
+        assert_eq!((&claims["free_messages_left"], &claims["refresh_at"]), (&json!(0), &json!("2027-01-16")));
+
+        app.clock().advance(std::time::Duration::from_secs(86_400));
+        let tomorrow = cookie(&app, "ada@example.com", PASSWORD).await;
+        assert_eq!(shown(&tomorrow).await, (whole, json!("2027-01-17")));
+        // No message goes free while nobody can count it.
+        app.host().faults().key_value(StoreFault::Down);
+        assert_eq!(shown(&tomorrow).await, (0, json!("2027-01-17")));
+        app.host().faults().key_value(StoreFault::None);
+        assert_eq!(shown(&tomorrow).await.0, whole);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_requests_get_the_originals_answers() {
+    let app = TestApp::start().await;
+    app.post("/auth/register").json(&new_user("ada@example.com")).await.expect(201);
+    let own = cookie(&app, "ada@example.com", PASSWORD).await;
+    let error = |kind: &str, place: &str, message: &str| {
+        format!(
+            r#"{{"type":"{kind}","loc":[{place}],"msg":"{message}","input":null,"url":"https://errors.pydantic.dev/2.5/v/{kind}"}}"#
+        )
+    };
+    let missing = |name: &str| error("missing", &format!(r#""body","{name}""#), "Field required");
+    let list = |errors: &[String]| format!(r#"{{"detail":[{}]}}"#, errors.join(","));
+
+    let both = list(&[missing("username"), missing("password")]);
+    is(&app.post("/auth/login").await, 422, &both);
+    is(&app.post("/auth/login").form(&[]).await, 422, &both);
+    is(&app.post("/auth/login").form(&[("username", ""), ("password", "")]).await, 422, &both);
+    // Values in another form than their own are read as the original reads them.
+    let mut lax = new_user("bob@example.com");
+    lax["paid_access"] = json!("yes");
+    lax["free_messages_left"] = json!("10");
+    lax["refresh_at"] = json!("2030-01-01T00:00:00");
+    lax["is_active"] = json!(1);
+    app.post("/auth/register").json(&lax).await.expect(201);
+
+    let bodiless = [("/auth/verify", "token"), ("/auth/request-verify-token", "email")];
+    for (path, name) in bodiless {
+        let nothing = list(&[missing(name)]);
+        is(&app.post(path).await, 422, &nothing);
+        is(&app.post(path).json(&json!([])).await, 422, &nothing);
+        is(&app.post(path).form(&[(name, "x")]).await, 422, &nothing);
+        let broken = app.post(path).body("{").await.expect(422);
+        assert_eq!(
+            (&broken["detail"][0]["type"], &broken["detail"][0]["loc"][0]),
+            (&json!("json_invalid"), &json!("body"))
+        );
+        let answer = app.get(path).await;
+        is(&answer, 405, r#"{"detail":"Method Not Allowed"}"#);
+        assert_eq!(answer.header("allow"), "POST");
+    }
+    let answer = app.post("/welcome").await;
+    is(&answer, 405, r#"{"detail":"Method Not Allowed"}"#);
+    assert_eq!(answer.header("allow"), "GET");
+    assert_eq!(app.call(0, Method::HEAD, "/welcome").await.status, 405);
+
+    let partly = with(&app, Method::PATCH, "/users/me", &own).json(&json!({ "paid_access": true })).await;
+    is(&partly, 422, &list(&[missing("id"), missing("free_messages_left"), missing("refresh_at")]));
+    let wrong =
+        json!({ "id": [], "paid_access": "x", "free_messages_left": 1.5, "refresh_at": 7, "password": 7 });
+    let wrong = with(&app, Method::PATCH, "/users/me", &own).json(&wrong).await;
+    let at = |name: &str| format!(r#""body","{name}""#);
+    is(
+        &wrong,
+        422,
+        &list(&[
+            error("int_type", &at("id"), "Input should be a valid integer"),
+            error(
+                "int_from_float",
+                &at("free_messages_left"),
+                "Input should be a valid integer, got a number with a fractional part",
+            ),
+            error("date_type", &at("refresh_at"), "Input should be a valid date"),
+            error(
+                "bool_parsing",
+                &at("paid_access"),
+                "Input should be a valid boolean, unable to interpret input",
+            ),
+            error("string_type", &at("password"), "Input should be a valid string"),
+        ]),
+    );
+    // Another cookie is none.
+    for cookie in ["other=1", "octo_handler_user", "octo_handler_user=", "OCTO_HANDLER_USER=x"] {
+        is(&with(&app, Method::GET, "/users/me", cookie).await, 401, r#"{"detail":"Unauthorized"}"#);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_token_is_not_enough_to_take_an_account_over() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let stolen = format!("octo_handler_user={}", ada.access);
+    let attempt = async |cookie: &str, changes: Value| {
+        with(&app, Method::PATCH, "/users/me", cookie).json(&update(changes)).await
+    };
+    let refused =
+        |answer: Answer| assert_eq!(answer.expect(400)["detail"]["code"], "UPDATE_USER_INVALID_PASSWORD");
+    let wishes = || [json!({ "password": "another good password" }), json!({ "email": "eve@example.com" })];
+    for wish in wishes() {
+        refused(attempt(&stolen, wish).await);
+    }
+    attempt(&stolen, json!({ "email": ada.email })).await.expect(200);
+    // Nor is one of a form's login, when that was a while ago.
+    let own = cookie(&app, &ada.email, PASSWORD).await;
+    attempt(&own, json!({ "email": "ada@example.org" })).await.expect(200);
+    app.clock().advance(std::time::Duration::from_secs(601));
+    for wish in wishes() {
+        refused(attempt(&own, wish).await);
+    }
+    let wrong = json!({ "email": "eve@example.com", "current_password": "wrong" });
+    attempt(&own, wrong).await.problem(401, "bad-credentials");
+    let right = json!({ "email": "ada@example.net", "current_password": PASSWORD });
+    assert_eq!(attempt(&own, right).await.expect(200)["email"], "ada@example.net");
 }

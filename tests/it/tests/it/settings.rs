@@ -75,6 +75,22 @@ async fn a_wrong_variable_of_sign_on_is_named_to_the_operator_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_variable_of_the_database_is_named_to_the_operator_only() {
+    for (name, value) in [
+        ("database_url", "redis://127.0.0.1:9"),
+        ("database_name", ""),
+        ("database_user", ""),
+        ("database_tls", "perhaps"),
+    ] {
+        let app = TestApp::with("database_url", "postgres://127.0.0.1:9").with(name, value).start().await;
+        let answer = app.register("ada@example.com").await;
+        answer.problem(500, "misconfigured");
+        assert!(!answer.text().contains(name), "{}", answer.text());
+        assert!(app.log().contains(&format!("the variable `{name}`")), "{name}: {}", app.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_variable_can_be_mended_while_octo_runs() {
     let app = TestApp::with("free_limit", "0").start().await;
     let ada = app.user("ada").await;

@@ -96,3 +96,42 @@ async fn demonstration_passwords_and_names_work_under_legacy_rules_only() {
     let token = token(&app, "admin_ada", "admin123").await;
     app.get("/users").bearer(&token).await.expect(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_requests_get_the_originals_answers() {
+    let app = TestApp::start().await;
+    let missing = |place: &str| {
+        format!(r#"{{"detail":[{{"type":"missing","loc":[{place}],"msg":"Field required","input":null}}]}}"#)
+    };
+    is(&app.post("/user-api/users/register").await, 422, &missing(r#""body""#));
+    let no_object = app.post("/user-api/users/register").form(&[("username", "ada")]).await.expect(422);
+    assert_eq!(no_object["detail"][0]["type"], "model_attributes_type");
+    let broken = app.post("/user-api/users/register").body("{").await.expect(422);
+    assert_eq!(broken["detail"][0]["type"], "json_invalid");
+    is(
+        &app.post("/user-api/token").form(&[("username", "ada")]).await,
+        422,
+        &missing(r#""body","password""#),
+    );
+    for (method, path, allow) in [
+        (Method::GET, "/user-api/token", "POST"),
+        (Method::GET, "/user-api/users/register", "POST"),
+        (Method::DELETE, "/user-api/users/me", "GET, PUT"),
+        (Method::POST, "/user-api/health", "GET"),
+    ] {
+        let answer = app.call(0, method, path).await;
+        is(&answer, 405, r#"{"detail":"Method Not Allowed"}"#);
+        assert_eq!(answer.header("allow"), allow);
+    }
+    for path in ["/user-api/else", "/user-api/users", "/user-api/health/else/"] {
+        is(&app.get(path).await, 404, r#"{"detail":"Not Found"}"#);
+    }
+    for (path, status, location) in [
+        ("/user-api", 301, "/user-api/"),
+        ("/user-api/users/me/", 307, "/user-api/users/me"),
+        ("/user-api/health/?x=1", 307, "/user-api/health?x=1"),
+    ] {
+        let answer = app.get(path).await;
+        assert_eq!((answer.status, answer.header("location")), (status, location));
+    }
+}

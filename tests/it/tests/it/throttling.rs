@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
+use http::Method;
+use octo_host::StoreFault;
 use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::TestApp;
 use super::harness::{Answer, PASSWORD, Setup};
@@ -87,4 +91,78 @@ async fn a_client_cannot_choose_where_it_comes_from() {
     let body = json!({ "username": "ada@example.com", "password": PASSWORD });
     answer.json(&body).await.problem(429, "too-many-attempts");
     log_in(&app, "192.0.2.99", "ada@example.com", PASSWORD).await.problem(429, "too-many-attempts");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registrations_are_slowed_down_at_their_source_alone() {
+    let register = async |app: &TestApp, source: &str, email: &str| {
+        let call = app.post("/auth/register").header("x-forwarded-for", source);
+        call.json(&json!({ "email": email, "password": PASSWORD })).await
+    };
+    let app = behind_a_proxy().start().await;
+    register(&app, "192.0.2.1", "ada@example.com").await.expect(201);
+    for _ in 0..200 {
+        register(&app, "192.0.2.1", "ada@example.com").await.problem(409, "account-exists");
+    }
+    // Neither is a name tried, nor a password hashed, nor is it a way out to be another original's client.
+    for email in ["ada@example.com", "eve@example.com"] {
+        let wait = register(&app, "192.0.2.1", email).await;
+        wait.problem(429, "too-many-registrations");
+        assert_eq!(wait.header("retry-after"), "1");
+        let loyalty = app.post("/auth/registration").header("x-forwarded-for", "192.0.2.1");
+        let loyalty = loyalty.json(&json!({ "email": email, "password": PASSWORD })).await;
+        loyalty.problem(429, "too-many-registrations");
+    }
+    register(&app, "192.0.2.2", "bob@example.com").await.expect(201);
+    app.clock().advance(Duration::from_secs(1));
+    register(&app, "192.0.2.1", "eve@example.com").await.expect(201);
+    let wait = register(&app, "192.0.2.1", "eva@example.com").await;
+    assert_eq!((wait.status, wait.header("retry-after")), (429, "2"));
+
+    let demonstration = behind_a_proxy().with("legacy_rules", "on").start().await;
+    register(&demonstration, "192.0.2.1", "ada@example.com").await.expect(201);
+    for _ in 0..210 {
+        register(&demonstration, "192.0.2.1", "ada@example.com").await.problem(409, "account-exists");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_all_leases_on_hashing_held_is_told_to_come_back() {
+    let app = TestApp::with("password_hash_slots", 1).several(2).start().await;
+    app.register("ada@example.com").await.expect(201);
+    let register = |host: usize, email: &str| {
+        let call = app.call(host, Method::POST, "/auth/register");
+        call.json(&json!({ "email": email, "password": PASSWORD }))
+    };
+    let log_in = || {
+        let call = app.call(1, Method::POST, "/auth/login");
+        call.json(&json!({ "username": "ada@example.com", "password": PASSWORD })).into_future()
+    };
+    let faults = app.hosts()[0].faults();
+    let mut held = None;
+    for round in 0..20 {
+        // Somebody hashes when the database goes away under the first host, and cannot give his lease back.
+        let mut crowd = JoinSet::new();
+        for number in 0..8 {
+            crowd.spawn(register(0, &format!("bot{round}.{number}@example.com")).attempt());
+        }
+        sleep(Duration::from_millis(60)).await;
+        faults.sqlite(StoreFault::Hang);
+        let answers = join(log_in(), register(1, &format!("eve{round}@example.com")).into_future()).await;
+        crowd.abort_all();
+        faults.sqlite(StoreFault::None);
+        if answers.0.status == 503 {
+            held = Some(answers);
+            break;
+        }
+    }
+    let (login, registration) = held.expect("nobody was hashing in any round");
+    for answer in [login, registration] {
+        answer.problem(503, "too-busy");
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    // The lease ends by itself.
+    app.clock().advance(Duration::from_secs(5));
+    log_in().await.expect(200);
+    register(1, "eva@example.com").await.expect(201);
 }

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod common_passwords;
 pub(crate) mod deny;
 pub(crate) mod siege;
 pub(crate) mod sim;

@@ -9,13 +9,22 @@ use crate::{
     Refusal,
     accounts::{Account, Change, NewAccount},
     email::Email,
-    password::Password,
+    password::{Password, Rules},
     throttle::Throttle,
 };
 
 impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
-    /// Makes an account.
-    pub async fn register(&self, new: &NewAccount, password: &Password) -> Result<Account, Refusal> {
+    /// Makes an account, for somebody at `source`.
+    pub async fn register(
+        &self,
+        new: &NewAccount,
+        password: &Password,
+        source: &str,
+    ) -> Result<Account, Refusal> {
+        // The demonstrations of the original systems register their crowds from one place.
+        if self.config.password_rules == Rules::Modern {
+            self.take_turn_to_register(source).await?;
+        }
         let names = [new.email.as_ref().map(Email::as_str), new.username.as_ref().map(|name| name.as_str())];
         if names.into_iter().flatten().any(|name| password.repeats(name)) {
             return Err(Refusal::PasswordRepeatsName);

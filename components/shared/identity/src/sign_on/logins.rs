@@ -103,7 +103,13 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         let now = self.clock.now();
         match decide(&known, now) {
             Decision::Rotate => {}
-            Decision::Refuse => return Err(Refusal::SpentRefreshToken),
+            Decision::Refuse => {
+                if known.ended_at.is_some() {
+                    // Once more: whoever was cut off while it renewed this session may have left its record alive.
+                    SessionRecord::Ended.write(self.store, &known.session).await?;
+                }
+                return Err(Refusal::SpentRefreshToken);
+            }
             Decision::EndSession => {
                 self.end_session(known.account, &known.session).await?;
                 return Err(Refusal::SpentRefreshToken);
@@ -122,6 +128,11 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
     /// The sessions of an account that go on, newest first.
     pub async fn living_sessions(&self, account: i64) -> Result<Vec<Session>, Refusal> {
         Ok(self.sessions().living(account, self.clock.now(), SESSIONS_SHOWN).await?)
+    }
+
+    /// What the tokens of a session look like, and when it began; `None` when it is not known.
+    pub async fn begun(&self, session: &str) -> Result<Option<(Shape, UnixMillis)>, Refusal> {
+        Ok(self.sessions().begun(session).await?)
     }
 
     /// Ends a session of an account: from now on none of its tokens is accepted anywhere. Ending it twice is no
@@ -157,6 +168,12 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         self.publish(&jwks(&keys.public)).await?;
         let now = self.clock.now();
         let lifetime = shape.lifetime(self.config.access_token);
+        let mut further = shape.further_claims(account);
+        if shape == Shape::MessageHandler {
+            let free = self.free_messages(account.id).await;
+            further.insert("free_messages_left".into(), free.left.into());
+            further.insert("refresh_at".into(), free.refills_on.to_string().into());
+        }
         let claims = Claims {
             iss: ISSUER.into(),
             sub: account.id.to_string(),
@@ -167,7 +184,7 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
             sid: session.into(),
             role: account.grants.role,
             paid_access: account.grants.paid_access,
-            further: shape.further_claims(account, now),
+            further,
         };
         Ok((keys.signing.sign(&claims)?, lifetime.as_secs()))
     }

@@ -3,6 +3,7 @@
 //! - `accounts`: making, changing and deleting an account.
 //! - `logins`: beginning, renewing and ending sessions.
 //! - `passwords`: hashing and comparing within bounds.
+//! - `free_messages`: what is left of a user's free messages of the day.
 //! - `presented`: judging and ending tokens of any kind.
 //! - `administration`: what administrators do to others' accounts.
 //! - `keys`: the public keys.
@@ -11,6 +12,7 @@
 
 mod accounts;
 mod administration;
+mod free_messages;
 mod keys;
 mod logins;
 mod passwords;

@@ -7,7 +7,7 @@ use crate::{
     Refusal,
     hashing::Leases,
     password::{HashingFailed, Password},
-    throttle::{Throttle, Turn, Wait},
+    throttle::{Throttle, Turn},
 };
 
 impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
@@ -16,8 +16,15 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         let now = self.clock.now();
         match Throttle::new(&self.sql).begin(who, source, now).await? {
             Ok(turn) => Ok(turn),
-            Err(Wait(until)) => Err(Refusal::TooManyAttempts { seconds: until.seconds_from(now).max(1) }),
+            Err(wait) => Err(Refusal::TooManyAttempts { seconds: wait.seconds(now) }),
         }
+    }
+
+    /// Leave for a registration.
+    pub(super) async fn take_turn_to_register(&self, source: &str) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        let turn = Throttle::new(&self.sql).register(source, now).await?;
+        turn.map_err(|wait| Refusal::TooManyRegistrations { seconds: wait.seconds(now) })
     }
 
     /// Whether this is the password behind `hash`. Without a hash nothing matches, at the same cost.

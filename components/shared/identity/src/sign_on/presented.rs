@@ -62,11 +62,13 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         } else {
             return Ok(Revoked::Unknown);
         };
-        if self.sessions().record(&session).await? == SessionRecord::Ended {
-            return Ok(Revoked::Before);
+        let before = self.sessions().record(&session).await?;
+        // An ended one too: whoever was cut off while it renewed this session may have left its record alive.
+        match self.end_session(account, &session).await {
+            Ok(()) | Err(Refusal::NoSuchSession) => {}
+            Err(refusal) => return Err(refusal),
         }
-        self.end_session(account, &session).await?;
-        Ok(Revoked::Now)
+        Ok(if before == SessionRecord::Ended { Revoked::Before } else { Revoked::Now })
     }
 
     /// Whose access token this is.

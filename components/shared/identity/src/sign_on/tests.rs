@@ -45,6 +45,7 @@ impl Scene {
             ("session_seconds", "3600"),
             ("legacy_rules", "off"),
             ("password_hash_slots", "4"),
+            ("free_daily_per_user", "0"),
         ]);
         let config = Config::read(&settings).unwrap();
         SignOn::new(&self.sql, &self.store, &self.clock, &self.entropy, config)
@@ -53,7 +54,7 @@ impl Scene {
     fn register(&self, email: &str) -> Result<Account, Refusal> {
         let password = Password::chosen("correct horse".into(), Rules::Modern).unwrap();
         let new = NewAccount { email: Some(Email::new(email.into()).unwrap()), ..NewAccount::default() };
-        ready(self.sign_on().register(&new, &password))
+        ready(self.sign_on().register(&new, &password, "here"))
     }
 
     fn log_in(&self, email: &str, password: &str) -> Result<Tokens, Refusal> {
@@ -365,6 +366,7 @@ fn a_short_bootstrap_secret_and_a_bad_key_are_refused() {
         ("session_seconds", "3600"),
         ("legacy_rules", "off"),
         ("password_hash_slots", "4"),
+        ("free_daily_per_user", "0"),
     ]);
     assert_eq!(
         Config::read(&settings).err().unwrap().to_string(),
@@ -406,5 +408,47 @@ fn an_index_serves_every_statement() {
         for (statement, parameters) in statements {
             looker.expect_index(&statement, parameters);
         }
+    });
+}
+
+#[test]
+fn a_record_that_was_left_alive_is_ended_by_the_next_who_asks() {
+    on_both(|shared| {
+        let scene = Scene::new(shared);
+        scene.register("ada@example.com").unwrap();
+        for ask in [
+            |scene: &Scene, tokens: &Tokens| assert!(scene.refresh(&tokens.refresh).is_err()),
+            |scene: &Scene, tokens: &Tokens| {
+                let revoked = ready(scene.sign_on().revoke(tokens.refresh.reveal())).unwrap();
+                assert_eq!(revoked, Revoked::Before);
+            },
+        ] {
+            let tokens = scene.log_in("ada@example.com", "correct horse").unwrap();
+            let session = Unverified::parse(&tokens.access).unwrap().claims.sid;
+            let alive = ready(SessionRecord::read(&scene.store, &session)).unwrap().unwrap();
+            ready(scene.sign_on().end_session(1, &session)).unwrap();
+            // By an instance that was cut off before it looked again.
+            ready(alive.write(&scene.store, &session)).unwrap();
+            assert!(scene.record(&tokens.access).is_ok());
+            ask(&scene, &tokens);
+            assert_eq!(scene.record(&tokens.access), Err(Rejection::Ended));
+        }
+    });
+}
+
+#[test]
+fn wrong_confirmations_bother_nobody_else() {
+    on_both(|shared| {
+        let scene = Scene::new(shared);
+        let [ada, eve] = ["ada@example.com", "eve@example.com"].map(|name| scene.register(name).unwrap().id);
+        let confirm = |id: i64, password: &str| {
+            ready(scene.sign_on().confirm(id, &Password::presented(password.into()).unwrap()))
+        };
+        let tried = (0..80).map(|_| {
+            scene.clock.advance(Duration::from_secs(900));
+            confirm(eve, "wrong").unwrap_err()
+        });
+        assert!(tried.last().is_some_and(|refusal| matches!(refusal, Refusal::BadCredentials)));
+        confirm(ada, "correct horse").unwrap();
     });
 }

@@ -1,9 +1,10 @@
 //! `cargo run --release`: builds Octo and runs it, on the small host or on a real Spin.
 //!
 //! It does what a newcomer would have to do by hand: compile the components, make the secret of the first
-//! administrator, start, say what is where, and show the components' logs until Ctrl-C.
+//! administrator, start, say what is where, have background work done, and show the components' logs until Ctrl-C.
 
 mod arguments;
+mod scheduler;
 mod secret;
 mod spin;
 mod up;

@@ -45,10 +45,15 @@ fn read_or_make(file: &Path) -> Result<String> {
     }
 }
 
-fn make(file: &Path) -> Result<String> {
+/// Random letters that nobody can guess.
+pub(crate) fn random() -> Result<String> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes)?;
-    let value: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn make(file: &Path) -> Result<String> {
+    let value = random()?;
     fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))?;
     // Readable by its owner only, from the first moment on.
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;

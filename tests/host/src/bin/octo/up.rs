@@ -12,6 +12,7 @@ use xtask::progress::{Progress, Steps};
 use xtask::workspace::root;
 
 use crate::arguments::Settings;
+use crate::scheduler::Scheduler;
 use crate::secret::{self, Secret};
 use crate::welcome;
 
@@ -28,9 +29,11 @@ pub(crate) fn run(settings: Settings) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
     let declared = app.manifest().variables.contains_key(secret::VARIABLE);
     let secret = secret::find_or_make(&settings, declared, &state_dir(&settings))?;
-    let host = steps.run("Starting", || runtime.block_on(start(&app, &settings, secret.as_ref())))?;
+    let scheduler = Scheduler::new(&settings)?;
+    let host =
+        steps.run("Starting", || runtime.block_on(start(&app, &settings, secret.as_ref(), &scheduler)))?;
     print!("{}", welcome::text(&host, secret.as_ref()));
-    runtime.block_on(serve(host))
+    runtime.block_on(serve(host, &scheduler))
 }
 
 /// Where the databases are kept.
@@ -38,10 +41,16 @@ pub(crate) fn state_dir(settings: &Settings) -> PathBuf {
     settings.state_dir.clone().unwrap_or_else(|| root().join(".octo"))
 }
 
-async fn start(app: &App, settings: &Settings, secret: Option<&Secret>) -> Result<Host> {
+async fn start(
+    app: &App,
+    settings: &Settings,
+    secret: Option<&Secret>,
+    scheduler: &Scheduler,
+) -> Result<Host> {
     let mut builder = Host::builder(app)
         .environment(std::env::vars())
         .environment(secret.map(|secret| (secret::ENVIRONMENT.to_owned(), secret.value.clone())))
+        .environment([scheduler.variable()])
         .state_dir(state_dir(settings))
         .listen(settings.listen)
         .log_sink(welcome::say);
@@ -77,12 +86,13 @@ async fn check_settings(host: &Host) -> Result<()> {
     }
 }
 
-async fn serve(host: Host) -> Result<()> {
+async fn serve(host: Host, scheduler: &Scheduler) -> Result<()> {
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
         _ = interrupted.recv() => {}
         _ = terminated.recv() => {}
+        () = scheduler.run(&host) => {}
     }
     eprintln!("\nStopping; requests in progress may finish. Ctrl-C again stops at once.");
     tokio::select! {

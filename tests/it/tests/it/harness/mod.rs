@@ -3,6 +3,7 @@
 //! Time stands still at [`NOON`], in the middle of a window, until a test moves it.
 
 mod call;
+mod database;
 pub(crate) mod forger;
 mod process;
 mod providers;
@@ -17,9 +18,10 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use xtask::progress::Progress;
-use xtask::servers::Redis;
+use xtask::servers::{Postgres, Redis};
 
 use super::external::{ExternalFree, ExternalPaid};
+use database::{Database, Kind};
 
 pub(crate) use call::{Answer, Call};
 pub(crate) use providers::{FreeProvider, PaidProvider};
@@ -49,13 +51,15 @@ pub(crate) struct TestApp {
     servers: Servers,
 }
 
-/// The Redis servers of an application.
+/// The servers of an application.
 #[derive(Default)]
 struct Servers {
     /// For the key-value store.
     store: Option<Redis>,
     /// For the counter, unless it shares the other.
     counter: Option<Redis>,
+    /// The Postgres server, with a database on it.
+    database: Option<Database>,
 }
 
 /// What is special about an application that a test is about to start.
@@ -65,6 +69,7 @@ pub(crate) struct Setup {
     hosts: usize,
     redis: bool,
     counter: Counter,
+    database: Kind,
     clock: Clock,
     request_time: Option<Duration>,
 }
@@ -96,6 +101,7 @@ impl Setup {
             hosts: 1,
             redis: false,
             counter: Counter::KeyValue,
+            database: Kind::chosen(),
             clock: Clock::manual(NOON),
             request_time: None,
         };
@@ -127,6 +133,11 @@ impl Setup {
         Self { counter, redis, ..self }
     }
 
+    /// Keeps the data on a Postgres server of the test's own.
+    pub(crate) fn over_its_own_postgres(self) -> Self {
+        Self { database: Kind::OwnPostgres, ..self }
+    }
+
     /// Calls these providers instead of the application's own.
     pub(crate) fn calling(self, free: &ExternalFree, paid: &ExternalPaid) -> Self {
         self.with("free_provider_origin", free.origin()).with("paid_provider_origin", paid.origin())
@@ -145,8 +156,11 @@ impl Setup {
     pub(crate) async fn start(self) -> TestApp {
         let state = tempfile::tempdir().unwrap();
         let server = |wanted: bool| wanted.then(|| Redis::start().unwrap());
-        let servers =
-            Servers { store: server(self.redis), counter: server(self.counter == Counter::OwnRedis) };
+        let servers = Servers {
+            store: server(self.redis),
+            counter: server(self.counter == Counter::OwnRedis),
+            database: Database::new(self.database),
+        };
         self.start_over(state, servers).await
     }
 
@@ -155,6 +169,10 @@ impl Setup {
             && let Some(redis) = servers.counter.as_ref().or(servers.store.as_ref())
         {
             self = self.with("redis_url", redis.url());
+        }
+        for (name, value) in servers.database.iter().flat_map(Database::variables) {
+            // Those that a test has set come later, and are preferred.
+            self.variables.insert(0, (name.to_owned(), value));
         }
         let mut hosts = Vec::new();
         for _ in 0..self.hosts {
@@ -241,13 +259,19 @@ impl TestApp {
         self.servers.store.as_mut().expect("this application's store is not in Redis")
     }
 
+    /// The application's own Postgres server.
+    pub(crate) fn postgres_mut(&mut self) -> &mut Postgres {
+        let own = self.servers.database.as_mut().and_then(Database::own_server);
+        own.expect("this application has no Postgres server of its own")
+    }
+
     /// The Redis server that counts free calls.
     pub(crate) fn counter(&self) -> &Redis {
         self.servers.counter.as_ref().unwrap_or_else(|| self.redis())
     }
 
     pub(crate) fn counter_mut(&mut self) -> &mut Redis {
-        let Servers { store, counter } = &mut self.servers;
+        let Servers { store, counter, .. } = &mut self.servers;
         counter.as_mut().or(store.as_mut()).expect("this application does not count in Redis")
     }
 

@@ -4,6 +4,9 @@
 //! It is optional, and a day is a day in UTC. The rule is contract 000's, refilled when the date changes; unlike
 //! there, a day's counter is atomic, so parallel messages never get more than their number (defect F1).
 //!
+//! The gateway takes messages from it; sign-on only shows what is left, to the original's clients. It must know
+//! neither of them.
+//!
 //! # Invariant
 //! Of one user's allowance of one day at most [`Allowance::per_day`] messages are held at any time, whatever
 //! races and crashes. A day's counter is at least the number of messages held, for it is raised before a
@@ -15,8 +18,20 @@
 //! their counters. The store has no expiry, so the first message of a day removes what is older. (Instances that
 //! disagree at midnight about which day it is may leave one counter more behind.)
 
+// The ports are used with static dispatch on one thread: nothing needs `Send`.
+#![allow(async_fn_in_trait)]
+
 use octo_core::{KeyValue, StoreError, UnixMillis, UtcDay};
 use serde::{Deserialize, Serialize};
+
+/// Free messages a user has in a day on the original's routes, unless the operator says otherwise (contract 000,
+/// section 3).
+const ORIGINALS: i64 = 10;
+
+/// The allowance on the original's routes, where the operator's variable `free_daily_per_user` is `set` (0 for none).
+pub fn of_the_original(set: i64) -> i64 {
+    if set == 0 { ORIGINALS } else { set }
+}
 
 /// The allowances of all users.
 #[derive(Debug)]
@@ -148,5 +163,4 @@ fn counter(user: &str, day: UtcDay) -> String {
 }
 
 #[cfg(test)]
-#[path = "allowance_tests.rs"]
 mod tests;

@@ -1,0 +1,46 @@
+//! The components that perform jobs, each in its own instances with what it may reach.
+
+use std::time::Duration;
+
+use http::{Request, StatusCode, header};
+use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Settings, Sql, ports::CallLimits};
+use octo_edge::{ServiceKey, drained::Drained};
+
+use crate::routes::Desk;
+
+/// Who performs jobs. They are asked one after another: each gets the time it needs, and what is left waits for the
+/// next call.
+const PERFORMERS: [&str; 1] = ["subscriptions"];
+
+/// A performer stops claiming after some seconds, and a job takes a few at most; together less than the 30 seconds a
+/// request may take.
+const LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(20), max_answer: 16 * 1024 };
+
+impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Desk<S, D, K, H, C, E> {
+    /// Has all of them perform what is due, for a bounded time.
+    pub(crate) async fn perform(&self) -> Result<Drained, Problem> {
+        let mut all = Drained::default();
+        for name in PERFORMERS {
+            let answer = self.ask(name).await?;
+            all.performed += answer.performed;
+            all.failed += answer.failed;
+            all.more |= answer.more;
+        }
+        Ok(all)
+    }
+
+    async fn ask(&self, performer: &'static str) -> Result<Drained, Problem> {
+        let unavailable =
+            |reason: &dyn std::fmt::Display| Problem::unavailable().because(format!("{performer}: {reason}"));
+        let key = ServiceKey::new(&self.store, performer).obtain(&self.entropy).await?;
+        let request = Request::post(format!("http://{performer}.spin.internal/internal/jobs/drain"))
+            .header(header::AUTHORIZATION, format!("Bearer {key}"))
+            .body(Vec::new())
+            .map_err(|error| unavailable(&error))?;
+        let response = self.http.send(request, LIMITS).await.map_err(|error| unavailable(&error))?;
+        if response.status() != StatusCode::OK {
+            return Err(unavailable(&response.status()));
+        }
+        serde_json::from_slice(response.body()).map_err(|error| unavailable(&error))
+    }
+}

@@ -1,0 +1,157 @@
+//! What is wrong with a request, listed.
+
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::Detail;
+use crate::{Response, form::Form, respond};
+
+/// Where in the request the values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In its body, JSON or a form.
+    Body,
+    /// In its query.
+    Query,
+}
+
+/// Whether each broken rule comes with a link to its description; this depends on the versions the original was
+/// written with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// It does not.
+    None,
+    /// To the description in this version of Pydantic, such as `2.5`.
+    Pydantic(&'static str),
+}
+
+/// The rules that a request breaks, in the order in which they were found.
+#[derive(Debug)]
+pub struct Errors {
+    place: Place,
+    links: Links,
+    broken: Vec<Broken>,
+}
+
+/// A broken rule, the keys in FastAPI's order.
+#[derive(Debug, Serialize)]
+struct Broken {
+    r#type: String,
+    loc: Vec<Value>,
+    msg: String,
+    input: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ctx: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+impl Place {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Query => "query",
+        }
+    }
+}
+
+impl Errors {
+    /// None yet.
+    pub fn new(place: Place, links: Links) -> Self {
+        Self { place, links, broken: Vec::new() }
+    }
+
+    /// A value that must be there is not.
+    pub fn missing(&mut self, name: &str) {
+        self.refuse(name, "missing", "Field required");
+    }
+
+    /// A field of a form that must be there. An empty one is not.
+    pub fn field<'a>(&mut self, form: &'a Form, name: &str) -> Option<&'a str> {
+        let value = form.get(name).filter(|value| !value.is_empty());
+        if value.is_none() {
+            self.missing(name);
+        }
+        value
+    }
+
+    /// A value breaks a rule.
+    pub fn refuse(&mut self, name: &str, error: &str, message: &str) {
+        self.push(Some(name), error, message);
+    }
+
+    /// There is no body.
+    pub(super) fn no_body(&mut self) {
+        self.push(None, "missing", "Field required");
+    }
+
+    /// The body is something else than an object.
+    pub(super) fn no_object(&mut self) {
+        let message = "Input should be a valid dictionary or object to extract fields from";
+        self.push(None, "model_attributes_type", message);
+    }
+
+    /// The body is no JSON, for this reason, from this byte on.
+    pub(super) fn no_json(&mut self, reason: String, offset: usize) {
+        self.broken.push(Broken {
+            r#type: "json_invalid".to_owned(),
+            loc: vec![self.place.name().into(), offset.into()],
+            msg: "JSON decode error".to_owned(),
+            input: json!({}),
+            ctx: Some(Map::from_iter([("error".to_owned(), reason.into())])),
+            url: None,
+        });
+    }
+
+    fn push(&mut self, name: Option<&str>, error: &str, message: &str) {
+        let url = match self.links {
+            Links::None => None,
+            Links::Pydantic(version) => Some(format!("https://errors.pydantic.dev/{version}/v/{error}")),
+        };
+        self.broken.push(Broken {
+            r#type: error.to_owned(),
+            loc: [Some(self.place.name()), name].into_iter().flatten().map(Value::from).collect(),
+            msg: message.to_owned(),
+            input: Value::Null,
+            ctx: None,
+            url,
+        });
+    }
+
+    /// The values, when nothing is wrong; otherwise the answer that lists everything that is.
+    pub fn finish<T>(self, values: Option<T>) -> Result<T, Response> {
+        match values {
+            Some(values) if self.broken.is_empty() => Ok(values),
+            _ => Err(self.into_response()),
+        }
+    }
+
+    /// 422, with the list.
+    pub fn into_response(self) -> Response {
+        respond::json(StatusCode::UNPROCESSABLE_ENTITY, &Detail { detail: self.broken })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_spelled_as_the_original_spells_it() {
+        let mut errors = Errors::new(Place::Query, Links::Pydantic("2.6"));
+        errors.missing("token");
+        let answer = errors.finish(Some(())).unwrap_err();
+        assert_eq!(answer.status(), 422);
+        assert_eq!(
+            str::from_utf8(answer.body()).unwrap(),
+            r#"{"detail":[{"type":"missing","loc":["query","token"],"msg":"Field required","input":null,"url":"https://errors.pydantic.dev/2.6/v/missing"}]}"#
+        );
+        let mut errors = Errors::new(Place::Body, Links::None);
+        errors.refuse("name", "string_type", "Input should be a valid string");
+        assert_eq!(
+            str::from_utf8(errors.into_response().body()).unwrap(),
+            r#"{"detail":[{"type":"string_type","loc":["body","name"],"msg":"Input should be a valid string","input":null}]}"#
+        );
+    }
+}

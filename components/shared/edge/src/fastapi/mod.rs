@@ -1,0 +1,58 @@
+//! Answers as FastAPI makes them, which some of the original systems are written with: `{"detail": ...}`, with a list
+//! of everything that is wrong with a request ([`Errors`]), or with the body it reads as one JSON object ([`Body`]).
+//!
+//! Unlike the originals we never send back what we were sent: there are passwords in it. So `input` is null.
+
+mod body;
+mod errors;
+
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::Value;
+
+pub use self::body::{BOOLEAN, Body, DATE, INTEGER, Kind, STRING};
+pub use self::errors::{Errors, Links, Place};
+use crate::{Request, Response, respond};
+
+#[derive(Serialize)]
+struct Detail<T> {
+    detail: T,
+}
+
+/// `{"detail": ...}`
+pub fn detail(status: StatusCode, detail: impl Into<Value>) -> Response {
+    respond::json(status, &Detail { detail: detail.into() })
+}
+
+/// 401, with `WWW-Authenticate: Bearer`.
+pub fn challenge(text: &str) -> Response {
+    challenging(detail(StatusCode::UNAUTHORIZED, text))
+}
+
+/// An answer, with `WWW-Authenticate: Bearer`.
+pub fn challenging(mut response: Response) -> Response {
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+/// There is nothing at this path.
+pub fn not_found() -> Response {
+    detail(StatusCode::NOT_FOUND, "Not Found")
+}
+
+/// The path takes other methods.
+pub fn method_not_allowed(allow: &'static str) -> Response {
+    let mut response = detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+/// 307 to `path`, with the query that `request` has: where a slash too many is taken away.
+pub fn redirect(request: &Request, path: &str) -> Response {
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut response = respond::empty(StatusCode::TEMPORARY_REDIRECT);
+    if let Ok(location) = HeaderValue::from_str(&format!("{path}{query}")) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
