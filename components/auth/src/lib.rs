@@ -20,7 +20,7 @@ mod shop;
 mod stop;
 
 use octo_edge::cors;
-use octo_spin_kit::{Logged, SpinClock, SpinEntropy, SpinKeyValue, SpinSettings, SpinSql, serve};
+use octo_spin_kit::{AnySql, Logged, SpinClock, SpinEntropy, SpinKeyValue, SpinSettings, serve};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 use crate::routes::{Auth, MAX_BODY};
@@ -29,7 +29,7 @@ use crate::routes::{Auth, MAX_BODY};
 async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
     let auth = Auth {
         settings: SpinSettings,
-        sql: SpinSql::default(),
+        sql: AnySql::new(SpinSettings),
         store: SpinKeyValue::default(),
         clock: SpinClock,
         entropy: SpinEntropy,

@@ -76,6 +76,10 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             (["users", id], "DELETE") => self.delete_user(request, id).await,
             (["users", id, "sessions"], "GET") => self.user_sessions(request, id).await,
             (["users", id, "sessions"], "DELETE") => self.end_user_sessions(request, id).await,
+
+            (["internal", "accounts", id], "GET") => self.account_for_service(request, id).await,
+            (["internal", "accounts", id, "subscription"], "PUT") => self.note_subscribed(request, id).await,
+
             (parts, _) => refused(parts),
         }
     }

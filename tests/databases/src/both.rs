@@ -49,6 +49,8 @@ impl Shared {
                 let mut config = postgres::Config::new();
                 config.host("127.0.0.1").port(server.port()).dbname(name);
                 config.user(server.role()).password(server.password());
+                // No domain's test ends the server.
+                config.options("-c synchronous_commit=off");
                 Database::Postgres(Postgres::connect(&config))
             }
         }

@@ -123,15 +123,10 @@ fn column(row: &postgres::Row, index: usize) -> Result<SqlValue, Error> {
     })
 }
 
-/// By the classes of SQLSTATE, as the adapter for Spin does.
 fn classify(error: Error) -> SqlError {
     let text = error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string);
-    match error.code().map(|code| code.code()) {
+    match error.code() {
         None => SqlError::Down(text),
-        Some(code) if code.starts_with("23") => SqlError::Conflict(text),
-        Some("42P01" | "42703" | "42883") => SqlError::Missing(text),
-        Some("40001" | "40P01" | "55P03") => SqlError::Busy,
-        Some(code) if code.starts_with("57P") || code.starts_with("08") => SqlError::Down(text),
-        Some(_) => SqlError::Failed(text),
+        Some(code) => SqlError::from_sqlstate(code.code(), text),
     }
 }

@@ -54,6 +54,7 @@ pub struct Faults {
     /// By component id; goes before the fault of all.
     key_value_of: RwLock<HashMap<String, StoreFault>>,
     sqlite: RwLock<StoreFault>,
+    postgres: RwLock<StoreFault>,
     redis: RwLock<StoreFault>,
     outbound: RwLock<HashMap<String, Planned>>,
 }
@@ -93,9 +94,14 @@ impl Faults {
         };
     }
 
-    /// Breaks or mends all databases.
+    /// Breaks or mends all SQLite databases.
     pub fn sqlite(&self, fault: StoreFault) {
         *self.sqlite.write().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    /// Breaks or mends the Postgres servers that components connect to.
+    pub fn postgres(&self, fault: StoreFault) {
+        *self.postgres.write().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
     /// Breaks or mends the Redis servers that components connect to themselves.
@@ -127,6 +133,10 @@ impl Faults {
 
     pub(crate) async fn meet_sqlite(&self) -> Result<Verdict, &'static str> {
         meet(set(&self.sqlite)).await
+    }
+
+    pub(crate) async fn meet_postgres(&self) -> Result<Verdict, &'static str> {
+        meet(set(&self.postgres)).await
     }
 
     pub(crate) async fn meet_redis(&self) -> Result<Verdict, &'static str> {

@@ -4,6 +4,7 @@
 //! then reaches `stores`.
 
 pub(crate) mod key_value;
+mod postgres;
 mod redis;
 mod sqlite;
 mod variables;

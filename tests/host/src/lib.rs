@@ -1,7 +1,7 @@
 //! A small Spin host, for development and tests.
 //!
 //! It runs the same `spin.toml` and the same wasm files as Spin: HTTP in, service chaining, outbound
-//! HTTP, key-value, SQLite, Redis and variables, with Spin's semantics (encodings and refusals
+//! HTTP, key-value, SQLite, Postgres, Redis and variables, with Spin's semantics (encodings and refusals
 //! included). For tests it adds what no real host has: a clock under control, faults, and a record of
 //! everything a component did outside itself. It is a development tool: production is Spin, SpinKube
 //! or a cloud.

@@ -164,7 +164,7 @@ impl StoreCalls {
     }
 
     /// The calls of one component to one operation, such as `key-value increment` or
-    /// `sqlite execute`.
+    /// `sqlite execute` or `postgres query`.
     pub fn count(&self, component: &str, operation: &str) -> u64 {
         self.iter()
             .filter(|(id, kind, _)| *id == component && *kind == operation)

@@ -17,7 +17,7 @@ use crate::logs::{LogSource, Logs};
 use crate::records::{Records, StoreCall};
 use crate::runtime_config::{KeyValueBackend, RuntimeConfig, SqliteLocation};
 use crate::stores::key_value::KeyValueStore;
-use crate::stores::sqlite;
+use crate::stores::{postgres, sqlite};
 use crate::tasks::Tasks;
 use crate::variables::Variables;
 
@@ -56,6 +56,7 @@ pub(crate) struct Services {
     pub(crate) variables: Variables,
     pub(crate) key_value: HashMap<String, Arc<KeyValueStore>>,
     pub(crate) databases: HashMap<String, SqliteLocation>,
+    pub(crate) postgres: postgres::Pools,
     pub(crate) faults: Faults,
     pub(crate) records: Arc<Records>,
     pub(crate) logs: Arc<Logs>,
@@ -100,6 +101,7 @@ impl Services {
         let services = Self {
             key_value,
             databases,
+            postgres: postgres::Pools::default(),
             app: choices.app,
             variables: choices.variables,
             faults: Faults::default(),

@@ -39,6 +39,8 @@ const ALWAYS: &[&str] = &[
 const GRANTED: &[(&str, Capability)] = &[
     ("fermyon:spin/key-value", Capability::KeyValue),
     ("fermyon:spin/postgres", Capability::Postgres),
+    // The types of the values that go there; it can do nothing.
+    ("fermyon:spin/rdbms-types", Capability::Postgres),
     ("fermyon:spin/redis", Capability::Redis),
     ("fermyon:spin/sqlite", Capability::Sqlite),
     ("fermyon:spin/variables", Capability::Variables),

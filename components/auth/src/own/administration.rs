@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
-use octo_edge::{Request, Response, body::Fields, respond};
+use octo_edge::{Request, Response, body::Fields, query::Query, respond};
 use octo_identity::{
     accounts::{Account, Change, Field, Search},
     sign_on::LONGEST_PAGE,
@@ -21,11 +21,11 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     pub(crate) async fn users(&self, request: Request) -> Result<Response, Problem> {
         self.administrator(&request).await?;
         let query = Query::of(&request);
-        let limit = query.limit()?;
+        let limit = query.limit(LONGEST_PAGE)?;
         let search = match (query.get("email"), query.get("username")) {
             (None, None) => Search::All { after: query.after()? },
-            (Some(prefix), None) => query.names(Field::Email, prefix),
-            (None, Some(prefix)) => query.names(Field::Username, prefix),
+            (Some(prefix), None) => names(&query, Field::Email, prefix),
+            (None, Some(prefix)) => names(&query, Field::Username, prefix),
             (Some(_), Some(_)) => {
                 return Err(Problem::invalid("username", "cannot be searched together with `email`"));
             }
@@ -94,7 +94,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     pub(crate) async fn audit(&self, request: Request) -> Result<Response, Problem> {
         self.administrator(&request).await?;
         let query = Query::of(&request);
-        let limit = query.limit()?;
+        let limit = query.limit(LONGEST_PAGE)?;
         let subject = query.number("user")?;
         let log = self.sign_on()?.audit(subject, query.after()?, limit).await?;
         let next = log.last().filter(|_| log.len() as i64 == limit).map(|last| last.id.to_string());
@@ -112,39 +112,8 @@ fn cursor(search: &Search, last: &Account) -> Option<String> {
     }
 }
 
-/// The parameters of a query.
-struct Query(Vec<(String, String)>);
-
-impl Query {
-    fn of(request: &Request) -> Self {
-        let query = request.uri().query().unwrap_or("");
-        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find_map(|(known, value)| (known == name).then_some(value.as_str()))
-    }
-
-    fn number(&self, name: &'static str) -> Result<Option<i64>, Problem> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| Problem::invalid(name, "must be a whole number"))
-    }
-
-    fn after(&self) -> Result<i64, Problem> {
-        Ok(self.number("after")?.unwrap_or(0))
-    }
-
-    fn limit(&self) -> Result<i64, Problem> {
-        let limit = self.number("limit")?.unwrap_or(LONGEST_PAGE);
-        if (1..=LONGEST_PAGE).contains(&limit) {
-            Ok(limit)
-        } else {
-            Err(Problem::invalid("limit", format!("must be from 1 to {LONGEST_PAGE}")))
-        }
-    }
-
-    fn names(&self, field: Field, prefix: &str) -> Search {
-        let after = self.get("after").unwrap_or("").to_owned();
-        Search::Names { field, prefix: prefix.trim().to_lowercase(), after }
-    }
+/// Those whose name begins with `prefix`, from the one `after` on.
+fn names(query: &Query, field: Field, prefix: &str) -> Search {
+    let after = query.get("after").unwrap_or("").to_owned();
+    Search::Names { field, prefix: prefix.trim().to_lowercase(), after }
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod administration;
+mod internal;
 mod sessions;
 mod tokens;
 

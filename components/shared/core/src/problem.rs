@@ -98,6 +98,17 @@ impl Problem {
         .retry_after(1)
     }
 
+    /// The database is away. It may have gone while it was at work.
+    pub fn database_unavailable() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "database-unavailable",
+            "The database cannot be reached",
+            "What was asked for may have been done all the same: look before you send the same request again.",
+        )
+        .retry_after(1)
+    }
+
     /// Notes what really happened, for the log only.
     pub fn because(mut self, cause: impl ToString) -> Self {
         self.cause = Some(cause.to_string());
@@ -166,7 +177,9 @@ impl From<SqlError> for Problem {
     fn from(error: SqlError) -> Self {
         match error {
             SqlError::Conflict(_) | SqlError::Missing(_) => Problem::internal().because(error),
-            SqlError::Busy | SqlError::Down(_) | SqlError::Failed(_) => Problem::unavailable().because(error),
+            SqlError::Busy | SqlError::Failed(_) => Problem::unavailable().because(error),
+            SqlError::Down(_) => Problem::database_unavailable().because(error),
+            SqlError::Misconfigured(error) => error.into(),
         }
     }
 }

@@ -38,6 +38,15 @@ where
     })
 }
 
+/// A switch: `on` or `off`.
+pub fn switch(settings: &impl Settings, name: &str) -> Result<bool, SettingError> {
+    match text(settings, name)?.trim() {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(SettingError::new(name, format!("must be `on` or `off`; it is `{other}`"))),
+    }
+}
+
 /// A time given in whole milliseconds.
 pub fn milliseconds(
     settings: &impl Settings,

@@ -15,6 +15,14 @@ impl UnixMillis {
         self.0.div_euclid(1000)
     }
 
+    /// The same time as people write it.
+    pub fn civil(self) -> Civil {
+        let (days, ms) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
+        let (year, month, day) = civil_from_days(days);
+        let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
+        Civil { year, month, day, hour, minute, second, millisecond: ms % 1000 }
+    }
+
     /// The time from `earlier` to `self`; zero when `earlier` is later.
     pub fn since(self, earlier: UnixMillis) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -49,11 +57,28 @@ impl Sub<Duration> for UnixMillis {
 impl fmt::Display for UnixMillis {
     /// RFC 3339 in UTC with milliseconds, as the logs and the API show times.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, ms) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
-        let (year, month, day) = civil_from_days(days);
-        let (h, m, s) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{:03}Z", ms % 1000)
+        let Civil { year, month, day, hour, minute, second, millisecond } = self.civil();
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
     }
+}
+
+/// A point in time as people write it, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
+    /// In the proleptic Gregorian calendar.
+    pub year: i64,
+    /// 1 to 12.
+    pub month: i64,
+    /// 1 to 31.
+    pub day: i64,
+    /// 0 to 23.
+    pub hour: i64,
+    /// 0 to 59.
+    pub minute: i64,
+    /// 0 to 59: leap seconds are not counted.
+    pub second: i64,
+    /// 0 to 999.
+    pub millisecond: i64,
 }
 
 /// Year, month and day of a day counted from 1970-01-01, in the proleptic Gregorian calendar: years are

@@ -35,6 +35,14 @@ impl Fields {
         }
     }
 
+    /// The same where nothing need be said: no body is an object without members.
+    pub fn read_optional(request: Request) -> Result<Self, Problem> {
+        match request.body() {
+            Ok(body) if body.is_empty() => Ok(Self { members: Map::new(), errors: Vec::new() }),
+            _ => Self::read(request),
+        }
+    }
+
     /// A text that must be there. `parse` checks it and says which rule it breaks.
     pub fn text<T, E: ToString>(
         &mut self,
@@ -90,6 +98,21 @@ impl Fields {
         None
     }
 
+    /// A whole number that must be there.
+    pub fn whole_number(&mut self, name: &str) -> Option<i64> {
+        match self.members.remove(name) {
+            Some(Value::Number(number)) if number.is_i64() => return number.as_i64(),
+            Some(_) => self.refuse(name, "must be a whole number"),
+            None => self.refuse(name, "is required"),
+        }
+        None
+    }
+
+    /// A whole number that may be missing or null; the outer `None` means that it is wrong.
+    pub fn maybe_whole_number(&mut self, name: &str) -> Option<Option<i64>> {
+        if self.is_missing(name) { Some(None) } else { self.whole_number(name).map(Some) }
+    }
+
     fn refuse(&mut self, name: &str, rule: impl Into<String>) {
         self.errors.push(FieldError { pointer: format!("/{name}"), rule: rule.into() });
     }
@@ -104,7 +127,8 @@ impl Fields {
     }
 }
 
-pub(crate) fn is_json(content_type: &str) -> bool {
+/// Whether a content type is JSON's.
+pub fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
@@ -169,6 +193,23 @@ mod tests {
         assert_eq!(refusal(b"{}"), (422, "`/message` is required.".into()));
         assert_eq!(refusal(br#"{"message":7}"#), (422, "`/message` must be a string.".into()));
         assert_eq!(read(Some("text/plain"), b"{}").unwrap_err().status, 415);
+    }
+
+    #[test]
+    fn a_whole_number_is_told_from_everything_else() {
+        let read = |body: &str| {
+            let request = http::Request::post("/").body(Ok(body.as_bytes().to_vec())).unwrap();
+            let mut fields = Fields::read(request).unwrap();
+            let number = fields.maybe_whole_number("number");
+            fields.finish(number).map_err(|problem| problem.detail)
+        };
+        assert_eq!(read(r#"{"number":-7}"#), Ok(Some(-7)));
+        assert_eq!(read(r#"{"number":null}"#), Ok(None));
+        assert_eq!(read("{}"), Ok(None));
+        for number in ["7.0", "true", "\"7\"", "9223372036854775808", "[]"] {
+            let refused = read(&format!("{{\"number\":{number}}}"));
+            assert_eq!(refused, Err("`/number` must be a whole number.".into()), "{number}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! - [`source`]: the client's network address.
 //! - [`idempotency`]: a request that is repeated is carried out once.
 //! - [`prefer`]: how long a client would rather wait.
+//! - [`query`]: the parameters of a query.
 //! - [`service_key`]: a key two components share.
 //!
 //! It must not know any domain, nor the SDK.
@@ -30,6 +31,7 @@ pub mod form;
 pub mod gzip;
 pub mod idempotency;
 pub mod prefer;
+pub mod query;
 pub mod respond;
 pub mod same_site;
 pub mod service_key;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use octo_core::{
     SettingError, Settings,
-    settings::{number, seconds, text},
+    settings::{number, seconds, switch, text},
 };
 use octo_token::SigningKey;
 
@@ -44,20 +44,13 @@ impl Config {
             let rule = format!("must have at least {SHORTEST_BOOTSTRAP_SECRET} characters");
             return Err(SettingError::new("bootstrap_secret", rule));
         }
-        let password_rules = match text(settings, "legacy_rules")?.trim() {
-            "off" => Rules::Modern,
-            "on" => Rules::Legacy,
-            other => {
-                let rule = format!("must be `on` or `off`; it is `{other}`");
-                return Err(SettingError::new("legacy_rules", rule));
-            }
-        };
+        let legacy_rules = switch(settings, "legacy_rules")?;
         Ok(Self {
             access_token: seconds(settings, "access_token_seconds", 60..=3600)?,
             session: seconds(settings, "session_seconds", 3600..=31_536_000)?,
             keys,
             bootstrap_secret,
-            password_rules,
+            password_rules: if legacy_rules { Rules::Legacy } else { Rules::Modern },
             hash_slots: number(settings, "password_hash_slots", 1..=256)?,
             free_daily_per_user: number(settings, "free_daily_per_user", 0..=1_000_000)?,
         })

@@ -83,32 +83,34 @@ mod tests {
     use crate::sign_on::TABLES;
     use octo_core::sql::Migrated;
     use octo_core::testing::{FakeClock, FakeEntropy, ready};
-    use octo_databases::Sqlite;
+    use octo_databases::on_both;
 
     #[test]
     fn there_are_so_many_leases_and_no_more_until_one_is_given_back_or_ends() {
-        let sql = Sqlite::in_memory();
-        let sql = Migrated::new(&sql, TABLES);
-        let leases = Leases::new(&sql, 2);
-        let (clock, entropy) = (FakeClock::at(UnixMillis(1_800_000_000_000)), FakeEntropy::default());
-        let take = || ready(leases.take(clock.now())).unwrap();
-        let (first, second) = (take().unwrap(), take().unwrap());
-        assert!(take().is_none());
-        ready(leases.give_back(first)).unwrap();
-        let again = take().unwrap();
-        assert!(take().is_none());
+        on_both(|shared| {
+            let sql = shared.connect();
+            let sql = Migrated::new(&sql, TABLES);
+            let leases = Leases::new(&sql, 2);
+            let (clock, entropy) = (FakeClock::at(UnixMillis(1_800_000_000_000)), FakeEntropy::default());
+            let take = || ready(leases.take(clock.now())).unwrap();
+            let (first, second) = (take().unwrap(), take().unwrap());
+            assert!(take().is_none());
+            ready(leases.give_back(first)).unwrap();
+            let again = take().unwrap();
+            assert!(take().is_none());
 
-        // Who waits for long enough gets one that nobody gave back.
-        assert!(ready(leases.obtain(&clock, &entropy)).unwrap().is_some());
-        clock.advance(LEASE);
-        let (late, _other) = (take().unwrap(), take().unwrap());
-        assert!(take().is_none());
-        // A lease that ended cannot be given back: somebody else has its slot.
-        for old in [again, second] {
-            ready(leases.give_back(old)).unwrap();
-        }
-        assert!(take().is_none());
-        ready(leases.give_back(late)).unwrap();
-        assert!(take().is_some());
+            // Who waits for long enough gets one that nobody gave back.
+            assert!(ready(leases.obtain(&clock, &entropy)).unwrap().is_some());
+            clock.advance(LEASE);
+            let (late, _other) = (take().unwrap(), take().unwrap());
+            assert!(take().is_none());
+            // A lease that ended cannot be given back: somebody else has its slot.
+            for old in [again, second] {
+                ready(leases.give_back(old)).unwrap();
+            }
+            assert!(take().is_none());
+            ready(leases.give_back(late)).unwrap();
+            assert!(take().is_some());
+        });
     }
 }

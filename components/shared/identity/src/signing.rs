@@ -132,7 +132,7 @@ mod tests {
     use crate::sign_on::TABLES;
     use octo_core::sql::Migrated;
     use octo_core::testing::ready;
-    use octo_databases::Sqlite;
+    use octo_databases::on_both;
 
     const START: UnixMillis = UnixMillis(1_800_000_000_000);
     const LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -143,54 +143,63 @@ mod tests {
 
     #[test]
     fn a_key_is_published_before_it_signs_and_after() {
-        let sql = Sqlite::in_memory();
-        let sql = Migrated::new(&sql, TABLES);
-        let policy = KeyPolicy { given: None, published: None, lifetime: Some(LIFETIME) };
-        let at = |time: Duration| ready(load(&sql, &policy, START + time)).unwrap();
-        let first = at(Duration::ZERO);
-        let id = first.signing.id();
-        assert_eq!(ids(&first), [&id]);
-        assert_eq!(at(LIFETIME - Duration::from_millis(1)).signing.id(), id);
+        on_both(|shared| {
+            let sql = shared.connect();
+            let sql = Migrated::new(&sql, TABLES);
+            let policy = KeyPolicy { given: None, published: None, lifetime: Some(LIFETIME) };
+            let at = |time: Duration| ready(load(&sql, &policy, START + time)).unwrap();
+            let first = at(Duration::ZERO);
+            let id = first.signing.id();
+            assert_eq!(ids(&first), [&id]);
+            assert_eq!(at(LIFETIME - Duration::from_millis(1)).signing.id(), id);
 
-        let both = at(LIFETIME);
-        assert_eq!((both.signing.id(), both.public.len()), (id.clone(), 2));
-        let next = ids(&both)[1].to_owned();
-        let just_before = at(LIFETIME + LEAD - Duration::from_millis(1));
-        assert_eq!(ids(&just_before), [&id, &next]);
-        let changed = at(LIFETIME + LEAD);
-        assert_eq!(ids(&changed), [&next, &id]);
-        assert_eq!(changed.signing.id(), next);
-        let last_token = at(LIFETIME + LEAD + LONGEST_TOKEN);
-        assert_eq!(ids(&last_token), [&next, &id]);
-        let over = at(LIFETIME + LEAD + LONGEST_TOKEN + SKEW + Duration::from_millis(1));
-        assert_eq!(ids(&over), [&next]);
+            let both = at(LIFETIME);
+            assert_eq!((both.signing.id(), both.public.len()), (id.clone(), 2));
+            let next = ids(&both)[1].to_owned();
+            let just_before = at(LIFETIME + LEAD - Duration::from_millis(1));
+            assert_eq!(ids(&just_before), [&id, &next]);
+            let changed = at(LIFETIME + LEAD);
+            assert_eq!(ids(&changed), [&next, &id]);
+            assert_eq!(changed.signing.id(), next);
+            let last_token = at(LIFETIME + LEAD + LONGEST_TOKEN);
+            assert_eq!(ids(&last_token), [&next, &id]);
+            let over = at(LIFETIME + LEAD + LONGEST_TOKEN + SKEW + Duration::from_millis(1));
+            assert_eq!(ids(&over), [&next]);
+        });
     }
 
     #[test]
     fn a_key_that_was_never_replaced_is_used_on_however_old() {
-        let sql = Sqlite::in_memory();
-        let sql = Migrated::new(&sql, TABLES);
-        let policy = KeyPolicy { given: None, published: None, lifetime: None };
-        let first = ready(load(&sql, &policy, START)).unwrap().signing.id();
-        let later = START + LIFETIME * 10_000;
-        assert_eq!(ready(load(&sql, &policy, later)).unwrap().signing.id(), first);
-        ready(replace(&sql, later)).unwrap();
-        let both = ready(load(&sql, &policy, later)).unwrap();
-        assert_eq!((both.signing.id(), both.public.len()), (first.clone(), 2));
-        assert_ne!(ready(load(&sql, &policy, later + LEAD)).unwrap().signing.id(), first);
+        on_both(|shared| {
+            let sql = shared.connect();
+            let sql = Migrated::new(&sql, TABLES);
+            let policy = KeyPolicy { given: None, published: None, lifetime: None };
+            let first = ready(load(&sql, &policy, START)).unwrap().signing.id();
+            let later = START + LIFETIME * 10_000;
+            assert_eq!(ready(load(&sql, &policy, later)).unwrap().signing.id(), first);
+            ready(replace(&sql, later)).unwrap();
+            let both = ready(load(&sql, &policy, later)).unwrap();
+            assert_eq!((both.signing.id(), both.public.len()), (first.clone(), 2));
+            assert_ne!(ready(load(&sql, &policy, later + LEAD)).unwrap().signing.id(), first);
+        });
     }
 
     #[test]
     fn the_operators_key_signs_and_another_is_published_beside_it() {
-        let sql = Sqlite::in_memory();
-        let sql = Migrated::new(&sql, TABLES);
-        let (given, next) = (SigningKey::generate(), SigningKey::generate());
-        let policy =
-            KeyPolicy { given: Some(given.clone()), published: Some(next.clone()), lifetime: Some(LIFETIME) };
-        let keys = ready(load(&sql, &policy, START)).unwrap();
-        assert_eq!(keys.signing.id(), given.id());
-        assert_eq!(ids(&keys)[..2], [given.id(), next.id()]);
-        let later = ready(load(&sql, &policy, START + LIFETIME * 9)).unwrap();
-        assert_eq!(ids(&later), ids(&keys), "ours is not replaced while it is not used");
+        on_both(|shared| {
+            let sql = shared.connect();
+            let sql = Migrated::new(&sql, TABLES);
+            let (given, next) = (SigningKey::generate(), SigningKey::generate());
+            let policy = KeyPolicy {
+                given: Some(given.clone()),
+                published: Some(next.clone()),
+                lifetime: Some(LIFETIME),
+            };
+            let keys = ready(load(&sql, &policy, START)).unwrap();
+            assert_eq!(keys.signing.id(), given.id());
+            assert_eq!(ids(&keys)[..2], [given.id(), next.id()]);
+            let later = ready(load(&sql, &policy, START + LIFETIME * 9)).unwrap();
+            assert_eq!(ids(&later), ids(&keys), "ours is not replaced while it is not used");
+        });
     }
 }

@@ -34,6 +34,7 @@ async fn act(request: &Request) -> Said {
         ["kv", operation, key] => stores::spin_key_value(operation, key, &body),
         ["wasi-kv", operation, key] => stores::wasi_key_value(operation, key, &body),
         ["sql", database] => stores::sql(database, &body),
+        ["postgres", operation] => stores::postgres(&header(request, "postgres-address"), operation, &body),
         ["redis", operation, key] => stores::redis(&header(request, "redis-address"), operation, key, &body),
         ["variable", name] => said(variables::get(name)),
         ["environment", name] => said(std::env::var(name)),

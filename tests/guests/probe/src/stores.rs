@@ -1,6 +1,7 @@
 //! The store interfaces, one operation each.
 
 use spin_sdk::key_value::Store;
+use spin_sdk::pg::{Connection as Postgres, DbValue, ParameterValue};
 use spin_sdk::redis::{Connection as Redis, RedisParameter};
 use spin_sdk::sqlite::{Connection, Value};
 use spin_sdk::wit::wasi::keyvalue::{atomics, store};
@@ -63,6 +64,56 @@ fn show(value: &Value) -> String {
         Value::Real(real) => format!("real {real}"),
         Value::Text(text) => format!("text {text}"),
         Value::Blob(blob) => format!("blob {blob:?}"),
+    }
+}
+
+/// Runs each line as a statement on one connection, with the parameters that follow it after tabs; what the last one
+/// answers: for `query` the types of its columns and its rows, values joined by `|`.
+pub(crate) fn postgres(address: &str, operation: &str, lines: &str) -> Said {
+    let connection = Postgres::open(address).map_err(|e| format!("{e:?}"))?;
+    let mut answer = String::new();
+    for line in lines.lines() {
+        let mut words = line.split('\t');
+        let statement = words.next().unwrap_or_default();
+        let parameters: Vec<ParameterValue> = words.map(parameter).collect();
+        answer = match operation {
+            "execute" => said(connection.execute(statement, &parameters))?,
+            _ => {
+                let set = connection.query(statement, &parameters).map_err(|e| format!("{e:?}"))?;
+                let types: Vec<String> = set
+                    .columns
+                    .iter()
+                    .map(|column| format!("{}: {:?}", column.name, column.data_type))
+                    .collect();
+                let rows = set.rows.iter().map(|row| row.iter().map(shown).collect::<Vec<_>>().join("|"));
+                std::iter::once(types.join(", ")).chain(rows).collect::<Vec<_>>().join("\n")
+            }
+        };
+    }
+    Ok(answer)
+}
+
+/// `null`, or a kind and a value: `int64 7`.
+fn parameter(word: &str) -> ParameterValue {
+    let (kind, value) = word.split_once(' ').unwrap_or((word, ""));
+    match kind {
+        "bool" => ParameterValue::Boolean(value == "true"),
+        "int16" => ParameterValue::Int16(value.parse().unwrap_or_default()),
+        "int32" => ParameterValue::Int32(value.parse().unwrap_or_default()),
+        "int64" => ParameterValue::Int64(value.parse().unwrap_or_default()),
+        "uint64" => ParameterValue::Uint64(value.parse().unwrap_or_default()),
+        "float64" => ParameterValue::Floating64(value.parse().unwrap_or_default()),
+        "text" => ParameterValue::Str(value.to_owned()),
+        "bytes" => ParameterValue::Binary(value.as_bytes().to_vec()),
+        _ => ParameterValue::DbNull,
+    }
+}
+
+fn shown(value: &DbValue) -> String {
+    match value {
+        DbValue::DbNull => "null".to_owned(),
+        DbValue::Str(text) => format!("text {text}"),
+        other => format!("{other:?}").trim_start_matches("DbValue::").to_owned(),
     }
 }
 

@@ -8,6 +8,7 @@ mod faults;
 mod http;
 mod lifecycle;
 mod network;
+mod postgres;
 mod redis;
 mod stores;
 mod variables;

@@ -5,12 +5,17 @@
 //! float. Postgres guesses a parameter's type from where it stands; where it cannot (`SELECT $1`), write
 //! `CAST($1 AS BIGINT)`. What a [`Schema`] says is made when it is first missed ([`Migrated`]).
 
+mod database;
 mod row;
 mod schema;
+mod sqlstate;
 mod value;
 
 use std::borrow::Cow;
 
+use crate::SettingError;
+
+pub use database::Database;
 pub use row::{FromRow, FromSql};
 pub use schema::{Migrated, Schema, Step};
 pub use value::SqlValue;
@@ -47,6 +52,15 @@ impl Dialect {
         }
     }
 
+    /// What follows the `SELECT` of rows that the same statement changes, of which none may be left out.
+    pub fn lock(self) -> &'static str {
+        match self {
+            // The whole database is locked.
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " FOR UPDATE",
+        }
+    }
+
     /// What follows the `SELECT` of rows that must stay as they are until the statement has committed.
     pub fn lock_shared(self) -> &'static str {
         match self {
@@ -75,6 +89,9 @@ pub enum SqlError {
     /// The database refused it, or answered something that no statement of ours asks for.
     #[error("the database failed: {0}")]
     Failed(String),
+    /// The variables do not say which database there is.
+    #[error(transparent)]
+    Misconfigured(#[from] SettingError),
 }
 
 impl SqlError {

@@ -34,6 +34,11 @@ impl IdempotencyKey {
             Problem::new(StatusCode::BAD_REQUEST, "invalid-idempotency-key", "The key cannot be used", RULE)
         })
     }
+
+    /// The key as a name that no other caller's key has, nor one for another route: for a store of one's own.
+    pub fn scoped(&self, scope: Scope<'_>) -> String {
+        Name::of(self, scope).0
+    }
 }
 
 fn quoted(text: &str) -> Option<String> {

@@ -55,6 +55,15 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         Ok(account)
     }
 
+    /// Notes whether a subscription of the account goes on, as of `version` of its subscriptions. What that means for
+    /// paid access counts from the next request on. An older version than the one noted changes nothing.
+    pub async fn note_subscribed(&self, id: i64, subscribed: bool, version: i64) -> Result<(), Refusal> {
+        let noted = self.accounts().note_subscribed(id, subscribed, version).await?;
+        noted.ok_or(Refusal::NoSuchAccount)?;
+        // Also when it changed nothing: whoever noted it may have crashed before this.
+        self.renew_records(id).await
+    }
+
     /// Checks the password of an account that somebody is logged in to: a session that was stolen is no way to guess
     /// it.
     pub async fn confirm(&self, id: i64, password: &Password) -> Result<(), Refusal> {

@@ -1,22 +1,22 @@
 //! Spin's SQLite database labelled `default`.
 
-use std::{cell::OnceCell, time::Duration};
+use std::cell::OnceCell;
 
 use octo_core::{
-    Clock, Sql, SqlError, SqlValue,
+    Sql, SqlError, SqlValue,
     sql::{Dialect, Row},
 };
 use spin_sdk::sqlite::{Connection, Error, Value};
 
-use crate::SpinClock;
+use super::while_busy;
 
 /// Spin's SQLite database, opened when first used.
 #[derive(Default)]
-pub struct SpinSql {
+pub struct SpinSqlite {
     connection: OnceCell<Connection>,
 }
 
-impl SpinSql {
+impl SpinSqlite {
     fn connection(&self) -> Result<&Connection, SqlError> {
         if let Some(connection) = self.connection.get() {
             return Ok(connection);
@@ -31,12 +31,9 @@ impl SpinSql {
     }
 }
 
-/// Pauses before a busy database is asked again, in milliseconds. SQLite waits for other writers by itself, but
-/// where waiting could be for ever (two connections that both want to begin writing, or to open a new file) it
-/// says busy at once. Together less than a second: after that the client is told.
-const PAUSES_MS: [u64; 6] = [5, 15, 45, 100, 200, 400];
-
-impl Sql for SpinSql {
+/// SQLite waits for other writers by itself, but where waiting could be for ever (two connections that both want to
+/// begin writing, or to open a new file) it says busy at once.
+impl Sql for SpinSqlite {
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite
     }
@@ -44,14 +41,7 @@ impl Sql for SpinSql {
     async fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, SqlError> {
         let statement = &Dialect::Sqlite.text(statement);
         let parameters: Vec<_> = parameters.iter().map(to_spin).collect();
-        for pause in PAUSES_MS {
-            match self.try_query(statement, &parameters) {
-                // The statement did nothing.
-                Err(SqlError::Busy) => SpinClock.sleep(Duration::from_millis(pause)).await,
-                result => return result,
-            }
-        }
-        self.try_query(statement, &parameters)
+        while_busy(|| self.try_query(statement, &parameters)).await
     }
 }
 

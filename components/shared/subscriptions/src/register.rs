@@ -1,0 +1,171 @@
+//! The subscriptions in the database. Every function is one statement, or says which crash may fall between its two.
+
+use octo_core::{
+    Sql, SqlError, UnixMillis,
+    sql::{FromRow, Row},
+};
+
+use crate::{Entry, Event, Notification, Subscriber, Subscription};
+
+/// Most subscriptions, or lines of a history, in one answer.
+pub const LONGEST_PAGE: i64 = 100;
+
+/// What a list begins after, and how long it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The number before the list; 0 to begin at the first.
+    pub after: i64,
+    /// At most this many, 1 to [`LONGEST_PAGE`].
+    pub limit: i64,
+}
+
+/// What a notification led to, the first time it was applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The subscription, as the notification left it.
+    pub subscription: Subscription,
+    /// Whose it is, as of now.
+    pub subscriber: Subscriber,
+}
+
+/// The subscriptions in the database.
+#[derive(Debug)]
+pub struct Register<'a, S> {
+    sql: &'a S,
+}
+
+pub(crate) const ENROL: &str =
+    "INSERT INTO subscribers (user_id, full_name, active, version) VALUES ($1, $2, 0, 0)
+    ON CONFLICT (user_id) DO UPDATE SET full_name = excluded.full_name
+    WHERE subscribers.full_name <> excluded.full_name";
+
+pub(crate) const PURCHASE: &str = "INSERT INTO subscriptions (user_id, purchase, status, created_at)
+    SELECT user_id, CAST($1 AS TEXT), 'ACTIVE', CAST($2 AS BIGINT) FROM subscribers WHERE user_id = $3
+    ON CONFLICT (purchase) DO NOTHING";
+
+/// What the statement reads of the subscription must hold until it is written, so it takes its row.
+pub(crate) fn change(lock: &str) -> String {
+    format!(
+        "INSERT INTO subscription_notifications
+            (correlation_id, subscription_id, type, changed, updated_at, created_at)
+        SELECT CAST($1 AS TEXT), id, CAST($2 AS TEXT), CASE status WHEN $3 THEN 0 ELSE 1 END,
+            CASE status WHEN $3 THEN updated_at ELSE $4 END, CAST($4 AS BIGINT)
+        FROM subscriptions WHERE id = $5{lock} ON CONFLICT (correlation_id) DO NOTHING"
+    )
+}
+
+pub(crate) const APPLIED: &str = "SELECT s.id, s.user_id, u.full_name, n.type, s.created_at, n.updated_at,
+        u.active, u.version
+    FROM subscription_notifications n
+    JOIN subscriptions s ON s.id = n.subscription_id JOIN subscribers u ON u.user_id = s.user_id
+    WHERE n.correlation_id = $1";
+
+pub(crate) const BY_ID: &str = "SELECT s.id, s.user_id, u.full_name, s.status, s.created_at, s.updated_at
+    FROM subscriptions s JOIN subscribers u ON u.user_id = s.user_id WHERE s.id = $1";
+
+pub(crate) const ALL: &str = "SELECT s.id, s.user_id, u.full_name, s.status, s.created_at, s.updated_at
+    FROM subscriptions s JOIN subscribers u ON u.user_id = s.user_id
+    WHERE s.id > $1 ORDER BY s.id LIMIT $2";
+
+pub(crate) const OF_USER: &str = "SELECT s.id, s.user_id, u.full_name, s.status, s.created_at, s.updated_at
+    FROM subscriptions s JOIN subscribers u ON u.user_id = s.user_id
+    WHERE s.user_id = $3 AND s.id > $1 ORDER BY s.id LIMIT $2";
+
+pub(crate) const HISTORY: &str = "SELECT id, type, correlation_id, created_at
+    FROM subscription_notifications WHERE subscription_id = $1 AND id > $2 AND changed = 1 ORDER BY id LIMIT $3";
+
+pub(crate) const SUBSCRIBER: &str = "SELECT user_id, active, version FROM subscribers WHERE user_id = $1";
+
+impl<'a, S: Sql> Register<'a, S> {
+    /// The subscriptions in `sql`, which has the tables of [`SCHEMA`](crate::schema::SCHEMA).
+    pub fn new(sql: &'a S) -> Self {
+        Self { sql }
+    }
+
+    /// Lets a user subscribe, and notes the full name. Again and again.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn enrol(&self, user_id: i64, full_name: &str) -> Result<(), SqlError> {
+        self.sql.query(ENROL, &[user_id.into(), full_name.into()]).await.map(drop)
+    }
+
+    /// Applies a notification, unless it was applied before; what it led to then, in either case. `None` when it is
+    /// about nobody who was enrolled, or about no subscription. Whoever crashes between the two statements has applied
+    /// it, and the next one finds out.
+    ///
+    /// # Errors
+    /// Those of the database. It may have been applied.
+    pub async fn apply(
+        &self,
+        notification: Notification,
+        correlation_id: &str,
+        now: UnixMillis,
+    ) -> Result<Option<Applied>, SqlError> {
+        match notification {
+            Notification::Purchased { user_id } => {
+                let parameters = [correlation_id.into(), now.into(), user_id.into()];
+                self.sql.query(PURCHASE, &parameters).await?;
+            }
+            Notification::Canceled { subscription_id } | Notification::Restarted { subscription_id } => {
+                let event = notification.event();
+                let parameters = [
+                    correlation_id.into(),
+                    event.name().into(),
+                    event.status().name().into(),
+                    now.into(),
+                    subscription_id.into(),
+                ];
+                self.sql.query(&change(self.sql.dialect().lock()), &parameters).await?;
+            }
+        }
+        self.sql.first(APPLIED, &[correlation_id.into()]).await
+    }
+
+    /// The subscription with this number.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn by_id(&self, id: i64) -> Result<Option<Subscription>, SqlError> {
+        self.sql.first(BY_ID, &[id.into()]).await
+    }
+
+    /// Subscriptions by their numbers: a user's, or all.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn list(&self, user_id: Option<i64>, page: Page) -> Result<Vec<Subscription>, SqlError> {
+        let (after, limit) = (page.after.into(), page.limit.into());
+        match user_id {
+            Some(user_id) => self.sql.fetch(OF_USER, &[after, limit, user_id.into()]).await,
+            None => self.sql.fetch(ALL, &[after, limit]).await,
+        }
+    }
+
+    /// What changed a subscription, oldest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn history(&self, id: i64, page: Page) -> Result<Vec<Entry>, SqlError> {
+        self.sql.fetch(HISTORY, &[id.into(), page.after.into(), page.limit.into()]).await
+    }
+
+    /// The subscriber with this account.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn subscriber(&self, user_id: i64) -> Result<Option<Subscriber>, SqlError> {
+        self.sql.first(SUBSCRIBER, &[user_id.into()]).await
+    }
+}
+
+impl FromRow for Applied {
+    fn from_row(row: Row) -> Option<Self> {
+        type Columns = (i64, i64, String, Event, UnixMillis, Option<UnixMillis>, i64, i64);
+        let columns: Columns = FromRow::from_row(row)?;
+        let (id, user_id, user, event, created_at, updated_at, active, version) = columns;
+        // Whether it changed anything or not, this is the status it left.
+        let subscription = Subscription { id, user_id, user, status: event.status(), created_at, updated_at };
+        Some(Applied { subscription, subscriber: Subscriber { user_id, active, version } })
+    }
+}

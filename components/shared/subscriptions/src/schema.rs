@@ -1,0 +1,109 @@
+//! The tables of subscriptions.
+//!
+//! # Why the status is what the history says
+//! Neither the status of a subscription nor a subscriber's count is ever written by a statement of ours: a trigger
+//! writes them, as a part of the statement that adds the line to the history. So they are there together or not at
+//! all, without a transaction.
+//!
+//! # Why a notification is applied once
+//! Its correlation id is unique among the notifications that were applied, also those that changed nothing (a second
+//! cancel): applied again after a restart, such a one would change something.
+//!
+//! # Order of the steps
+//! SQLite applies them one by one, and another instance may already use the tables there are. `subscribers` comes
+//! last: nothing can be bought while it is missing, so nothing is ever written before the triggers are there.
+
+use octo_core::sql::{Schema, Step};
+
+/// Subscriptions, their history, and the subscribers.
+pub const SCHEMA: Schema = Schema { name: "subscriptions", versions: &[FIRST] };
+
+const FIRST: &[Step] = &[
+    // `purchase`: the correlation id of the notification that it was bought by.
+    Step::Both(
+        "CREATE TABLE IF NOT EXISTS subscriptions (
+            id {id},
+            user_id BIGINT NOT NULL,
+            purchase {text} NOT NULL UNIQUE,
+            status TEXT NOT NULL,
+            created_at BIGINT NOT NULL,
+            updated_at BIGINT
+        )",
+    ),
+    Step::Both("CREATE INDEX IF NOT EXISTS subscriptions_by_user ON subscriptions (user_id, id)"),
+    // Every notification that was applied; the history is those that changed something. `updated_at`: the
+    // subscription's after it.
+    Step::Both(
+        "CREATE TABLE IF NOT EXISTS subscription_notifications (
+            id {id},
+            correlation_id {text} NOT NULL UNIQUE,
+            subscription_id BIGINT NOT NULL,
+            type TEXT NOT NULL,
+            changed BIGINT NOT NULL,
+            updated_at BIGINT,
+            created_at BIGINT NOT NULL
+        )",
+    ),
+    Step::Both(
+        "CREATE INDEX IF NOT EXISTS subscription_notifications_by_subscription
+            ON subscription_notifications (subscription_id, id)",
+    ),
+    Step::Sqlite(
+        "CREATE TRIGGER IF NOT EXISTS subscription_notification_applied
+            AFTER INSERT ON subscription_notifications WHEN NEW.changed = 1
+        BEGIN
+            UPDATE subscriptions SET updated_at = NEW.updated_at,
+                status = CASE NEW.type WHEN 'SUBSCRIPTION_CANCELED' THEN 'CANCELED' ELSE 'ACTIVE' END
+                WHERE id = NEW.subscription_id;
+            UPDATE subscribers SET version = version + 1,
+                active = active + CASE NEW.type WHEN 'SUBSCRIPTION_CANCELED' THEN -1 ELSE 1 END
+                WHERE user_id = (SELECT user_id FROM subscriptions WHERE id = NEW.subscription_id);
+        END",
+    ),
+    Step::Sqlite(
+        "CREATE TRIGGER IF NOT EXISTS subscription_purchased AFTER INSERT ON subscriptions
+        BEGIN
+            INSERT INTO subscription_notifications
+                (correlation_id, subscription_id, type, changed, updated_at, created_at)
+            VALUES (NEW.purchase, NEW.id, 'SUBSCRIPTION_PURCHASED', 1, NULL, NEW.created_at);
+        END",
+    ),
+    Step::Postgres(
+        "CREATE FUNCTION subscription_notification_applied() RETURNS trigger LANGUAGE plpgsql AS $body$
+        BEGIN
+            UPDATE subscriptions SET updated_at = NEW.updated_at,
+                status = CASE NEW.type WHEN 'SUBSCRIPTION_CANCELED' THEN 'CANCELED' ELSE 'ACTIVE' END
+                WHERE id = NEW.subscription_id;
+            UPDATE subscribers SET version = version + 1,
+                active = active + CASE NEW.type WHEN 'SUBSCRIPTION_CANCELED' THEN -1 ELSE 1 END
+                WHERE user_id = (SELECT user_id FROM subscriptions WHERE id = NEW.subscription_id);
+            RETURN NULL;
+        END $body$",
+    ),
+    Step::Postgres(
+        "CREATE TRIGGER subscription_notification_applied AFTER INSERT ON subscription_notifications
+            FOR EACH ROW WHEN (NEW.changed = 1) EXECUTE FUNCTION subscription_notification_applied()",
+    ),
+    Step::Postgres(
+        "CREATE FUNCTION subscription_purchased() RETURNS trigger LANGUAGE plpgsql AS $body$
+        BEGIN
+            INSERT INTO subscription_notifications
+                (correlation_id, subscription_id, type, changed, updated_at, created_at)
+            VALUES (NEW.purchase, NEW.id, 'SUBSCRIPTION_PURCHASED', 1, NULL, NEW.created_at);
+            RETURN NULL;
+        END $body$",
+    ),
+    Step::Postgres(
+        "CREATE TRIGGER subscription_purchased AFTER INSERT ON subscriptions
+            FOR EACH ROW EXECUTE FUNCTION subscription_purchased()",
+    ),
+    // `active`: how many of the user's subscriptions are. `version` counts their changes.
+    Step::Both(
+        "CREATE TABLE IF NOT EXISTS subscribers (
+            user_id BIGINT PRIMARY KEY,
+            full_name TEXT NOT NULL,
+            active BIGINT NOT NULL,
+            version BIGINT NOT NULL
+        )",
+    ),
+];

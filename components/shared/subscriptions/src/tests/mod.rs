@@ -1,0 +1,6 @@
+//! Subscriptions on real databases, with accounts and a clock that tests move, and instances that crash.
+
+mod commands;
+mod instance;
+mod plans;
+mod random;

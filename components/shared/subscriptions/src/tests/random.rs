@@ -1,0 +1,235 @@
+//! Random histories: notifications that are sent twice, delivered twice, late and out of turn, by instances that crash
+//! between any two steps, while the accounts come and go.
+
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+
+use octo_core::sql::Migrated;
+use octo_databases::{Database, on_both};
+use octo_jobs::{Job, LEASE, Outcome, Performer, Worker};
+use proptest::prelude::*;
+
+use super::instance::{USERS, World};
+use crate::{Consumer, Event, Notification, QUEUES, Refusal, Reply, Status, fold, schema::SCHEMA};
+
+/// What the clients, the instances and the world do. `cut`: after how many steps the instance crashes.
+#[derive(Clone, Debug)]
+enum Act {
+    /// A client publishes, with a key if it may publish the same again.
+    Publish { notification: Notification, key: Option<u8>, cut: Option<usize> },
+    /// An instance performs what is due.
+    Drain { cut: Option<usize> },
+    /// One that was slow performs a notification that was delivered to it long ago, and maybe to others since.
+    Late { delivery: prop::sample::Index, cut: Option<usize> },
+    /// The accounts go, or come back.
+    Accounts { down: bool },
+    /// Time passes.
+    Pass { seconds: u64 },
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let notification = prop_oneof![
+        (1..=3_i64).prop_map(|user_id| Notification::Purchased { user_id }),
+        (1..=4_i64).prop_map(|subscription_id| Notification::Canceled { subscription_id }),
+        (1..=4_i64).prop_map(|subscription_id| Notification::Restarted { subscription_id }),
+    ];
+    let cut = || prop_oneof![Just(None), (0..40_usize).prop_map(Some)];
+    let act = prop_oneof![
+        6 => (notification, prop::option::of(0..4_u8), cut())
+            .prop_map(|(notification, key, cut)| Act::Publish { notification, key, cut }),
+        2 => cut().prop_map(|cut| Act::Drain { cut }),
+        2 => (any::<prop::sample::Index>(), cut()).prop_map(|(delivery, cut)| Act::Late { delivery, cut }),
+        1 => any::<bool>().prop_map(|down| Act::Accounts { down }),
+        2 => (0..LEASE.as_secs() * 2).prop_map(|seconds| Act::Pass { seconds }),
+    ];
+    prop::collection::vec(act, 1..40)
+}
+
+/// A worker that remembers what was delivered to it, and what it replied.
+struct Remembering<'a, W> {
+    worker: &'a W,
+    memory: &'a Memory,
+}
+
+/// What workers remember.
+#[derive(Default)]
+struct Memory {
+    deliveries: RefCell<Vec<Job>>,
+    replies: RefCell<BTreeMap<String, String>>,
+}
+
+impl<W: Worker> Worker for Remembering<'_, W> {
+    async fn perform(&self, job: &Job) -> Outcome {
+        self.memory.deliveries.borrow_mut().push(job.clone());
+        let outcome = self.worker.perform(job).await;
+        if let Outcome::Done(reply) = &outcome {
+            let correlation_id = job.correlation_id.clone().unwrap();
+            let before = self.memory.replies.borrow_mut().insert(correlation_id, reply.clone());
+            assert!(before.is_none_or(|before| before == *reply), "the same reply at every delivery");
+        }
+        outcome
+    }
+}
+
+const TABLES: &[&octo_core::sql::Schema] = &[&octo_jobs::SCHEMA, &SCHEMA];
+
+fn drain(world: &World<'_>, memory: &Memory, cut: Option<usize>) {
+    world.until_cut(cut, async |sql, accounts| {
+        let sql = &Migrated::new(sql, TABLES);
+        let worker = &Consumer { sql, accounts, clock: &world.clock };
+        let worker = &Remembering { worker, memory };
+        let performer =
+            Performer { sql, worker, queues: &QUEUES, clock: &world.clock, entropy: &world.entropy };
+        performer.drain(super::instance::NOW + Duration::from_secs(1_000_000)).await.unwrap();
+    });
+}
+
+/// What must hold at any time.
+fn check(world: &World<'_>) {
+    let mut histories: BTreeMap<i64, Vec<Event>> = BTreeMap::new();
+    let lines: Vec<(i64, Event)> = world
+        .rows("SELECT subscription_id, type FROM subscription_notifications WHERE changed = 1 ORDER BY id");
+    for (id, event) in lines {
+        histories.entry(id).or_default().push(event);
+    }
+    let subscriptions: Vec<(i64, i64, Status)> = world.rows("SELECT id, user_id, status FROM subscriptions");
+    for (id, _, status) in &subscriptions {
+        let history = histories.remove(id).unwrap_or_default();
+        assert_eq!(fold(history.iter().copied()), Some(*status), "{id}: {history:?}");
+        assert_eq!(history.first(), Some(&Event::Purchased));
+        let twice = history.windows(2).find(|pair| pair[0].status() == pair[1].status());
+        assert_eq!(twice, None, "{id}: every line of a history changes the status");
+    }
+    assert!(histories.is_empty(), "a history without a subscription: {histories:?}");
+    let counts: Vec<(i64, i64)> = world.rows("SELECT user_id, active FROM subscribers");
+    for (user_id, active) in counts {
+        let is_active =
+            |(_, user, status): &&(i64, i64, Status)| *user == user_id && *status == Status::Active;
+        assert_eq!(active, subscriptions.iter().filter(is_active).count() as i64, "user {user_id}");
+    }
+}
+
+/// What must hold when everything was performed.
+fn check_settled(world: &World<'_>) {
+    let performed: Vec<(String, String, Option<String>)> =
+        world.rows("SELECT correlation_id, state, reply FROM jobs ORDER BY id");
+    let mut applied: BTreeMap<String, i64> = world
+        .rows("SELECT correlation_id, subscription_id FROM subscription_notifications")
+        .into_iter()
+        .collect();
+    for (correlation_id, state, reply) in &performed {
+        assert_eq!(state, "completed", "nothing is lost");
+        assert!(applied.remove(correlation_id).is_some(), "every notification was applied: {reply:?}");
+    }
+    assert!(applied.is_empty(), "and nothing else: {applied:?}");
+
+    // In the order in which they came: the last of a line decides.
+    let last: Vec<(i64, Event)> = world.rows(
+        "SELECT n.subscription_id, j.kind FROM jobs j
+         JOIN subscription_notifications n ON n.correlation_id = j.correlation_id ORDER BY j.id",
+    );
+    let last: BTreeMap<i64, Event> = last.into_iter().collect();
+    let statuses: Vec<(i64, Status)> = world.rows("SELECT id, status FROM subscriptions");
+    for (id, status) in statuses {
+        assert_eq!(Some(status), last.get(&id).map(|event| event.status()), "subscription {id}");
+    }
+
+    let truth: Vec<(i64, i64, i64)> =
+        world.rows("SELECT user_id, active, version FROM subscribers WHERE version > 0");
+    let noted = world.accounts.noted.borrow();
+    assert_eq!(noted.len(), truth.len());
+    for (user_id, active, version) in truth {
+        assert_eq!(noted.get(&user_id), Some(&(active > 0, version)), "what was told last is the truth");
+    }
+}
+
+fn run(database: &Database, acts: &[Act]) {
+    let world = World::new(database);
+    let memory = Memory::default();
+    let mut replies: BTreeMap<String, crate::Subscription> = BTreeMap::new();
+    for act in acts {
+        match act {
+            Act::Publish { notification, key, cut } => {
+                let key = key.map(|key| format!("key {key}"));
+                match world.publish_until_cut(*cut, *notification, key.as_deref()) {
+                    None | Some(Err(Refusal::NoSuchSubscription | Refusal::KeyReused | Refusal::Away(_))) => {
+                    }
+                    Some(Err(refusal)) => panic!("{refusal}"),
+                    Some(Ok(published)) => {
+                        if let Reply::Done(subscription) = published.reply {
+                            if !published.repeated {
+                                assert_told(&world, subscription.user_id);
+                            }
+                            let before = replies.insert(published.correlation_id, subscription.clone());
+                            assert!(before.is_none_or(|before| before == subscription), "one reply for all");
+                        }
+                    }
+                }
+            }
+            Act::Drain { cut } => drain(&world, &memory, *cut),
+            Act::Late { delivery, cut } => {
+                let jobs = memory.deliveries.borrow().clone();
+                if !jobs.is_empty() {
+                    let outcome = world.until_cut(*cut, async |sql, accounts| {
+                        let sql = &Migrated::new(sql, TABLES);
+                        let worker = &Consumer { sql, accounts, clock: &world.clock };
+                        Remembering { worker, memory: &memory }.perform(delivery.get(&jobs)).await
+                    });
+                    assert!(!matches!(outcome, Some(Outcome::Discard(_))), "{outcome:?}");
+                }
+            }
+            Act::Accounts { down } => world.accounts.down.set(*down),
+            Act::Pass { seconds } => world.clock.advance(Duration::from_secs(*seconds)),
+        }
+        check(&world);
+    }
+    world.accounts.down.set(false);
+    for _ in 0..60 {
+        // Longer than a lease, and than most pauses.
+        world.clock.advance(Duration::from_secs(600));
+        drain(&world, &memory, None);
+    }
+    check(&world);
+    check_settled(&world);
+}
+
+/// Whoever has a reply finds the accounts as the subscriptions are.
+fn assert_told(world: &World<'_>, user_id: i64) {
+    let truth: Vec<(i64, i64, i64)> = world.rows("SELECT user_id, active, version FROM subscribers");
+    let (_, active, version) = truth.into_iter().find(|(id, ..)| *id == user_id).unwrap();
+    assert_eq!(world.accounts.noted.borrow().get(&user_id), Some(&(active > 0, version)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn whatever_crashes_the_status_is_what_the_history_says_and_the_accounts_are_told(acts in acts()) {
+        on_both(|database| run(database, &acts));
+    }
+}
+
+/// The same, cut at every single step of the way from a purchase to a restart.
+#[test]
+fn an_instance_may_crash_at_any_step() {
+    let story = |cut| {
+        let key = Some(0);
+        vec![
+            Act::Publish { notification: Notification::Purchased { user_id: USERS[0].0 }, key, cut },
+            Act::Publish { notification: Notification::Purchased { user_id: USERS[0].0 }, key, cut: None },
+            Act::Pass { seconds: LEASE.as_secs() + 1 },
+            Act::Drain { cut },
+            Act::Publish { notification: Notification::Canceled { subscription_id: 1 }, key: Some(1), cut },
+            Act::Publish {
+                notification: Notification::Canceled { subscription_id: 1 },
+                key: None,
+                cut: None,
+            },
+            Act::Pass { seconds: LEASE.as_secs() + 1 },
+            Act::Drain { cut },
+            Act::Publish { notification: Notification::Restarted { subscription_id: 1 }, key: None, cut },
+        ]
+    };
+    for cut in 0..60 {
+        on_both(|database| run(database, &story(Some(cut))));
+    }
+}

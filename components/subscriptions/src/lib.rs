@@ -1,0 +1,45 @@
+//! Subscriptions: what gives users paid access.
+//!
+//! - [`own`]: our own routes, under `/subscriptions`.
+//! - [`contract_001`]: the routes of the original subscription service, under `/api/v1/subscriptions`, with [`marshmallow`],
+//!   [`python_json`] and [`werkzeug`] for what its bodies look like.
+//! - [`accounts`]: what `auth` is asked and told.
+//! - [`routes`]: which request is whose.
+//!
+//! The rules are `octo-subscriptions`; here is what HTTP makes of them.
+
+#![cfg(target_family = "wasm")]
+// The entry macro expands to the component's exported function.
+#![allow(unsafe_code)]
+
+mod accounts;
+mod answers;
+mod callers;
+mod contract_001;
+mod marshmallow;
+mod own;
+mod python_json;
+mod routes;
+mod werkzeug;
+
+use octo_edge::cors;
+use octo_spin_kit::{AnySql, Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, serve};
+use spin_sdk::http::{IncomingRequest, ResponseOutparam};
+
+use crate::routes::{MAX_BODY, Service};
+
+#[spin_sdk::http_component]
+async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
+    let service = Service {
+        settings: SettingsBlock::default(),
+        sql: AnySql::new(SettingsBlock::default()),
+        store: SpinKeyValue::default(),
+        http: SpinHttp,
+        clock: SpinClock,
+        entropy: SpinEntropy,
+    };
+    let handle = async |request| {
+        cors::share(&service.settings, request, async |request| service.handle(request).await).await
+    };
+    serve("subscriptions", Logged::Every, MAX_BODY, incoming, out, handle).await;
+}
