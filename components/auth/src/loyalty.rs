@@ -16,7 +16,7 @@ use octo_identity::{
     password::Password,
     refresh::RefreshToken,
     shape::Shape,
-    sign_on::{Introspected, LogIn, Revoked, Tokens},
+    sign_on::{LogIn, Revoked, Tokens},
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -124,10 +124,10 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         match refreshed {
             Ok(tokens) => Ok(success(&tokens)),
             Err(Refusal::SpentRefreshToken) => Err(conflict("token revoked").into()),
-            Err(Refusal::UnknownRefreshToken) => match sign_on.introspect(&token).await? {
-                Some(Introspected::Access(_)) => Err(conflict("token wrong type, expected refresh").into()),
-                _ => Err(token_error().into()),
-            },
+            Err(Refusal::UnknownRefreshToken) if sign_on.is_access_token(&token).await? => {
+                Err(conflict("token wrong type, expected refresh").into())
+            }
+            Err(Refusal::UnknownRefreshToken) => Err(token_error().into()),
             Err(refusal) => Err(refusal.into()),
         }
     }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use http::{HeaderMap, StatusCode, header};
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql, settings};
-use octo_edge::{Request, Response, body::Fields, fastapi, form::Form, gzip, respond, source};
+use octo_edge::{Request, Response, body::Fields, fastapi, form::Form, gzip, respond, same_site, source};
 use octo_identity::{Config, SignOn};
 use serde_json::Value;
 
@@ -160,6 +160,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             secure: is_https(headers),
             client: client.unwrap_or("").to_owned(),
             source: source::of(headers, proxies),
+            takes_cookie: !same_site::is_forged(request),
             gzip: gzip::is_accepted(headers),
         })
     }
@@ -239,6 +240,8 @@ pub(crate) struct Visit {
     pub(crate) client: String,
     /// Its network address.
     pub(crate) source: String,
+    /// Whether it may be given a cookie: not when a page of another site made it ask.
+    pub(crate) takes_cookie: bool,
     /// Whether it takes a body in gzip.
     pub(crate) gzip: bool,
 }
@@ -257,7 +260,7 @@ pub(crate) fn account_id(text: &str) -> Result<i64, Problem> {
 
 /// Whether the request could only have come from a page of another site.
 pub(crate) fn refuse_forged(request: &Request) -> Result<(), Problem> {
-    if !octo_edge::same_site::is_forged(request) {
+    if !same_site::is_forged(request) {
         return Ok(());
     }
     Err(Problem::new(

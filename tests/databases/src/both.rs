@@ -1,5 +1,6 @@
 //! The same scenario on both databases.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use octo_core::{
@@ -55,16 +56,22 @@ impl Shared {
 
     /// A connection of its own, as each instance has one.
     pub fn connect(&self) -> Database {
+        Database::at(&self.address())
+    }
+
+    /// Where it is, for [`Database::at`] in another process.
+    pub fn address(&self) -> String {
         match &self.0 {
-            Kind::Sqlite(folder) => Database::Sqlite(Sqlite::open(&folder.path().join("octo.db"))),
+            Kind::Sqlite(folder) => folder.path().join("octo.db").display().to_string(),
             Kind::Postgres(database) => {
                 let OnPostgres { server, name } = database.as_ref();
-                let mut config = postgres::Config::new();
-                config.host("127.0.0.1").port(server.port()).dbname(name);
-                config.user(server.role()).password(server.password());
-                // No domain's test ends the server.
-                config.options("-c synchronous_commit=off");
-                Database::Postgres(Postgres::connect(&config))
+                let password = server.password().replace('\\', "\\\\").replace('\'', "\\'");
+                let (port, role) = (server.port(), server.role());
+                // No domain's test ends the server or the machine.
+                format!(
+                    "host=127.0.0.1 port={port} dbname={name} user={role} password='{password}' \
+                     options='-c synchronous_commit=off'"
+                )
             }
         }
     }
@@ -81,6 +88,14 @@ pub enum Database {
 }
 
 impl Database {
+    /// A connection to the database at an address of [`Shared::address`].
+    pub fn at(address: &str) -> Self {
+        match address.parse::<postgres::Config>() {
+            Ok(config) if address.starts_with("host=") => Database::Postgres(Postgres::connect(&config)),
+            _ => Database::Sqlite(Sqlite::open(Path::new(address))),
+        }
+    }
+
     /// Fails unless an index serves every table that the statement, which has so many parameters, looks into. The
     /// databases are asked how they would carry it out.
     ///

@@ -74,6 +74,8 @@ async fn a_member_registers_logs_in_refreshes_and_logs_out() {
         is(&send(&app, "/auth/logout", json!({ "token": token })).await, 405, revoked);
     }
     is(&send(&app, "/auth/refresh", json!({ "token": refresh })).await, 405, revoked);
+    let wrong = send(&app, "/auth/refresh", json!({ "token": access })).await;
+    is(&wrong, 405, r#"{"status":"Error","error":"token wrong type, expected refresh"}"#);
     app.get("/users/me").bearer(&access).await.problem(401, "unauthorized");
     let (_, access, refresh) = tokens(&send(&app, "/auth/login", credentials()).await);
     is(&send(&app, "/auth/logout", json!({ "token": refresh })).await, 200, r#"{"status":"Success"}"#);

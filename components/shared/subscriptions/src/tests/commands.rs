@@ -10,14 +10,14 @@ const CANCEL: Notification = Notification::Canceled { subscription_id: 1 };
 const RESTART: Notification = Notification::Restarted { subscription_id: 1 };
 const FIRST: Page = Page { after: 0, limit: 100 };
 
-fn done(world: &World<'_>, notification: Notification) -> Subscription {
+fn done(world: &World, notification: Notification) -> Subscription {
     match world.publish(notification, None).unwrap().reply {
         Reply::Done(subscription) => subscription,
         reply => panic!("{reply:?}"),
     }
 }
 
-fn history(world: &World<'_>, id: i64) -> Vec<Event> {
+fn history(world: &World, id: i64) -> Vec<Event> {
     let entries = world.act(async |sql, accounts| {
         let subscriptions = Subscriptions::new(sql, accounts, &world.clock, &world.entropy, false);
         subscriptions.history(Authority::Everybody, id, FIRST).await
@@ -27,8 +27,8 @@ fn history(world: &World<'_>, id: i64) -> Vec<Event> {
 
 #[test]
 fn a_subscription_is_bought_canceled_and_restarted() {
-    on_both(|database| {
-        let world = World::new(database);
+    on_both(|shared| {
+        let world = World::new(shared);
         let bought = done(&world, PURCHASE);
         let at = super::instance::NOW;
         let user = "Ada".to_owned();
@@ -61,8 +61,8 @@ fn a_subscription_is_bought_canceled_and_restarted() {
 
 #[test]
 fn a_user_with_two_subscriptions_is_subscribed_until_both_are_canceled() {
-    on_both(|database| {
-        let world = World::new(database);
+    on_both(|shared| {
+        let world = World::new(shared);
         let (first, second) = (done(&world, PURCHASE), done(&world, PURCHASE));
         let mut noted = Vec::new();
         for subscription_id in [first.id, second.id] {
@@ -75,8 +75,8 @@ fn a_user_with_two_subscriptions_is_subscribed_until_both_are_canceled() {
 
 #[test]
 fn a_key_stands_for_one_request() {
-    on_both(|database| {
-        let world = World::new(database);
+    on_both(|shared| {
+        let world = World::new(shared);
         let first = world.publish(PURCHASE, Some("k")).unwrap();
         let second = world.publish(PURCHASE, Some("k")).unwrap();
         assert_eq!((first.repeated, second.repeated), (false, true));
@@ -88,8 +88,8 @@ fn a_key_stands_for_one_request() {
 
 #[test]
 fn who_asks_about_what_is_not_there_is_told_at_once_and_nothing_is_enqueued() {
-    on_both(|database| {
-        let world = World::new(database);
+    on_both(|shared| {
+        let world = World::new(shared);
         let unknown = world.publish(Notification::Purchased { user_id: 9 }, None);
         assert!(matches!(unknown, Err(Refusal::NoSuchUser)));
         for notification in [CANCEL, RESTART] {
@@ -101,8 +101,8 @@ fn who_asks_about_what_is_not_there_is_told_at_once_and_nothing_is_enqueued() {
 
 #[test]
 fn nobody_sees_or_changes_anothers_subscription() {
-    on_both(|database| {
-        let world = World::new(database);
+    on_both(|shared| {
+        let world = World::new(shared);
         let mine = done(&world, PURCHASE);
         let other = Authority::Own(2);
         world.act(async |sql, accounts| {
@@ -128,8 +128,8 @@ fn nobody_sees_or_changes_anothers_subscription() {
 
 #[test]
 fn without_accounts_nothing_is_bought_and_a_change_happens_when_they_are_back() {
-    on_both(|database| {
-        let world = World::new(database);
+    on_both(|shared| {
+        let world = World::new(shared);
         done(&world, PURCHASE);
         world.accounts.down.set(true);
         assert!(matches!(world.publish(PURCHASE, None), Err(Refusal::Away(_))));

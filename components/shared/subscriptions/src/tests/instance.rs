@@ -14,7 +14,7 @@ use octo_core::{
     sql::{Dialect, Row},
     testing::{FakeClock, FakeEntropy},
 };
-use octo_databases::Database;
+use octo_databases::{Database, Shared};
 
 use crate::{Accounts, Authority, Away, Notification, Published, Refusal, Request, Subscriptions};
 
@@ -24,8 +24,8 @@ pub(super) const NOW: UnixMillis = UnixMillis(1_800_000_030_000);
 pub(super) const USERS: [(i64, &str); 3] = [(1, "Ada"), (2, "Bob"), (3, "")];
 
 /// Everything that outlives an instance.
-pub(super) struct World<'d> {
-    pub(super) database: &'d Database,
+pub(super) struct World {
+    pub(super) database: Database,
     pub(super) accounts: FakeAccounts,
     pub(super) clock: FakeClock,
     pub(super) entropy: FakeEntropy,
@@ -108,10 +108,10 @@ impl Accounts for Fused<'_, FakeAccounts> {
     }
 }
 
-impl<'d> World<'d> {
-    pub(super) fn new(database: &'d Database) -> Self {
+impl World {
+    pub(super) fn new(shared: &Shared) -> Self {
         Self {
-            database,
+            database: shared.connect(),
             accounts: FakeAccounts::default(),
             clock: FakeClock::at(NOW),
             entropy: FakeEntropy::default(),
@@ -126,7 +126,7 @@ impl<'d> World<'d> {
         act: impl AsyncFnOnce(&Fused<'_, Database>, &Fused<'_, FakeAccounts>) -> T,
     ) -> Option<T> {
         self.fuse.0.set(cut);
-        let sql = Fused { port: self.database, fuse: &self.fuse };
+        let sql = Fused { port: &self.database, fuse: &self.fuse };
         let accounts = Fused { port: &self.accounts, fuse: &self.fuse };
         let polled = pin!(act(&sql, &accounts)).poll(&mut Context::from_waker(Waker::noop()));
         match polled {
@@ -177,6 +177,21 @@ impl<'d> World<'d> {
     fn clock_in(&self, seconds: u64) -> UnixMillis {
         use octo_core::Clock;
         self.clock.now() + Duration::from_secs(seconds)
+    }
+
+    /// The notification with the subscription's own number for its place among all; 0 when there are not so many.
+    pub(super) fn meant(&self, notification: Notification) -> Notification {
+        let ids: Vec<(i64,)> = self.rows("SELECT id FROM subscriptions ORDER BY id");
+        let id = |place: i64| ids.get(place as usize).map_or(0, |(id,)| *id);
+        match notification {
+            Notification::Purchased { .. } => notification,
+            Notification::Canceled { subscription_id } => {
+                Notification::Canceled { subscription_id: id(subscription_id) }
+            }
+            Notification::Restarted { subscription_id } => {
+                Notification::Restarted { subscription_id: id(subscription_id) }
+            }
+        }
     }
 
     /// Rows of the database as they are.
