@@ -6,6 +6,8 @@ use octo_identity::{accounts::Account, audit::Entry, sessions::Session, sign_on:
 use octo_token::Role;
 use serde::Serialize;
 
+use crate::routes::Visit;
+
 /// An account as its owner and administrators see it.
 #[derive(Serialize)]
 pub(crate) struct AccountBody<'a> {
@@ -95,7 +97,7 @@ pub(crate) fn account(status: StatusCode, account: &Account) -> Response {
     respond::json(status, &AccountBody::from(account))
 }
 
-pub(crate) fn tokens(tokens: &Tokens, secure: bool) -> Response {
+pub(crate) fn tokens(tokens: &Tokens, visit: &Visit) -> Response {
     let body = TokensBody {
         access_token: &tokens.access,
         token_type: "Bearer",
@@ -103,7 +105,10 @@ pub(crate) fn tokens(tokens: &Tokens, secure: bool) -> Response {
         refresh_token: tokens.refresh.reveal(),
     };
     let mut response = respond::json(StatusCode::OK, &body);
-    set_cookie(&mut response, &tokens.access, tokens.expires_in, secure);
+    // A page of another site may have tokens of whoever logs in on it, but puts nobody's into a person's browser.
+    if visit.takes_cookie {
+        set_cookie(&mut response, &tokens.access, tokens.expires_in, visit.secure);
+    }
     response
 }
 

@@ -7,7 +7,7 @@
 
 use http::{HeaderValue, StatusCode, header};
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
-use octo_edge::{Request, Response, body::Fields, caller, respond};
+use octo_edge::{Request, Response, body::Fields, caller, gzip, respond};
 use octo_identity::{
     Refusal,
     accounts::NewAccount,
@@ -16,7 +16,7 @@ use octo_identity::{
     password::Password,
     refresh::RefreshToken,
     shape::Shape,
-    sign_on::{Introspected, LogIn, Revoked, Tokens},
+    sign_on::{LogIn, Revoked, Tokens},
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -55,11 +55,11 @@ const SUCCESS: &str = "Success";
 impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E> {
     /// `POST /auth/registration`
     pub(crate) async fn loyalty_register(&self, request: Request) -> Result<Response, Problem> {
-        settled(self.loyalty_registered(request).await)
+        let visit = self.visit(&request)?;
+        told(self.loyalty_registered(request, &visit).await, &visit)
     }
 
-    async fn loyalty_registered(&self, request: Request) -> Result<Response, Stop> {
-        let visit = self.visit(&request)?;
+    async fn loyalty_registered(&self, request: Request, visit: &Visit) -> Result<Response, Stop> {
         let bytes =
             request.into_body().map_err(|_| failure(StatusCode::BAD_REQUEST, "failed to read body"))?;
         let members = serde_json::from_slice(&bytes).map_err(|_| undecodable())?;
@@ -85,12 +85,12 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             Err(refusal) => return Err(refusal.into()),
         }
         let who = email.into();
-        Ok(success(&sign_on.log_in(&log_in(&who, &password, &visit)).await?))
+        Ok(success(&sign_on.log_in(&log_in(&who, &password, visit)).await?))
     }
 
     /// `POST /auth/login`
     pub(crate) async fn loyalty_log_in(&self, fields: Fields, visit: &Visit) -> Result<Response, Problem> {
-        settled(self.loyalty_logged_in(fields, visit).await)
+        told(self.loyalty_logged_in(fields, visit).await, visit)
     }
 
     async fn loyalty_logged_in(&self, fields: Fields, visit: &Visit) -> Result<Response, Stop> {
@@ -109,8 +109,8 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     }
 
     /// `POST /auth/refresh`
-    pub(crate) async fn loyalty_refresh(&self, fields: Fields) -> Result<Response, Problem> {
-        settled(self.loyalty_refreshed(fields).await)
+    pub(crate) async fn loyalty_refresh(&self, fields: Fields, visit: &Visit) -> Result<Response, Problem> {
+        told(self.loyalty_refreshed(fields).await, visit)
     }
 
     async fn loyalty_refreshed(&self, fields: Fields) -> Result<Response, Stop> {
@@ -124,17 +124,17 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         match refreshed {
             Ok(tokens) => Ok(success(&tokens)),
             Err(Refusal::SpentRefreshToken) => Err(conflict("token revoked").into()),
-            Err(Refusal::UnknownRefreshToken) => match sign_on.introspect(&token).await? {
-                Some(Introspected::Access(_)) => Err(conflict("token wrong type, expected refresh").into()),
-                _ => Err(token_error().into()),
-            },
+            Err(Refusal::UnknownRefreshToken) if sign_on.is_access_token(&token).await? => {
+                Err(conflict("token wrong type, expected refresh").into())
+            }
+            Err(Refusal::UnknownRefreshToken) => Err(token_error().into()),
             Err(refusal) => Err(refusal.into()),
         }
     }
 
     /// `POST /auth/logout`, by an access or a refresh token.
-    pub(crate) async fn loyalty_log_out(&self, fields: Fields) -> Result<Response, Problem> {
-        settled(self.loyalty_logged_out(fields).await)
+    pub(crate) async fn loyalty_log_out(&self, fields: Fields, visit: &Visit) -> Result<Response, Problem> {
+        told(self.loyalty_logged_out(fields).await, visit)
     }
 
     async fn loyalty_logged_out(&self, fields: Fields) -> Result<Response, Stop> {
@@ -148,7 +148,8 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
     /// `GET /auth/info`: the token in the header, with or without `Bearer`.
     pub(crate) async fn loyalty_info(&self, request: Request) -> Result<Response, Problem> {
-        settled(self.loyalty_informed(request).await)
+        let visit = self.visit(&request)?;
+        told(self.loyalty_informed(request).await, &visit)
     }
 
     async fn loyalty_informed(&self, request: Request) -> Result<Response, Stop> {
@@ -172,11 +173,13 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     }
 
     /// `GET /auth/ready`, which asks the database, and `GET /auth/healthz`.
-    pub(crate) async fn loyalty_ready(&self, asks_database: bool) -> Result<Response, Problem> {
+    pub(crate) async fn loyalty_ready(&self, request: Request) -> Result<Response, Problem> {
+        let visit = self.visit(&request)?;
+        let asks_database = request.uri().path().contains("ready");
         if asks_database && self.sign_on()?.keys().await.is_err() {
-            return Ok(failure(StatusCode::INTERNAL_SERVER_ERROR, "internal server error"));
+            return told(Ok(failure(StatusCode::INTERNAL_SERVER_ERROR, "internal server error")), &visit);
         }
-        Ok(respond::json(StatusCode::OK, &json!({ "status": SUCCESS })))
+        told(Ok(respond::json(StatusCode::OK, &json!({ "status": SUCCESS }))), &visit)
     }
 }
 
@@ -221,6 +224,12 @@ impl Checked {
     fn finish<T>(self, values: Option<T>) -> Result<T, Response> {
         values.ok_or_else(|| failure(StatusCode::BAD_REQUEST, &self.errors.join(", ")))
     }
+}
+
+/// The answer, in gzip for whoever takes it.
+fn told(result: Result<Response, Stop>, visit: &Visit) -> Result<Response, Problem> {
+    let response = settled(result)?;
+    Ok(if visit.gzip { gzip::encoded(response) } else { response })
 }
 
 /// A login in the shape these clients know.

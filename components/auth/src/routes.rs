@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use http::{HeaderMap, StatusCode, header};
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql, settings};
-use octo_edge::{Request, Response, body::Fields, fastapi, form::Form, respond, source};
+use octo_edge::{Request, Response, body::Fields, fastapi, form::Form, gzip, respond, same_site, source};
 use octo_identity::{Config, SignOn};
 use serde_json::Value;
 
@@ -28,6 +28,7 @@ pub(crate) struct Auth<S, D, K, C, E> {
 impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E> {
     /// Answers one request.
     pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
+        let request = gzip::decoded(request, MAX_BODY)?;
         let path = request.uri().path().to_owned();
         if path.starts_with("/user-api") {
             return self.shop(request).await;
@@ -56,7 +57,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
             (["auth", "registration"], "POST") => self.loyalty_register(request).await,
             (["auth", "info"], "GET") => self.loyalty_info(request).await,
-            (["auth", "ready" | "healthz"], "GET") => self.loyalty_ready(path.ends_with("ready")).await,
+            (["auth", "ready" | "healthz"], "GET") => self.loyalty_ready(request).await,
 
             (["users"], "GET") => self.users(request).await,
             (["users", "me"], "GET") if is_originals(&request) => self.handler_me(request).await,
@@ -117,7 +118,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let visit = self.visit(&request)?;
         let fields = Fields::read(request)?;
         if fields.has("token") && !fields.has("refresh_token") {
-            self.loyalty_refresh(fields).await
+            self.loyalty_refresh(fields, &visit).await
         } else {
             self.own_refresh(fields, &visit).await
         }
@@ -129,7 +130,8 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         if request.headers().contains_key(header::AUTHORIZATION) {
             self.own_log_out(request).await
         } else if has_body && !Form::is_announced(request.headers()) {
-            self.loyalty_log_out(Fields::read(request)?).await
+            let visit = self.visit(&request)?;
+            self.loyalty_log_out(Fields::read(request)?, &visit).await
         } else {
             self.handler_log_out(request).await
         }
@@ -158,6 +160,8 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             secure: is_https(headers),
             client: client.unwrap_or("").to_owned(),
             source: source::of(headers, proxies),
+            takes_cookie: !same_site::is_forged(request),
+            gzip: gzip::is_accepted(headers),
         })
     }
 
@@ -236,6 +240,10 @@ pub(crate) struct Visit {
     pub(crate) client: String,
     /// Its network address.
     pub(crate) source: String,
+    /// Whether it may be given a cookie: not when a page of another site made it ask.
+    pub(crate) takes_cookie: bool,
+    /// Whether it takes a body in gzip.
+    pub(crate) gzip: bool,
 }
 
 fn is_https(headers: &HeaderMap) -> bool {
@@ -252,7 +260,7 @@ pub(crate) fn account_id(text: &str) -> Result<i64, Problem> {
 
 /// Whether the request could only have come from a page of another site.
 pub(crate) fn refuse_forged(request: &Request) -> Result<(), Problem> {
-    if !octo_edge::same_site::is_forged(request) {
+    if !same_site::is_forged(request) {
         return Ok(());
     }
     Err(Problem::new(

@@ -1,6 +1,7 @@
 //! The same scenario on both databases.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use octo_core::{
     Sql, SqlError, SqlValue,
@@ -18,7 +19,28 @@ pub struct Shared(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Sqlite(Arc<TempDir>),
-    Postgres(Arc<servers::Postgres>, String),
+    Postgres(Arc<OnPostgres>),
+}
+
+/// A database on the server that all tests of this process share, and which ends with it.
+#[derive(Debug)]
+struct OnPostgres {
+    server: &'static servers::Postgres,
+    name: String,
+}
+
+impl OnPostgres {
+    fn new() -> Self {
+        static SERVER: OnceLock<servers::Postgres> = OnceLock::new();
+        let server = SERVER.get_or_init(|| servers::Postgres::start().expect("Postgres starts"));
+        Self { server, name: server.database().expect("Postgres makes a database") }
+    }
+}
+
+impl Drop for OnPostgres {
+    fn drop(&mut self) {
+        self.server.take_back(std::mem::take(&mut self.name));
+    }
 }
 
 impl Shared {
@@ -27,31 +49,29 @@ impl Shared {
         Self(Kind::Sqlite(Arc::new(tempfile::tempdir().expect("a temporary folder"))))
     }
 
-    /// A new Postgres database, on a server that the tests of this process share.
+    /// An empty Postgres database, on a server that the tests of this process share.
     pub fn postgres() -> Self {
-        static SERVER: Mutex<Weak<servers::Postgres>> = Mutex::new(Weak::new());
-        let mut shared = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
-        // It ends, and its folder goes, with the last test that uses it.
-        let server = shared.upgrade().unwrap_or_else(|| {
-            let server = Arc::new(servers::Postgres::start().expect("Postgres starts"));
-            *shared = Arc::downgrade(&server);
-            server
-        });
-        let name = server.database().expect("Postgres makes a database");
-        Self(Kind::Postgres(server, name))
+        Self(Kind::Postgres(Arc::new(OnPostgres::new())))
     }
 
     /// A connection of its own, as each instance has one.
     pub fn connect(&self) -> Database {
+        Database::at(&self.address())
+    }
+
+    /// Where it is, for [`Database::at`] in another process.
+    pub fn address(&self) -> String {
         match &self.0 {
-            Kind::Sqlite(folder) => Database::Sqlite(Sqlite::open(&folder.path().join("octo.db"))),
-            Kind::Postgres(server, name) => {
-                let mut config = postgres::Config::new();
-                config.host("127.0.0.1").port(server.port()).dbname(name);
-                config.user(server.role()).password(server.password());
-                // No domain's test ends the server.
-                config.options("-c synchronous_commit=off");
-                Database::Postgres(Postgres::connect(&config))
+            Kind::Sqlite(folder) => folder.path().join("octo.db").display().to_string(),
+            Kind::Postgres(database) => {
+                let OnPostgres { server, name } = database.as_ref();
+                let password = server.password().replace('\\', "\\\\").replace('\'', "\\'");
+                let (port, role) = (server.port(), server.role());
+                // No domain's test ends the server or the machine.
+                format!(
+                    "host=127.0.0.1 port={port} dbname={name} user={role} password='{password}' \
+                     options='-c synchronous_commit=off'"
+                )
             }
         }
     }
@@ -68,6 +88,14 @@ pub enum Database {
 }
 
 impl Database {
+    /// A connection to the database at an address of [`Shared::address`].
+    pub fn at(address: &str) -> Self {
+        match address.parse::<postgres::Config>() {
+            Ok(config) if address.starts_with("host=") => Database::Postgres(Postgres::connect(&config)),
+            _ => Database::Sqlite(Sqlite::open(Path::new(address))),
+        }
+    }
+
     /// Fails unless an index serves every table that the statement, which has so many parameters, looks into. The
     /// databases are asked how they would carry it out.
     ///

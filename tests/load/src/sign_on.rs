@@ -13,11 +13,14 @@ use crate::load::{Expect, Load};
 /// When: any time will do.
 const NOON: u64 = 1_800_000_030_000;
 
+/// With the parameters of the hash, for what a login costs is what the hash costs.
+const LOGIN: &str = "`POST /auth/login`, argon2id m=19456 t=2 p=1";
+
 /// A scenario for each, with hosts of their own.
 pub(crate) async fn scenarios(app: &App) -> anyhow::Result<Vec<Scenario>> {
     let mut scenarios = Vec::new();
     for (name, title, request) in [
-        ("login", "`POST /auth/login`, argon2id m=19456 t=2 p=1", login as fn(&Host, &Account) -> Load),
+        ("login", LOGIN, login as fn(&Host, &Account) -> Load),
         ("refresh", "`POST /auth/refresh`", refresh),
         ("token-record", "`GET /messages/quota`, token known by its record", known_by_record),
         ("token-signature", "the same, token known by its Ed25519 signature", known_by_signature),
@@ -62,4 +65,15 @@ fn quota(host: &Host, token: &str) -> Load {
 
 fn members(name: &str, value: Value) -> Expect {
     Expect::Members(Map::from_iter([(name.to_owned(), value)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use octo_identity::password::{LANES, MEMORY_KIB, PASSES};
+
+    #[test]
+    fn a_login_is_shown_with_the_parameters_of_its_hash() {
+        assert!(LOGIN.ends_with(&format!("argon2id m={MEMORY_KIB} t={PASSES} p={LANES}")), "{LOGIN}");
+    }
 }

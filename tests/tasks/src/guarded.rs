@@ -88,10 +88,10 @@ impl Drop for Guarded {
 }
 
 /// A shell that carries out `ending`, with `name` as its `$0`, when the other end of its pipe is closed. What a
-/// terminal sends to all of its programs must not end it before.
+/// terminal or a supervisor sends to all of a group must not end it before.
 fn guard(ending: &str, name: impl AsRef<OsStr>) -> anyhow::Result<Child> {
     Command::new("sh")
-        .args(["-c", &format!("trap '' INT HUP QUIT; read _; {ending}")])
+        .args(["-c", &format!("trap '' INT HUP QUIT TERM; read _; {ending}")])
         .arg(name)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -27,7 +27,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             source: &visit.source,
         };
         let tokens = self.sign_on()?.log_in(&login).await?;
-        Ok(answers::tokens(&tokens, visit.secure))
+        Ok(answers::tokens(&tokens, visit))
     }
 
     /// `POST /auth/refresh`
@@ -36,7 +36,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let token = fields.finish(token)?;
         let token = RefreshToken::presented(token).ok_or(Refusal::UnknownRefreshToken)?;
         let tokens = self.sign_on()?.refresh(&token).await?;
-        Ok(answers::tokens(&tokens, visit.secure))
+        Ok(answers::tokens(&tokens, visit))
     }
 
     /// `POST /auth/logout`

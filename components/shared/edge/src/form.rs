@@ -5,6 +5,8 @@ use octo_core::Problem;
 
 use crate::exchange::Request;
 
+/// Longest boundary, in characters (RFC 2046, section 5.1.1). A longer one would make looking for it costly.
+const MAX_BOUNDARY: usize = 70;
 /// Fields a form may have; ours have fewer than ten.
 const MAX_FIELDS: usize = 100;
 
@@ -49,7 +51,9 @@ impl Kind {
         let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
         match essence.trim().to_ascii_lowercase().as_str() {
             "application/x-www-form-urlencoded" => Some(Self::UrlEncoded),
-            "multipart/form-data" => parameter(parameters, "boundary").map(Self::Multipart),
+            "multipart/form-data" => parameter(parameters, "boundary")
+                .filter(|boundary| boundary.len() <= MAX_BOUNDARY)
+                .map(Self::Multipart),
             _ => None,
         }
     }
@@ -132,6 +136,15 @@ mod tests {
         );
         assert_eq!(form, Form::default());
         assert_eq!(read("multipart/form-data; boundary=X", ""), Form::default());
+        for (length, found) in [(70, Some("1")), (71, None)] {
+            let boundary = "X".repeat(length);
+            let part = "content-disposition: form-data; name=a\r\n\r\n1";
+            let form = read(
+                &format!("multipart/form-data; boundary={boundary}"),
+                &format!("--{boundary}\r\n{part}\r\n--{boundary}--"),
+            );
+            assert_eq!(form.get("a"), found);
+        }
         assert_eq!(read("application/json", "{}"), Form::default());
     }
 }

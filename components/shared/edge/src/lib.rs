@@ -5,6 +5,7 @@
 //! - [`drained`]: what was done of the jobs that wait.
 //! - [`form`]: the fields of a form.
 //! - [`fastapi`]: bodies and answers as most of the original systems have them.
+//! - [`gzip`]: compressed bodies, for the clients of an original system.
 //! - [`respond`]: JSON answers and problems.
 //! - [`caller`]: who sends the request, from their token.
 //! - [`cookie`]: reading and setting cookies.
@@ -29,6 +30,7 @@ pub mod drained;
 pub mod exchange;
 pub mod fastapi;
 pub mod form;
+pub mod gzip;
 pub mod idempotency;
 pub mod prefer;
 pub mod query;

@@ -31,6 +31,13 @@ async fn another_sites_page_cannot_use_the_cookie_to_change_anything() {
         with(Method::DELETE, "/auth/sessions").await.problem(401, "unauthorized");
         let login = app.post("/auth/login").header(name, value);
         login.form(&[("username", &ada.email), ("password", PASSWORD)]).await.problem(403, "another-site");
+        let login = app.post("/auth/login").header(name, value);
+        let login = login.json(&json!({ "username": ada.email, "password": PASSWORD })).await;
+        let refresh_token = login.expect(200)["refresh_token"].clone();
+        let refresh = app.post("/auth/refresh").header(name, value);
+        let refresh = refresh.json(&json!({ "refresh_token": refresh_token })).await;
+        refresh.expect(200);
+        assert_eq!((login.header("set-cookie"), refresh.header("set-cookie")), ("", ""));
         // A token in the header is nobody's but the sender's.
         let message = ada.call(Method::POST, "/messages").header(name, value);
         message.json(&json!({ "message": "hello" })).await.expect(200);

@@ -21,7 +21,10 @@ async fn only_a_scheduler_a_service_or_an_administrator_has_work_done() {
     assert_eq!(app.post(DRAIN).bearer(KEY).await.expect(200), nothing);
     let root = app.administrator().await;
     assert_eq!(root.call(Method::POST, DRAIN).await.expect(200), nothing);
-    root.call(Method::PATCH, &format!("/users/{}", ada.id)).json(&json!({ "role": "service" })).await.expect(200);
+    root.call(Method::PATCH, &format!("/users/{}", ada.id))
+        .json(&json!({ "role": "service" }))
+        .await
+        .expect(200);
     ada.call(Method::POST, DRAIN).await.expect(200);
     app.get(DRAIN).bearer(KEY).await.problem(405, "method-not-allowed");
     // A scheduler that finds nothing to do leaves no lines behind.

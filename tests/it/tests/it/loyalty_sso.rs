@@ -1,5 +1,8 @@
 //! The single sign-on of the original loyalty system (contract 004, section 2.1), as its own clients use it.
 
+use std::io::{Read, Write};
+
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -71,6 +74,8 @@ async fn a_member_registers_logs_in_refreshes_and_logs_out() {
         is(&send(&app, "/auth/logout", json!({ "token": token })).await, 405, revoked);
     }
     is(&send(&app, "/auth/refresh", json!({ "token": refresh })).await, 405, revoked);
+    let wrong = send(&app, "/auth/refresh", json!({ "token": access })).await;
+    is(&wrong, 405, r#"{"status":"Error","error":"token wrong type, expected refresh"}"#);
     app.get("/users/me").bearer(&access).await.problem(401, "unauthorized");
     let (_, access, refresh) = tokens(&send(&app, "/auth/login", credentials()).await);
     is(&send(&app, "/auth/logout", json!({ "token": refresh })).await, 200, r#"{"status":"Success"}"#);
@@ -143,4 +148,34 @@ async fn another_method_is_refused_without_a_body() {
         is(&answer, 405, "");
         assert_eq!(answer.header("allow"), allow);
     }
+}
+
+fn compressed(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_in_gzip_are_read_and_given_to_who_takes_them() {
+    let app = TestApp::start().await;
+    let send = async |path: &str, body: Vec<u8>| {
+        let call =
+            app.post(path).header("content-type", "application/json").header("content-encoding", "gzip");
+        call.header("accept-encoding", "gzip").body(body).await
+    };
+    for path in ["/auth/registration", "/auth/login"] {
+        let answer = send(path, compressed(&credentials().to_string())).await;
+        assert_eq!((answer.status, answer.header("content-encoding")), (201, "gzip"));
+        let mut text = String::new();
+        GzDecoder::new(&*answer.body).read_to_string(&mut text).unwrap();
+        assert!(text.starts_with(r#"{"status":"Success","user_id":""#), "{text}");
+    }
+    let refused = send("/auth/refresh", compressed(r#"{"token":"x"}"#)).await;
+    assert_eq!((refused.status, refused.header("content-encoding")), (400, "gzip"));
+    let plain = app.get("/auth/healthz").header("accept-encoding", "gzip;q=0").await;
+    is(&plain, 200, r#"{"status":"Success"}"#);
+    send("/auth/login", b"{}".to_vec()).await.problem(400, "malformed-body");
+    // What is small on the way may be too large all the same.
+    send("/auth/login", compressed(&" ".repeat(300_000))).await.problem(413, "body-too-large");
 }

@@ -19,6 +19,7 @@ mod costs;
 mod faults;
 mod figures;
 mod idempotency;
+mod jobs;
 mod keys;
 mod loyalty_sso;
 mod message_handler_users;

@@ -31,7 +31,7 @@ fn expect_told_to_come_back(answer: &Answer) {
 }
 
 /// Registers one account after another until told to stop; those whose making was confirmed, and how many were not.
-fn register(prefix: String, host: SocketAddr, done: &Arc<AtomicBool>) -> JoinHandle<(Vec<String>, usize)> {
+fn register(worker: usize, host: SocketAddr, done: &Arc<AtomicBool>) -> JoinHandle<(Vec<String>, usize)> {
     let done = Arc::clone(done);
     tokio::spawn(async move {
         let (mut confirmed, mut refused) = (Vec::new(), 0);
@@ -39,8 +39,10 @@ fn register(prefix: String, host: SocketAddr, done: &Arc<AtomicBool>) -> JoinHan
             if done.load(Ordering::Relaxed) {
                 break;
             }
-            let email = format!("{prefix}{number}@example.com");
-            let call = Call::new(host, Method::POST, "/auth/register");
+            let email = format!("w{worker}-{number}@example.com");
+            // Each from a place of its own: nobody is slowed down.
+            let place = format!("10.{worker}.{}.{}", number / 256 % 256, number % 256);
+            let call = Call::new(host, Method::POST, "/auth/register").header("x-forwarded-for", &place);
             let answer = call.json(&json!({ "email": email, "password": PASSWORD })).await;
             if answer.status == 201 {
                 confirmed.push(email);
@@ -81,12 +83,12 @@ async fn recovered(app: &TestApp) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_stopped_and_started_under_load_keeps_what_it_confirmed() {
-    let mut app = TestApp::setup().several(2).over_its_own_postgres().by(Clock::system()).start().await;
+    let setup = TestApp::with("trusted_proxies", 1).several(2).over_its_own_postgres();
+    let mut app = setup.by(Clock::system()).start().await;
     app.administrator().await;
     let done = Arc::new(AtomicBool::new(false));
     let hosts: Vec<SocketAddr> = app.hosts().iter().map(Host::addr).collect();
-    let load: Vec<_> =
-        (0..4).map(|number| register(format!("w{number}-"), hosts[number % hosts.len()], &done)).collect();
+    let load: Vec<_> = (0..4).map(|number| register(number, hosts[number % hosts.len()], &done)).collect();
     for crash in [false, true, false] {
         sleep(Duration::from_millis(600)).await;
         let postgres = app.postgres_mut();

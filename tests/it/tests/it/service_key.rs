@@ -52,6 +52,10 @@ async fn the_applications_key_opens_introspection_and_nothing_else() {
         let answer = app.call(0, method.clone(), path).bearer(key).json(&json!({ "message": "x" })).await;
         assert_eq!(answer.status, 401, "{method} {path}");
     }
+    // What other components ask for has no way in from outside.
+    for path in ["/internal/accounts/1", "/auth/internal/accounts/1", "/users/../internal/accounts/1"] {
+        assert_eq!(app.get(path).bearer(key).await.status, 404, "{path}");
+    }
     let root = app.post("/auth/administrators").bearer(key).json(&json!({ "email": ada.email })).await;
     root.problem(403, "bad-bootstrap-secret");
     let message = app.post(&format!("/free_provider?token={key}&message=x")).await;

@@ -48,6 +48,12 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         Ok(Some(Introspected::Refresh { account, session, expires_at }))
     }
 
+    /// Whether this is an access token whose time is not over, though its session may be.
+    pub async fn is_access_token(&self, token: &str) -> Result<bool, Refusal> {
+        let claims = self.genuine(token).await?;
+        Ok(claims.is_some_and(|claims| claims.check(self.clock.now()).is_ok()))
+    }
+
     /// Ends the session of a token, access or refresh (RFC 7009): whoever has the token may end what it is good
     /// for. Says whether there was a session to end; one that has ended stays so.
     pub async fn revoke(&self, token: &str) -> Result<Revoked, Refusal> {

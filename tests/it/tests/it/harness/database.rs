@@ -79,6 +79,14 @@ impl Database {
     }
 }
 
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Server::Shared(server) = self.server {
+            server.take_back(std::mem::take(&mut self.name));
+        }
+    }
+}
+
 impl Server {
     fn postgres(&self) -> &Postgres {
         match self {
