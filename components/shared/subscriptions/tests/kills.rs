@@ -24,8 +24,8 @@ const KILLS: u32 = 100;
 const SUBSCRIPTIONS: usize = 12;
 
 /// How the process that will be killed learns where the database is, and which of its lives this is.
-const DATABASE: &str = "OCTO_TEST_DATABASE";
-const LIFE: &str = "OCTO_TEST_LIFE";
+const DATABASE: &str = "OCTO_CONSUMER_DATABASE";
+const LIFE: &str = "OCTO_CONSUMER_LIFE";
 
 /// Everybody there is, and nobody to tell.
 struct Everybody;

@@ -1,9 +1,14 @@
 //! Background work over HTTP: who may have it done, and what administrators see of what failed.
 
+use std::time::Duration;
+
+use futures::future::join_all;
 use http::Method;
+use octo_host::OutboundFault;
 use serde_json::{Value, json};
 
 use super::TestApp;
+use super::harness::Setup;
 
 const KEY: &str = "the key of the scheduler";
 const DRAIN: &str = "/internal/jobs/drain";
@@ -55,4 +60,113 @@ async fn only_administrators_see_what_waits() {
         root.call(Method::DELETE, &path).await.problem(404, "no-such-dead-letter");
         root.call(Method::POST, &format!("{path}/replay")).await.problem(404, "no-such-dead-letter");
     }
+}
+
+/// Has one host do what is due until nothing waits; how much it did.
+async fn drain(app: &TestApp, host: usize) -> u64 {
+    let mut performed = 0;
+    loop {
+        let done = app.call(host, Method::POST, DRAIN).bearer(KEY).await.expect(200);
+        assert_eq!(done["failed"], 0);
+        performed += done["performed"].as_u64().unwrap();
+        let queues = app.administrator().await.call_on(host, Method::GET, "/internal/jobs").await.expect(200);
+        if queues["queues"].as_array().unwrap().iter().all(|queue| queue["waiting"] == 0) {
+            return performed;
+        }
+    }
+}
+
+/// Six subscriptions are canceled and restarted six times each while `auth` does what it is told and its answers are
+/// lost; then all hosts do at once what waits.
+async fn hosts_share_a_queue(setup: Setup, hosts: usize) {
+    const SUBSCRIPTIONS: usize = 6;
+    const CHANGES: usize = 6;
+    let setup = setup.with("jobs_key", KEY).with("subscriptions_reply_wait_ms", 0).several(hosts);
+    let app = setup.start().await;
+    let ada = app.user("ada").await;
+    for _ in 0..SUBSCRIPTIONS {
+        ada.call(Method::POST, "/subscriptions").await.expect(201);
+    }
+    app.hosts().iter().for_each(|host| host.faults().outbound("auth", OutboundFault::Cut));
+    for change in 0..CHANGES {
+        let what = ["cancel", "restart"][change % 2];
+        for id in 1..=SUBSCRIPTIONS {
+            let path = format!("/subscriptions/{id}/{what}");
+            ada.call_on((id + change) % hosts, Method::POST, &path).await.expect(202);
+        }
+    }
+    app.hosts().iter().for_each(|host| host.faults().outbound("auth", OutboundFault::None));
+    app.administrator().await;
+    app.clock().advance(Duration::from_secs(2));
+
+    let performed = join_all((0..hosts).map(|host| drain(&app, host))).await;
+    assert_eq!(performed.iter().sum::<u64>(), (SUBSCRIPTIONS * CHANGES) as u64, "{performed:?}");
+    for id in 1..=SUBSCRIPTIONS {
+        let history = ada.call(Method::GET, &format!("/subscriptions/{id}/history")).await.expect(200);
+        let lines = history["history"].as_array().unwrap().iter();
+        let types: Vec<_> = lines.map(|line| line["type"].as_str().unwrap()).collect();
+        // In another order, some would have changed nothing.
+        let mut expected = vec!["SUBSCRIPTION_PURCHASED"];
+        for _ in 0..CHANGES / 2 {
+            expected.extend(["SUBSCRIPTION_CANCELED", "SUBSCRIPTION_RESTARTED"]);
+        }
+        assert_eq!(types, expected, "subscription {id}");
+    }
+    let me = ada.call(Method::GET, "/users/me").await.expect(200);
+    assert_eq!(me["paid_access"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hosts_share_a_queue_in_sqlite() {
+    hosts_share_a_queue(TestApp::setup(), 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hosts_share_a_queue_in_postgres() {
+    hosts_share_a_queue(TestApp::setup().over_postgres(), 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_hosts_share_a_queue_in_postgres() {
+    hosts_share_a_queue(TestApp::setup().over_postgres(), 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_up_is_seen_replayed_and_then_done() {
+    let setup = TestApp::with("jobs_key", KEY).with("subscriptions_reply_wait_ms", 0);
+    let app = setup.start().await;
+    let (ada, root) = (app.user("ada").await, app.administrator().await);
+    ada.call(Method::POST, "/subscriptions").await.expect(201);
+    app.host().faults().outbound("auth", OutboundFault::Status(503));
+    let waiting = ada.call(Method::POST, "/subscriptions/1/cancel").await;
+    let reply = waiting.header("location").to_owned();
+    waiting.expect(202);
+    for _ in 1..20 {
+        app.clock().advance(Duration::from_secs(3600));
+        // A scheduler has no token; administrators' end meanwhile.
+        let done = app.post(DRAIN).bearer(KEY).await.expect(200);
+        assert_eq!((&done["performed"], &done["failed"]), (&json!(0), &json!(1)));
+    }
+    app.host().faults().outbound("auth", OutboundFault::None);
+    let tokens = app.log_in(&root.email).await.expect(200);
+    let as_root = |method: Method, path: &str| {
+        app.call(0, method, path).bearer(tokens["access_token"].as_str().unwrap())
+    };
+    let queues = as_root(Method::GET, "/internal/jobs").await.expect(200);
+    assert_eq!(
+        queues["queues"],
+        json!([{ "queue": "CANCELED", "waiting": 0, "oldest_at": null, "dead": 1 }])
+    );
+    let dead = as_root(Method::GET, "/internal/jobs/dead").await.expect(200);
+    let letter = &dead["dead"][0];
+    assert_eq!((&letter["kind"], &letter["attempts"]), (&json!("SUBSCRIPTION_CANCELED"), &json!(20)));
+    assert_eq!(letter["args"]["subscription_id"], 1);
+    assert!(letter["error"].as_str().unwrap().contains("503"), "{letter}");
+
+    let replay = format!("/internal/jobs/dead/{}/replay", letter["id"]);
+    assert_eq!(as_root(Method::POST, &replay).await.status, 202);
+    as_root(Method::POST, &replay).await.problem(404, "no-such-dead-letter");
+    let done = app.post(DRAIN).bearer(KEY).await.expect(200);
+    assert_eq!((&done["performed"], &done["failed"]), (&json!(1), &json!(0)));
+    assert_eq!(as_root(Method::GET, &reply).await.expect(200)["status"], "done");
 }

@@ -133,6 +133,11 @@ impl Setup {
         Self { counter, redis, ..self }
     }
 
+    /// Keeps the data on the Postgres server that the tests share.
+    pub(crate) fn over_postgres(self) -> Self {
+        Self { database: Kind::Postgres, ..self }
+    }
+
     /// Keeps the data on a Postgres server of the test's own.
     pub(crate) fn over_its_own_postgres(self) -> Self {
         Self { database: Kind::OwnPostgres, ..self }
