@@ -13,7 +13,7 @@ use super::{
     instance::{NOW, World},
     random::{check, check_applied_once},
 };
-use crate::{Accounts, Away, Notification, Subscriptions};
+use crate::{Accounts, Away, Notification, Register, Subscriptions};
 
 const INSTANCES: u32 = 4;
 const CHANGES: usize = 150;
@@ -102,5 +102,35 @@ fn instances_that_perform_the_same_notifications_at_once_apply_each_once() {
         let truth: BTreeMap<_, _> =
             truth.into_iter().map(|(user_id, active, version)| (user_id, (active > 0, version))).collect();
         assert_eq!(*told.0.lock().unwrap(), truth, "what was told last is the truth");
+    });
+}
+
+/// Should a line ever be overtaken, by an instance that is slower than its lease, the history still decides.
+#[test]
+fn notifications_about_one_subscription_that_overlap_leave_a_history_that_its_status_follows() {
+    on_both(|shared| {
+        let world = World::new(shared);
+        for _ in 0..2 {
+            world.publish(Notification::Purchased { user_id: 1 }, None).unwrap();
+        }
+        thread::scope(|scope| {
+            for instance in 0..INSTANCES {
+                scope.spawn(move || {
+                    let sql = shared.connect();
+                    for number in 0..100 {
+                        let subscription_id = 1 + number % 2;
+                        let notification = match number / 2 % 2 {
+                            0 => Notification::Canceled { subscription_id },
+                            _ => Notification::Restarted { subscription_id },
+                        };
+                        let id = format!("{instance}/{number}");
+                        let applied =
+                            ready(Register::new(&sql).apply(notification, &id, NOW)).unwrap().unwrap();
+                        assert_eq!(applied.subscription.status, notification.event().status());
+                    }
+                });
+            }
+        });
+        check(&world);
     });
 }
