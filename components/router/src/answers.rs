@@ -160,8 +160,7 @@ fn add_rate_limit(response: &mut Response, limits: &Limits, remaining: i64, rese
     }
 }
 
-const HOW_TO_GET_PAID_ACCESS: &str =
-    "With paid access the message would go to the paid provider: ask an administrator for it.";
+const HOW_TO_GET_PAID_ACCESS: &str = "With paid access the message would go to the paid provider: subscribe with POST /subscriptions, or ask an administrator.";
 const LEFT_ALONE: &str = "failed or refused before and is left alone for a while";
 const NO_CREDENTIAL: &str = "was not asked, for its credential cannot be read";
 const SEND_AGAIN: &str = "The message was not processed for you; it is safe to send it again.";

@@ -4,6 +4,7 @@ use http::{HeaderValue, StatusCode, header};
 use octo_core::Problem;
 use octo_edge::{
     Response,
+    exchange::LogFields,
     idempotency::{self, REPLAYED},
     respond,
 };
@@ -114,17 +115,36 @@ pub(crate) fn published(notification: Notification, published: &Published) -> Re
     if published.repeated {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    Ok(response)
+    Ok(logged(response, notification, published))
+}
+
+/// The answer, with what the log line says of its notification.
+pub(crate) fn logged(mut response: Response, notification: Notification, published: &Published) -> Response {
+    let log = LogFields::default()
+        .with("notification", notification.event().name())
+        .with("correlation_id", published.correlation_id.as_str())
+        .with("outcome", outcome(&published.reply));
+    response.extensions_mut().insert(log);
+    response
+}
+
+/// A word for how a notification stands.
+fn outcome(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::Waiting => "waiting",
+        Reply::Done(_) => "done",
+        Reply::Discarded(_) => "given_up",
+    }
 }
 
 /// How a notification stands.
 pub(crate) fn reply(status: StatusCode, correlation_id: &str, reply: &Reply) -> Response {
-    let (word, subscription) = match reply {
-        Reply::Waiting => ("waiting", None),
-        Reply::Done(subscription) => ("done", Some(subscription.into())),
-        Reply::Discarded(_) => ("given_up", None),
+    let subscription = match reply {
+        Reply::Done(subscription) => Some(subscription.into()),
+        Reply::Waiting | Reply::Discarded(_) => None,
     };
-    let mut response = respond::json(status, &ReplyBody { correlation_id, status: word, subscription });
+    let body = ReplyBody { correlation_id, status: outcome(reply), subscription };
+    let mut response = respond::json(status, &body);
     if *reply == Reply::Waiting {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }

@@ -30,16 +30,18 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Service
         Ok((caller, authority))
     }
 
-    /// The same, where the original's clients, who have no token, may do everything under its rules.
+    /// The same, where the original's clients, who have no token, may do everything under its rules. With it the name
+    /// that the caller's keys go by: all who have no token are one.
     pub(crate) async fn caller_of_original(
         &self,
         request: &Request,
         config: &Config,
-    ) -> Result<Authority, Problem> {
+    ) -> Result<(String, Authority), Problem> {
         if config.legacy_rules && caller::token(request).is_none() {
-            return Ok(Authority::Everybody);
+            return Ok((String::new(), Authority::Everybody));
         }
-        self.caller(request).await.map(|(_, authority)| authority)
+        let (caller, authority) = self.caller(request).await?;
+        Ok((caller.claims.sub, authority))
     }
 
     /// Another component of this application, by the key they share.

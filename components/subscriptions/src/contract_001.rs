@@ -3,16 +3,25 @@
 //!
 //! Different on purpose: a token is needed unless `legacy_rules` is on; an unknown user or subscription is answered at
 //! once, not by a wait in vain; a body of the wrong shape is the client's fault on every route; both spellings of the
-//! collection are served where they are asked for.
+//! collection are served where they are asked for; an `Idempotency-Key` makes it safe to ask again.
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Settings, Sql, UnixMillis};
-use octo_edge::{Request, Response, body};
+use octo_edge::{
+    Request, Response, body,
+    idempotency::{IdempotencyKey, Scope},
+};
 use octo_subscriptions::{Authority, Notification, Refusal, Reply, Status, Subscription};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{answers::refused, marshmallow::Schema, python_json, routes::Service, werkzeug};
+use crate::{
+    answers::{logged, refused},
+    marshmallow::Schema,
+    python_json,
+    routes::Service,
+    werkzeug,
+};
 
 const COLLECTION: &str = "/api/v1/subscriptions";
 
@@ -55,7 +64,9 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Service
             Err(response) => return Ok(response),
         };
         let config = self.config()?;
-        let authority = self.caller_of_original(&request, &config).await?;
+        let (caller, authority) = self.caller_of_original(&request, &config).await?;
+        let scope = Scope { caller: &caller, route: request.uri().path().trim_end_matches('/') };
+        let key = IdempotencyKey::read(request.headers())?.map(|key| key.scoped(scope));
         let (head, body) = request.into_parts();
         let notification = match call {
             Call::Index => return Ok(answer(StatusCode::OK, "application/json", "OK".into())),
@@ -63,7 +74,7 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Service
             Call::ChangeStatus(id) => change(id, &head.headers, &body?),
         };
         match notification {
-            Ok(notification) => self.publish_as_original(authority, notification).await,
+            Ok(notification) => self.publish_as_original(authority, notification, key.as_deref()).await,
             Err(response) => Ok(response),
         }
     }
@@ -72,17 +83,21 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Service
         &self,
         authority: Authority,
         notification: Notification,
+        key: Option<&str>,
     ) -> Result<Response, Problem> {
         let (config, accounts) = (self.config()?, self.accounts());
         let wait = config.reply_wait;
-        let request = octo_subscriptions::Request { authority, notification, key: None, wait };
+        let request = octo_subscriptions::Request { authority, notification, key, wait };
         match self.subscriptions(&accounts, &config).publish(&request).await {
-            Ok(published) => Ok(match published.reply {
-                Reply::Done(subscription) => {
-                    json(StatusCode::OK, &python_json::text(&Row::from(&subscription)))
-                }
-                Reply::Waiting | Reply::Discarded(_) => json(StatusCode::REQUEST_TIMEOUT, &NO_REPLY),
-            }),
+            Ok(published) => {
+                let response = match &published.reply {
+                    Reply::Done(subscription) => {
+                        json(StatusCode::OK, &python_json::text(&Row::from(subscription)))
+                    }
+                    Reply::Waiting | Reply::Discarded(_) => json(StatusCode::REQUEST_TIMEOUT, &NO_REPLY),
+                };
+                Ok(logged(response, notification, &published))
+            }
             Err(Refusal::NoSuchUser) => Ok(json(StatusCode::NOT_FOUND, &NO_USER)),
             Err(Refusal::NoSuchSubscription) => Ok(json(StatusCode::NOT_FOUND, &NO_SUBSCRIPTION)),
             Err(refusal) => Err(refused(refusal)),

@@ -1,6 +1,9 @@
 //! A consumer is killed (SIGKILL) again and again while it works: no notification is lost, none is applied twice, and
 //! those of one subscription are applied in the order in which they were enqueued.
 
+// Tests say what they expect.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use std::{
     collections::BTreeMap,
     env,

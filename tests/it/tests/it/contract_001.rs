@@ -222,6 +222,23 @@ async fn without_a_reply_in_time_the_answer_is_408_and_the_change_still_happens_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_a_key_it_is_safe_to_ask_again() {
+    let app = legacy().await;
+    let post = |path: &str, user_id| {
+        app.post(path).header("idempotency-key", "k").json(&json!({ "user_id": user_id }))
+    };
+    let first = post(ROOT, 1).await;
+    assert_eq!(row(&first)["id"], 1);
+    expect(&post(&format!("{ROOT}/"), 1).await, 200, &first.text());
+    app.register("ada@example.com").await.expect(201);
+    app.register("bob@example.com").await.expect(201);
+    post(ROOT, 2).await.problem(422, "idempotency-key-reused");
+    assert_eq!(purchase(&app).await["id"], 2);
+    let log = app.log();
+    assert!(log.contains(r#""notification":"SUBSCRIPTION_PURCHASED""#), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_legacy_rules_a_token_is_needed_and_does_for_ones_own() {
     let app = TestApp::start().await;
     for call in [app.get(ROOT), app.post(ROOT).json(&json!({ "user_id": 1 })), put(&app, 1)] {

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use super::TestApp;
 use super::harness::{Answer, User};
 
+const JOBS_KEY: &str = "the key of the scheduler";
+
 async fn buy(user: &User) -> Value {
     user.call(Method::POST, "/subscriptions").await.expect(201)
 }
@@ -214,7 +216,8 @@ async fn of_many_requests_with_one_key_one_is_carried_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_reply_in_time_there_is_a_place_to_ask_for_it() {
-    let app = TestApp::with("subscriptions_reply_wait_ms", 100).by(Clock::system()).start().await;
+    let setup = TestApp::with("subscriptions_reply_wait_ms", 100).with("jobs_key", JOBS_KEY);
+    let app = setup.by(Clock::system()).start().await;
     let (ada, bob) = (app.user("ada").await, app.user("bob").await);
     buy(&ada).await;
     app.host().faults().outbound("auth", OutboundFault::Status(503));
@@ -224,18 +227,54 @@ async fn without_a_reply_in_time_there_is_a_place_to_ask_for_it() {
     let place = accepted.header("location").to_owned();
     assert_eq!(place, format!("/subscriptions/replies/{}", body["correlation_id"].as_str().unwrap()));
     assert_eq!((&body["status"], accepted.header("retry-after")), (&json!("waiting"), "1"));
+    assert_eq!(ada.call(Method::GET, &place).await.expect(200), body);
     // Who asks again waits for the same.
-    assert_eq!(cancel().await.expect(202), body);
+    let waited = cancel().header("prefer", "wait=1").await;
+    assert_eq!((waited.expect(202), waited.header("preference-applied")), (body, "wait=1"));
+
+    // It is done without anybody who asks for it.
+    app.host().faults().outbound("auth", OutboundFault::None);
+    let done = async {
+        while app.post("/internal/jobs/drain").bearer(JOBS_KEY).await.expect(200)["performed"] != 1 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), done).await.expect("the pause between attempts ends");
+    let reply = ada.call(Method::GET, &place).await.expect(200);
+    assert_eq!((&reply["status"], &reply["subscription"]["status"]), (&json!("done"), &json!("CANCELED")));
+    bob.call(Method::GET, &place).await.problem(404, "not-found");
+    assert_eq!(cancel().await.expect(200), reply["subscription"]);
+    assert_eq!(history(&ada, &json!(1)).await, ["PURCHASED", "CANCELED"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_up_is_replayed_and_still_happens_once() {
+    let app = TestApp::with("subscriptions_reply_wait_ms", 0).with("jobs_key", JOBS_KEY).start().await;
+    let (mut ada, root) = (app.user("ada").await, app.administrator().await);
+    buy(&ada).await;
+    app.host().faults().outbound("auth", OutboundFault::Status(503));
+    let place = ada.call(Method::POST, "/subscriptions/1/cancel").await;
+    let place = place.header("location").to_owned();
+    let drain = async || app.post("/internal/jobs/drain").bearer(JOBS_KEY).await.expect(200);
+    // After more than the longest pause it is tried again, and at last no more.
+    let mut attempts = 1;
+    for _ in 0..30 {
+        app.clock().advance(Duration::from_secs(3601));
+        attempts += drain().await["failed"].as_i64().unwrap();
+    }
+    assert_eq!(attempts, 20);
 
     app.host().faults().outbound("auth", OutboundFault::None);
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
-    let waited = cancel().header("prefer", "wait=10").await;
-    assert_eq!(waited.expect(200)["status"], "CANCELED");
-    assert_eq!(waited.header("preference-applied"), "wait=10");
-    let reply = ada.call(Method::GET, &place).await.expect(200);
-    assert_eq!((&reply["status"], &reply["subscription"]), (&json!("done"), &waited.json()));
-    bob.call(Method::GET, &place).await.problem(404, "not-found");
+    ada.refresh(&app).await;
+    let root = app.log_in(&root.email).await.expect(200)["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(ada.call(Method::GET, &place).await.expect(200)["status"], "given_up");
+    let dead = app.get("/internal/jobs/dead").bearer(&root).await.expect(200);
+    let letter = format!("/internal/jobs/dead/{}/replay", dead["dead"][0]["id"]);
+    assert_eq!(app.post(&letter).bearer(&root).await.status, 202);
+    assert_eq!(drain().await["performed"], 1);
+    assert_eq!(ada.call(Method::GET, &place).await.expect(200)["status"], "done");
     assert_eq!(history(&ada, &json!(1)).await, ["PURCHASED", "CANCELED"]);
+    assert_eq!(ada.call(Method::GET, "/users/me").await.expect(200)["paid_access"], false);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -261,7 +300,9 @@ async fn what_components_ask_of_each_other_is_closed_to_everybody_else() {
         ("subscriptions", Method::POST, "/internal/jobs/drain".to_owned()),
     ];
     for (component, method, path) in asks {
-        assert_eq!(app.call(0, method.clone(), &path).bearer(&ada.access).await.status, 404, "{path}");
+        // From outside the path leads nowhere, or to the component for background work.
+        let outside = app.call(0, method.clone(), &path).bearer(&ada.access).await.status;
+        assert_eq!(outside, if component == "auth" { 404 } else { 403 }, "{path}");
         for (authorization, status) in [("", 401), ("Bearer x", 401), (&*format!("Bearer {}", ada.access), 0)]
         {
             let call =

@@ -1,5 +1,7 @@
 //! What callers may ask for, and what they get.
 
+use std::slice::from_ref;
+
 use octo_databases::on_both;
 
 use super::instance::World;
@@ -113,8 +115,8 @@ fn nobody_sees_or_changes_anothers_subscription() {
             assert!(matches!(history, Err(Refusal::NoSuchSubscription)));
             assert_eq!(subscriptions.list(other, None, FIRST).await.unwrap(), []);
             assert!(matches!(subscriptions.list(other, Some(1), FIRST).await, Err(Refusal::NoSuchUser)));
-            assert_eq!(subscriptions.list(Authority::Own(1), None, FIRST).await.unwrap(), [mine.clone()]);
-            assert_eq!(subscriptions.list(Authority::Everybody, None, FIRST).await.unwrap(), [mine.clone()]);
+            assert_eq!(subscriptions.list(Authority::Own(1), None, FIRST).await.unwrap(), from_ref(&mine));
+            assert_eq!(subscriptions.list(Authority::Everybody, None, FIRST).await.unwrap(), from_ref(&mine));
             for notification in [PURCHASE, CANCEL] {
                 let wait = std::time::Duration::ZERO;
                 let request = crate::Request { authority: other, notification, key: None, wait };

@@ -1,5 +1,6 @@
 //! Subscriptions on real databases, with accounts and a clock that tests move, and instances that crash.
 
+mod at_once;
 mod commands;
 mod instance;
 mod plans;
