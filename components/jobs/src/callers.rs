@@ -3,7 +3,7 @@
 use http::StatusCode;
 use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Settings, Sql, settings};
 use octo_edge::{
-    Request,
+    Caller, Request,
     caller::{self, AskAuth},
 };
 use octo_token::Role;
@@ -19,24 +19,24 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Desk<S,
         if !key.is_empty() && bool::from(key.as_bytes().ct_eq(presented.as_bytes())) {
             return Ok(());
         }
-        match self.role(request).await? {
+        match self.caller(request).await?.claims.role {
             Role::Admin | Role::Service => Ok(()),
             Role::User => Err(forbidden("A scheduler is needed")),
         }
     }
 
-    /// An administrator.
-    pub(crate) async fn administrator(&self, request: &Request) -> Result<(), Problem> {
-        match self.role(request).await? {
-            Role::Admin => Ok(()),
-            Role::User | Role::Service => Err(forbidden("An administrator is needed")),
+    /// An administrator's account number.
+    pub(crate) async fn administrator(&self, request: &Request) -> Result<i64, Problem> {
+        let claims = self.caller(request).await?.claims;
+        match (claims.role, claims.user_id()) {
+            (Role::Admin, Some(id)) => Ok(id),
+            _ => Err(forbidden("An administrator is needed")),
         }
     }
 
-    async fn role(&self, request: &Request) -> Result<Role, Problem> {
+    async fn caller(&self, request: &Request) -> Result<Caller, Problem> {
         let token = caller::token(request);
-        let caller = caller::authenticate(token, &self.store, &AskAuth(&self.http), &self.clock).await?;
-        Ok(caller.claims.role)
+        caller::authenticate(token, &self.store, &AskAuth(&self.http), &self.clock).await
     }
 }
 

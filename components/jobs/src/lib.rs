@@ -12,6 +12,7 @@
 #![allow(unsafe_code)]
 
 mod answers;
+mod audit;
 mod callers;
 mod performers;
 mod routes;

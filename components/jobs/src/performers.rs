@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use http::{Request, StatusCode, header};
+use http::{Method, StatusCode};
 use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Settings, Sql, ports::CallLimits};
-use octo_edge::{ServiceKey, drained::Drained};
+use octo_edge::{Component, component::Unanswered, drained::Drained};
 
 use crate::routes::Desk;
 
@@ -21,7 +21,7 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Desk<S,
     pub(crate) async fn perform(&self) -> Result<Drained, Problem> {
         let mut all = Drained::default();
         for name in PERFORMERS {
-            let answer = self.ask(name).await?;
+            let answer = self.ask(name).await.map_err(|error| Problem::unavailable().because(error))?;
             all.performed += answer.performed;
             all.failed += answer.failed;
             all.more |= answer.more;
@@ -29,18 +29,17 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Desk<S,
         Ok(all)
     }
 
-    async fn ask(&self, performer: &'static str) -> Result<Drained, Problem> {
-        let unavailable =
-            |reason: &dyn std::fmt::Display| Problem::unavailable().because(format!("{performer}: {reason}"));
-        let key = ServiceKey::new(&self.store, performer).obtain(&self.entropy).await?;
-        let request = Request::post(format!("http://{performer}.spin.internal/internal/jobs/drain"))
-            .header(header::AUTHORIZATION, format!("Bearer {key}"))
-            .body(Vec::new())
-            .map_err(|error| unavailable(&error))?;
-        let response = self.http.send(request, LIMITS).await.map_err(|error| unavailable(&error))?;
-        if response.status() != StatusCode::OK {
-            return Err(unavailable(&response.status()));
+    async fn ask(&self, performer: &'static str) -> Result<Drained, Unanswered> {
+        let component = self.component(performer);
+        let answer = component.ask(Method::POST, "/internal/jobs/drain", "", LIMITS).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(component.unanswered(answer.status()));
         }
-        serde_json::from_slice(response.body()).map_err(|error| unavailable(&error))
+        serde_json::from_slice(answer.body()).map_err(|error| component.unanswered(error))
+    }
+
+    /// Another component of this application.
+    pub(crate) fn component(&self, name: &'static str) -> Component<'_, K, H, E> {
+        Component { name, store: &self.store, http: &self.http, entropy: &self.entropy }
     }
 }

@@ -79,15 +79,17 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Desk<S,
 
     /// `POST /internal/jobs/dead/{id}/replay`
     async fn replay(&self, request: Request, id: &str) -> Result<Response, Problem> {
-        self.administrator(&request).await?;
-        let replayed = Jobs::new(&self.migrated()).replay(number(id)?, self.clock.now()).await?;
+        let (actor, id) = (self.administrator(&request).await?, number(id)?);
+        self.note(actor, "replay-dead-letter", id).await?;
+        let replayed = Jobs::new(&self.migrated()).replay(id, self.clock.now()).await?;
         if replayed { Ok(respond::empty(StatusCode::ACCEPTED)) } else { Err(answers::no_such_dead_letter()) }
     }
 
     /// `DELETE /internal/jobs/dead/{id}`
     async fn remove(&self, request: Request, id: &str) -> Result<Response, Problem> {
-        self.administrator(&request).await?;
-        let removed = Jobs::new(&self.migrated()).remove_dead_letter(number(id)?).await?;
+        let (actor, id) = (self.administrator(&request).await?, number(id)?);
+        self.note(actor, "remove-dead-letter", id).await?;
+        let removed = Jobs::new(&self.migrated()).remove_dead_letter(id).await?;
         if removed { Ok(respond::empty(StatusCode::NO_CONTENT)) } else { Err(answers::no_such_dead_letter()) }
     }
 

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode};
 use octo_core::{Entropy, HttpOut, KeyValue, ports::CallLimits};
-use octo_edge::ServiceKey;
+use octo_edge::Component;
 use octo_subscriptions::{Accounts, Away};
 use serde::Deserialize;
 use serde_json::json;
 
-const ORIGIN: &str = "http://auth.spin.internal/internal/accounts";
 /// A caller waits up to 25 s for a notification to be performed, and platforms give up after 30 s.
 const LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(4), max_answer: 16 * 1024 };
 
@@ -28,7 +27,7 @@ struct Known {
 
 impl<K: KeyValue, H: HttpOut, E: Entropy> Accounts for AtAuth<'_, K, H, E> {
     async fn full_name(&self, user_id: i64) -> Result<Option<String>, Away> {
-        let answer = self.send(Method::GET, &format!("{ORIGIN}/{user_id}"), String::new()).await?;
+        let answer = self.send(Method::GET, &user_id.to_string(), "").await?;
         match answer.status() {
             StatusCode::OK => {
                 let known: Known = serde_json::from_slice(answer.body()).map_err(away)?;
@@ -41,7 +40,7 @@ impl<K: KeyValue, H: HttpOut, E: Entropy> Accounts for AtAuth<'_, K, H, E> {
 
     async fn note_subscribed(&self, user_id: i64, active: bool, version: i64) -> Result<(), Away> {
         let note = json!({ "active": active, "version": version }).to_string();
-        let answer = self.send(Method::PUT, &format!("{ORIGIN}/{user_id}/subscription"), note).await?;
+        let answer = self.send(Method::PUT, &format!("{user_id}/subscription"), &note).await?;
         match answer.status() {
             // Nobody can use an account that is gone.
             StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
@@ -51,16 +50,9 @@ impl<K: KeyValue, H: HttpOut, E: Entropy> Accounts for AtAuth<'_, K, H, E> {
 }
 
 impl<K: KeyValue, H: HttpOut, E: Entropy> AtAuth<'_, K, H, E> {
-    async fn send(&self, method: Method, uri: &str, body: String) -> Result<http::Response<Vec<u8>>, Away> {
-        let key = ServiceKey::new(self.store, "auth").obtain(self.entropy).await.map_err(away)?;
-        let request = http::Request::builder()
-            .method(method)
-            .uri(uri)
-            .header(header::AUTHORIZATION, format!("Bearer {key}"))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body.into_bytes())
-            .map_err(away)?;
-        self.http.send(request, LIMITS).await.map_err(away)
+    async fn send(&self, method: Method, path: &str, json: &str) -> Result<http::Response<Vec<u8>>, Away> {
+        let auth = Component { name: "auth", store: self.store, http: self.http, entropy: self.entropy };
+        auth.ask(method, &format!("/internal/accounts/{path}"), json, LIMITS).await.map_err(away)
     }
 }
 

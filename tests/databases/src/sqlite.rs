@@ -21,7 +21,6 @@ impl Sqlite {
     /// A connection of its own to the database in the file, as each instance has one.
     pub fn open(path: &Path) -> Self {
         let connection = Connection::open(path).unwrap();
-        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
         // No test ends the machine.
         connection.pragma_update(None, "synchronous", "OFF").unwrap();
         connection.busy_timeout(Duration::from_secs(10)).unwrap();

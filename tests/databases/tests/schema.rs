@@ -7,7 +7,7 @@ use octo_core::{
     sql::{Migrated, Schema, Step},
     testing::ready,
 };
-use octo_databases::on_both;
+use octo_databases::{Shared, on_both};
 
 const FIRST: &[Step] = &[
     Step::Both("CREATE TABLE IF NOT EXISTS things (id {id}, name {text} NOT NULL UNIQUE, data {bytes})"),
@@ -76,6 +76,14 @@ fn instances_that_come_at_once_apply_a_schema_once() {
         let counted: Vec<(i64,)> = ready(sql.fetch("SELECT things FROM counts", &[])).unwrap();
         assert_eq!(counted, [(INSTANCES as i64,)]);
     });
+}
+
+#[test]
+fn sqlite_keeps_a_log_of_its_writes_from_then_on() {
+    let shared = Shared::sqlite();
+    ready(NEW.apply(&shared.connect())).unwrap();
+    let mode: Option<(String,)> = ready(shared.connect().first("PRAGMA journal_mode", &[])).unwrap();
+    assert_eq!(mode, Some(("wal".to_owned(),)));
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! Accounts, for other systems. No route of `spin.toml` leads here from outside, and the key of this application or a
+//! Accounts and the audit log, for other systems. No route of `spin.toml` leads here from outside, and the key of this application or a
 //! service's token is asked for all the same.
 
 use http::StatusCode;
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
 use octo_edge::{Request, Response, body::Fields, respond};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::routes::{Auth, account_id};
 
@@ -32,6 +33,18 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let version = fields.whole_number("version");
         let (active, version) = fields.finish(active.zip(version))?;
         self.sign_on()?.note_subscribed(id, active, version).await?;
+        Ok(respond::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// `POST /internal/audit`: what an administrator is about to do in another component.
+    pub(crate) async fn note_act(&self, request: Request) -> Result<Response, Problem> {
+        self.service(&request).await?;
+        let mut fields = Fields::read(request)?;
+        let actor = fields.whole_number("actor");
+        let act = fields.text("act", Ok::<_, String>);
+        let dead_letter = fields.whole_number("dead_letter");
+        let ((actor, act), dead_letter) = fields.finish(actor.zip(act).zip(dead_letter))?;
+        self.sign_on()?.note_act(actor, &act, &json!({ "dead_letter": dead_letter })).await?;
         Ok(respond::empty(StatusCode::NO_CONTENT))
     }
 }

@@ -8,6 +8,7 @@
 //! - [`gzip`]: compressed bodies, for the clients of an original system.
 //! - [`respond`]: JSON answers and problems.
 //! - [`caller`]: who sends the request, from their token.
+//! - [`component`]: asking another component.
 //! - [`cookie`]: reading and setting cookies.
 //! - [`cors`]: letting other sites' pages read answers, where the operator says so.
 //! - [`same_site`]: keeping other sites' pages from using a person's cookies.
@@ -24,6 +25,7 @@
 
 pub mod body;
 pub mod caller;
+pub mod component;
 pub mod cookie;
 pub mod cors;
 pub mod drained;
@@ -40,5 +42,6 @@ pub mod service_key;
 pub mod source;
 
 pub use caller::Caller;
+pub use component::Component;
 pub use exchange::{Body, BodyError, Request, Response, answer};
 pub use service_key::ServiceKey;

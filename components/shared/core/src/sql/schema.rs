@@ -81,6 +81,9 @@ impl Schema {
     }
 
     async fn apply_step_by_step(&self, sql: &impl Sql) -> Result<(), SqlError> {
+        // Readers and a writer do not wait for each other then. The mode is kept in the file; a platform that does not let
+        // us choose goes on as it is.
+        let _ = sql.query("PRAGMA journal_mode = WAL", &[]).await;
         sql.query(NOTES, &[]).await?;
         let newest = self.newest(sql).await?;
         for (version, steps) in (1..).zip(self.versions).filter(|(version, _)| *version > newest) {

@@ -51,6 +51,11 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         Ok(Audit::new(&self.sql).list(subject, after, limit.clamp(1, LONGEST_PAGE)).await?)
     }
 
+    /// Notes what an administrator is about to do to something that is no account.
+    pub async fn note_act(&self, actor: i64, act: &str, detail: &Value) -> Result<(), Refusal> {
+        self.note(actor, 0, act, detail).await
+    }
+
     pub(super) async fn note(
         &self,
         actor: i64,
