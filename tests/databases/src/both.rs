@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use octo_core::{
     Sql, SqlError, SqlValue,
     sql::{Dialect, Row},
+    testing::ready,
 };
 use tempfile::TempDir;
 use xtask::servers;
@@ -59,6 +60,13 @@ impl Shared {
         Database::at(&self.address())
     }
 
+    /// The same with commits that outlive the server and the machine, for what is measured.
+    pub fn connect_durably(&self) -> Database {
+        let connection = Database::at(&self.address());
+        connection.make_durable();
+        connection
+    }
+
     /// Where it is, for [`Database::at`] in another process.
     pub fn address(&self) -> String {
         match &self.0 {
@@ -94,6 +102,14 @@ impl Database {
             Ok(config) if address.starts_with("host=") => Database::Postgres(Postgres::connect(&config)),
             _ => Database::Sqlite(Sqlite::open(Path::new(address))),
         }
+    }
+
+    fn make_durable(&self) {
+        let statement = match self {
+            Database::Sqlite(_) => "PRAGMA synchronous = FULL",
+            Database::Postgres(_) => "SET synchronous_commit = on",
+        };
+        ready(self.query(statement, &[])).expect("a setting");
     }
 
     /// Fails unless an index serves every table that the statement, which has so many parameters, looks into. The

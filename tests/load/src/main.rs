@@ -11,6 +11,7 @@
 //! | paid | the same with the free quota gone and paid access |
 //! | free-redis, paid-redis | both with the free calls counted in a Redis server (`redis_url`) |
 //! | login, refresh | `POST /auth/login` with its password hash, `POST /auth/refresh` |
+//! | jobs | background jobs on both databases, beside a row inserted and updated |
 //! | token-record, token-signature | a request whose token is known by its record, and by its signature alone |
 //!
 //! Each is measured under load and then with one request at a time: that is when the time of a message is its
@@ -27,6 +28,7 @@ mod account;
 mod cpu;
 mod deployment;
 mod driver;
+mod jobs;
 mod load;
 mod options;
 mod report;

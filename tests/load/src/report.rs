@@ -6,6 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use serde::Serialize;
 
 use crate::deployment::{ANSWER, CHAIN};
+use crate::jobs::JobsReport;
 use crate::load::Outcome;
 use crate::options::Options;
 use crate::usage::Usage;
@@ -38,6 +39,7 @@ pub(crate) struct Report {
     alone: Vec<Alone>,
     /// The raw results.
     measurements: Vec<Measurement>,
+    jobs: Option<JobsReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,7 +75,7 @@ struct Alone {
 }
 
 impl Report {
-    pub(crate) fn new(options: &Options, measurements: Vec<Measurement>) -> Self {
+    pub(crate) fn new(options: &Options, measurements: Vec<Measurement>, jobs: Option<JobsReport>) -> Self {
         let of = |connections: usize| -> Vec<Measurement> {
             measurements.iter().filter(|it| it.connections == connections).cloned().collect()
         };
@@ -92,6 +94,7 @@ impl Report {
             scenarios,
             alone,
             measurements,
+            jobs,
         }
     }
 }
@@ -138,7 +141,7 @@ fn alone(of: &Measurement, measurements: &[Measurement]) -> Alone {
 }
 
 /// The middle value, or the mean of the two middle ones.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
@@ -190,6 +193,9 @@ impl Display for Report {
                  {counter_us:.0} | {:.0} % |",
                 share * 100.0
             )?;
+        }
+        if let Some(jobs) = &self.jobs {
+            write!(out, "{jobs}")?;
         }
         writeln!(out, "\nStore calls of one request, by component:")?;
         for summary in &self.scenarios {

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 
 use crate::cpu;
 use crate::deployment::{Deployment, Scenario};
+use crate::jobs;
 use crate::load::{Load, Outcome};
 use crate::options::Options;
 use crate::report::{Measurement, Report};
@@ -18,7 +19,10 @@ use crate::report::{Measurement, Report};
 pub(crate) fn measure(options: &Options) -> anyhow::Result<()> {
     // The host gets a multi-threaded runtime, as its own binary does.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let report = runtime.block_on(all_rounds(options))?;
+    let measurements = runtime.block_on(all_rounds(options))?;
+    let wanted = !options.floors && options.only.as_ref().is_none_or(|only| only == jobs::NAME);
+    let jobs = wanted.then(|| jobs::measure(options)).transpose()?;
+    let report = Report::new(options, measurements, jobs);
     print!("{report}");
     if let Some(path) = &options.out {
         write(path, &report)?;
@@ -26,7 +30,10 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn all_rounds(options: &Options) -> anyhow::Result<Report> {
+async fn all_rounds(options: &Options) -> anyhow::Result<Vec<Measurement>> {
+    if options.only.as_deref() == Some(jobs::NAME) {
+        return Ok(Vec::new());
+    }
     let mut deployment = Deployment::floors().await?;
     if !options.floors {
         deployment.add_messages().await?;
@@ -46,7 +53,7 @@ async fn all_rounds(options: &Options) -> anyhow::Result<Report> {
         }
     }
     deployment.stop().await;
-    Ok(Report::new(options, measurements))
+    Ok(measurements)
 }
 
 async fn one(

@@ -50,7 +50,7 @@ fn source() -> anyhow::Result<PathBuf> {
     let metadata =
         process::read(cargo().args(["metadata", "--format-version=1", "--manifest-path"]).arg(&manifest))?;
     let metadata: Value = serde_json::from_str(&metadata).context("cargo's metadata cannot be read")?;
-    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let packages = metadata.get("packages").and_then(Value::as_array).into_iter().flatten();
     let found = packages.filter(|package| package["name"] == "passwords").find_map(|package| {
         let manifest = package["manifest_path"].as_str()?;
         Path::new(manifest).parent().map(Path::to_owned)

@@ -10,8 +10,8 @@ use xtask::{build, process};
 
 /// The modules of the integration tests about what is kept in the database. They run on SQLite with all others, and then
 /// again on Postgres.
-const ON_POSTGRES: [&str; 6] =
-    ["administration::", "contract_001::", "races::", "sessions::", "sign_on::", "subscriptions::"];
+const ON_POSTGRES: [&str; 7] =
+    ["administration::", "contract_001::", "jobs::", "races::", "sessions::", "sign_on::", "subscriptions::"];
 
 pub(crate) fn run(filter: &[String]) -> anyhow::Result<()> {
     let mut steps = Steps::new(7);
