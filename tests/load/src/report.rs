@@ -156,11 +156,13 @@ impl Display for Report {
             "\n{connections} keep-alive connections; medians over {rounds} rounds of {seconds_each} s each; \
              server and client share {cores} cores\n"
         )?;
-        writeln!(
-            out,
-            "| scenario | requests/s | of answer | of chain | p50 ms | p99 ms | host CPU µs | store calls |"
-        )?;
-        writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")?;
+        if !self.scenarios.is_empty() {
+            writeln!(
+                out,
+                "| scenario | requests/s | of answer | of chain | p50 ms | p99 ms | host CPU µs | store calls |"
+            )?;
+            writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")?;
+        }
         for summary in &self.scenarios {
             writeln!(
                 out,
@@ -197,7 +199,9 @@ impl Display for Report {
         if let Some(jobs) = &self.jobs {
             write!(out, "{jobs}")?;
         }
-        writeln!(out, "\nStore calls of one request, by component:")?;
+        if !self.scenarios.is_empty() {
+            writeln!(out, "\nStore calls of one request, by component:")?;
+        }
         for summary in &self.scenarios {
             for (operation, count) in &summary.store_calls {
                 writeln!(out, "  {:<8} {operation:<40} {count:>6.2}", summary.scenario)?;

@@ -51,10 +51,10 @@ fn source() -> anyhow::Result<PathBuf> {
         process::read(cargo().args(["metadata", "--format-version=1", "--manifest-path"]).arg(&manifest))?;
     let metadata: Value = serde_json::from_str(&metadata).context("cargo's metadata cannot be read")?;
     let packages = metadata.get("packages").and_then(Value::as_array).into_iter().flatten();
-    let found = packages.filter(|package| package["name"] == "passwords").find_map(|package| {
-        let manifest = package["manifest_path"].as_str()?;
-        Path::new(manifest).parent().map(Path::to_owned)
-    });
+    let text = |package: &Value, member| package.get(member).and_then(Value::as_str).map(str::to_owned);
+    let ours = packages.filter(|package| text(package, "name").as_deref() == Some("passwords"));
+    let manifests = ours.filter_map(|package| text(package, "manifest_path"));
+    let found = manifests.filter_map(|manifest| Path::new(&manifest).parent().map(Path::to_owned)).next();
     found.ok_or_else(|| anyhow!("cargo has not brought the crate `passwords` {VERSION}"))
 }
 
