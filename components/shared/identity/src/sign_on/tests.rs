@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use octo_core::UnixMillis;
 use octo_core::testing::{FakeClock, FakeEntropy, FakeKeyValue, FakeSettings, ready};
-use octo_token::{Grants, Rejection, Role, SessionRecord, Unverified, record::Vouched};
+use octo_token::{
+    Claims, Grants, Rejection, Role, SessionRecord, Unverified, claims::digest, record::Vouched,
+};
 
 use super::*;
 use crate::{
@@ -245,6 +247,44 @@ fn what_an_account_may_do_counts_for_the_tokens_it_has() {
 }
 
 #[test]
+fn whether_an_account_is_subscribed_is_what_the_newest_note_says_for_the_tokens_it_has() {
+    on_both(|shared| {
+        let scene = Scene::new(shared);
+        scene.register("ada@example.com").unwrap();
+        let tokens = scene.log_in("ada@example.com", "correct horse").unwrap();
+        let paid = || scene.record(&tokens.access).unwrap().1.paid_access;
+        let note = |subscribed, version| ready(scene.sign_on().note_subscribed(1, subscribed, version));
+        for (subscribed, version, expected) in [
+            (true, 1, true),
+            (false, 3, false),
+            // Late, and again.
+            (true, 2, false),
+            (true, 3, false),
+            (true, 4, true),
+        ] {
+            note(subscribed, version).unwrap();
+            assert_eq!(paid(), expected, "after version {version}");
+        }
+        // A crash between the database and the records: the note comes again.
+        let Claims { sid, .. } = Unverified::parse(&tokens.access).unwrap().claims;
+        let grants = Grants { role: Role::User, paid_access: false };
+        let stale = SessionRecord::Live { digest: digest(&tokens.access), grants };
+        ready(stale.write(&scene.store, &sid)).unwrap();
+        note(true, 4).unwrap();
+        assert!(paid());
+
+        // What an administrator gives is another thing.
+        let change = |paid_access| Change { paid_access: Some(paid_access), ..Change::default() };
+        ready(scene.sign_on().change(1, &change(true))).unwrap();
+        note(false, 5).unwrap();
+        assert!(paid());
+        ready(scene.sign_on().change(1, &change(false))).unwrap();
+        assert!(!paid());
+        assert!(matches!(ready(scene.sign_on().note_subscribed(9, true, 1)), Err(Refusal::NoSuchAccount)));
+    });
+}
+
+#[test]
 fn a_new_password_ends_every_session_but_one() {
     on_both(|shared| {
         let scene = Scene::new(shared);
@@ -397,6 +437,7 @@ fn an_index_serves_every_statement() {
         ] {
             ready(sign_on.accounts_page(&search, 10)).unwrap();
         }
+        ready(sign_on.note_subscribed(id, true, 1)).unwrap();
         ready(sign_on.audit(Some(id), 0, 10)).unwrap();
         ready(sign_on.audit(None, 0, 10)).unwrap();
         ready(sign_on.living_sessions(id)).unwrap();
