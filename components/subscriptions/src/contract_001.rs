@@ -90,6 +90,7 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Service
         let request = octo_subscriptions::Request { authority, notification, key, wait };
         match self.subscriptions(&accounts, &config).publish(&request).await {
             Ok(published) => {
+                self.leave(&published.reply);
                 let response = match &published.reply {
                     Reply::Done(subscription) => {
                         json(StatusCode::OK, &python_json::text(&Row::from(subscription)))

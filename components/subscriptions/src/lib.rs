@@ -37,9 +37,12 @@ async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
         http: SpinHttp,
         clock: SpinClock,
         entropy: SpinEntropy,
+        unfinished: false.into(),
     };
     let handle = async |request| {
         cors::share(&service.settings, request, async |request| service.handle(request).await).await
     };
     serve("subscriptions", Logged::Every, MAX_BODY, incoming, out, handle).await;
+    // The caller has the answer and does not wait for this.
+    service.finish().await;
 }

@@ -52,6 +52,7 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Service
             wait: asked.wait.unwrap_or(config.reply_wait),
         };
         let published = self.subscriptions(&accounts, &config).publish(&request).await.map_err(refused)?;
+        self.leave(&published.reply);
         let mut response = answers::published(notification, &published)?;
         if let Some(applied) = asked.wait.and_then(prefer::applied) {
             response.headers_mut().insert(prefer::PREFERENCE_APPLIED, applied);

@@ -1,10 +1,10 @@
 //! Which request is whose: ours, or the original's.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Settings, Sql};
 use octo_edge::{Request, Response, drained::Drained, respond};
-use octo_subscriptions::{Config, Event, Subscriptions};
+use octo_subscriptions::{Config, Event, Reply, Subscriptions};
 
 use crate::{accounts::AtAuth, answers, contract_001};
 
@@ -22,6 +22,8 @@ pub(crate) struct Service<S, D, K, H, C, E> {
     pub(crate) http: H,
     pub(crate) clock: C,
     pub(crate) entropy: E,
+    /// Something was left undone when the caller was answered.
+    pub(crate) unfinished: Cell<bool>,
 }
 
 impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Service<S, D, K, H, C, E> {
@@ -60,6 +62,23 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Service
         let drained = self.subscriptions(&accounts, &self.config()?).drain(until).await?;
         let body = Drained { performed: drained.performed, failed: drained.failed, more: drained.more };
         Ok(body.into_response())
+    }
+
+    /// Goes on where a caller did not want to wait any longer; what cannot be done now is left to the scheduler.
+    pub(crate) async fn finish(&self) {
+        if self.unfinished.get()
+            && let Ok(config) = self.config()
+        {
+            let accounts = self.accounts();
+            let until = self.clock.now() + DRAINED_FOR;
+            // A failure is noted with the job, and leaves it to the next who drains.
+            let _left_to_others = self.subscriptions(&accounts, &config).drain(until).await;
+        }
+    }
+
+    /// Notes what is left to do after the answer.
+    pub(crate) fn leave(&self, reply: &Reply) {
+        self.unfinished.set(*reply == Reply::Waiting);
     }
 
     pub(crate) fn config(&self) -> Result<Config, Problem> {

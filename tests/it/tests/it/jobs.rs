@@ -173,3 +173,24 @@ async fn what_was_given_up_is_seen_replayed_and_then_done() {
     assert_eq!((&done["performed"], &done["failed"]), (&json!(1), &json!(0)));
     assert_eq!(as_root(Method::GET, &reply).await.expect(200)["status"], "done");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_waits_for_is_done_after_the_answer() {
+    let app = TestApp::with("subscriptions_reply_wait_ms", 0).start().await;
+    let ada = app.user("ada").await;
+    ada.call(Method::POST, "/subscriptions").await.expect(201);
+    app.host().faults().outbound("auth", OutboundFault::Status(503));
+    ada.call(Method::POST, "/subscriptions/1/cancel").await.expect(202);
+    app.host().faults().outbound("auth", OutboundFault::None);
+    app.clock().advance(Duration::from_secs(2));
+    // It comes behind the first, and nobody calls for either.
+    let answer = ada.call(Method::POST, "/subscriptions/1/restart").await;
+    answer.expect(202);
+    let reply = answer.header("location").to_owned();
+    let done = async {
+        while ada.call(Method::GET, &reply).await.expect(200)["status"] != "done" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), done).await.expect("it was not done after the answer");
+}
