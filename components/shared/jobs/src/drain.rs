@@ -60,14 +60,15 @@ pub struct Performer<'a, S, W, C, E> {
 }
 
 impl<S: Sql, W: Worker, C: Clock, E: Entropy> Performer<'_, S, W, C, E> {
-    /// Performs what is due, a batch of each queue in turn, until nothing is, or it is `until`.
+    /// Performs what is due, a batch of each queue in turn, until nothing is, or it is `until`: no job is begun after
+    /// that.
     ///
     /// # Errors
     /// Those of the database. What was claimed by then comes back when its lease ends.
     pub async fn drain(&self, until: UnixMillis) -> Result<Drained, SqlError> {
         let mut drained = Drained { more: true, ..Drained::default() };
         while drained.more && self.clock.now() < until {
-            drained.more = self.round(&mut drained).await?;
+            drained.more = self.round(&mut drained, until).await?;
         }
         Ok(drained)
     }
@@ -108,20 +109,23 @@ impl<S: Sql, W: Worker, C: Clock, E: Entropy> Performer<'_, S, W, C, E> {
             if standing != Standing::Waiting || now >= deadline {
                 return Ok(standing);
             }
-            if !self.round(&mut Drained::default()).await? {
+            if !self.round(&mut Drained::default(), deadline).await? {
                 pause = looks.next().map_or(pause, Duration::from_millis);
                 self.clock.sleep(pause.min(deadline.since(now))).await;
             }
         }
     }
 
-    /// Performs a batch of each queue; whether there was any.
-    async fn round(&self, drained: &mut Drained) -> Result<bool, SqlError> {
+    /// Performs a batch of each queue, and gives back what it has not begun by `until`; whether there was any.
+    async fn round(&self, drained: &mut Drained, until: UnixMillis) -> Result<bool, SqlError> {
         let mut any = false;
         for queue in self.queues {
+            if self.clock.now() >= until {
+                return Ok(true);
+            }
             let claimed = self.jobs().claim(queue, BATCH, self.clock.now()).await?;
             any |= !claimed.is_empty();
-            let stale = self.clock.now() + STALE;
+            let stale = until.min(self.clock.now() + STALE);
             let mut done = Vec::new();
             for job in claimed {
                 if self.clock.now() >= stale {

@@ -42,7 +42,7 @@ pub enum Enqueued {
 /// A job that was claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// Its number, the same at every delivery: effects are written under it.
+    /// Its number, the same at every delivery until it is replayed.
     pub id: i64,
     /// Where it waited.
     pub queue: String,
@@ -54,7 +54,7 @@ pub struct Job {
     pub attempt: i64,
     /// How many there may be.
     pub max_attempts: i64,
-    /// Under what its reply is read.
+    /// Under what its reply is read; the same for ever, so that effects are written under it.
     pub correlation_id: Option<String>,
     pub(crate) unique_key: Option<String>,
     pub(crate) priority: i64,

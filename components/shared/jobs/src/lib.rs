@@ -8,8 +8,9 @@
 //! - **At least once.** A job that was enqueued is performed until it is done, or has failed `max_attempts` times
 //!   and is a dead letter, which an administrator sees and replays. An instance that dies gives its jobs back when their
 //!   lease ends.
-//! - **Effects once** is up to the worker: a job keeps its `id` over all deliveries, so an effect is
-//!   written under that id, in one statement, where a unique index lets it happen once.
+//! - **Effects once** is up to the worker: a job keeps its `correlation_id` over all deliveries, also when it is replayed
+//!   (its `id` only until then), so an effect is written under it, in one statement, where a unique index lets it happen
+//!   once.
 //! - **One of a line at a time**, in the order enqueued: jobs that share a `line` follow one another. (They may overlap
 //!   where a worker is slower than its lease, and on Postgres where their enqueueing overlapped.)
 //! - **Of all jobs with one `unique_key` the first is kept**, for as long as its row is.

@@ -235,6 +235,25 @@ fn a_job_that_ends_its_instance_every_time_becomes_a_dead_letter() {
 }
 
 #[test]
+fn no_job_is_begun_when_the_time_is_over() {
+    on_both(|shared| {
+        let scene = Scene::new(shared);
+        for args in ["1", "2", "3"] {
+            scene.enqueue(&job("q", args, START));
+        }
+        let takes_a_second = |_: &Job| {
+            scene.clock.advance(Duration::from_secs(1));
+            Outcome::Done("1".into())
+        };
+        let works = Script::new(&takes_a_second);
+        let until = START + Duration::from_millis(1500);
+        let drained = ready(scene.with(&works, &["q", "other"]).drain(until)).unwrap();
+        assert_eq!((works.seen().len(), drained.more), (2, true));
+        assert_eq!(scene.drain(&works, &["q"]).performed, 1, "the third was given back");
+    });
+}
+
+#[test]
 fn queues_are_served_in_turn_and_within_one_by_priority_then_time() {
     on_both(|shared| {
         let scene = Scene::new(shared);
