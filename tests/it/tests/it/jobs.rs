@@ -95,6 +95,7 @@ async fn hosts_share_a_queue(setup: Setup, hosts: usize) {
             ada.call_on((id + change) % hosts, Method::POST, &path).await.expect(202);
         }
     }
+    app.quiet().await;
     app.hosts().iter().for_each(|host| host.faults().outbound("auth", OutboundFault::None));
     app.administrator().await;
     app.clock().advance(Duration::from_secs(2));
@@ -141,6 +142,7 @@ async fn what_was_given_up_is_seen_replayed_and_then_done() {
     let waiting = ada.call(Method::POST, "/subscriptions/1/cancel").await;
     let reply = waiting.header("location").to_owned();
     waiting.expect(202);
+    app.quiet().await;
     for _ in 1..20 {
         app.clock().advance(Duration::from_secs(3600));
         // A scheduler has no token; administrators' end meanwhile.
@@ -181,6 +183,7 @@ async fn what_nobody_waits_for_is_done_after_the_answer() {
     ada.call(Method::POST, "/subscriptions").await.expect(201);
     app.host().faults().outbound("auth", OutboundFault::Status(503));
     ada.call(Method::POST, "/subscriptions/1/cancel").await.expect(202);
+    app.quiet().await;
     app.host().faults().outbound("auth", OutboundFault::None);
     app.clock().advance(Duration::from_secs(2));
     // It comes behind the first, and nobody calls for either.

@@ -233,6 +233,7 @@ async fn without_a_reply_in_time_there_is_a_place_to_ask_for_it() {
     assert_eq!((waited.expect(202), waited.header("preference-applied")), (body, "wait=1"));
 
     // It is done without anybody who asks for it.
+    app.quiet().await;
     app.host().faults().outbound("auth", OutboundFault::None);
     let done = async {
         while app.post("/internal/jobs/drain").bearer(JOBS_KEY).await.expect(200)["performed"] != 1 {
@@ -255,6 +256,7 @@ async fn what_was_given_up_is_replayed_and_still_happens_once() {
     app.host().faults().outbound("auth", OutboundFault::Status(503));
     let place = ada.call(Method::POST, "/subscriptions/1/cancel").await;
     let place = place.header("location").to_owned();
+    app.quiet().await;
     let drain = async || app.post("/internal/jobs/drain").bearer(JOBS_KEY).await.expect(200);
     // After more than the longest pause it is tried again, and at last no more.
     for _ in 0..30 {

@@ -363,6 +363,18 @@ impl TestApp {
         self.hosts.remove(host).abort();
     }
 
+    /// Waits until nothing goes on any more, after the answers either.
+    pub(crate) async fn quiet(&self) {
+        let all_is_quiet = async {
+            while self.hosts.iter().any(|host| host.instances() > 0) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), all_is_quiet)
+            .await
+            .expect("something goes on for ever");
+    }
+
     pub(crate) fn clear_records(&self) {
         self.hosts.iter().for_each(Host::clear_records);
     }
