@@ -1,6 +1,5 @@
 //! Who sends a request, and whether they may.
 
-use http::StatusCode;
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
 use octo_edge::{
     Caller, Request, ServiceKey,
@@ -40,7 +39,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let (id, caller) = self.owner(request).await?;
         match caller.claims.role {
             Role::Admin => Ok(id),
-            Role::User | Role::Service => Err(forbidden("An administrator is needed")),
+            Role::User | Role::Service => Err(respond::forbidden("An administrator is needed")),
         }
     }
 
@@ -55,11 +54,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         }
         match self.caller(request).await?.claims.role {
             Role::Admin | Role::Service => Ok(()),
-            Role::User => Err(forbidden("A service is needed")),
+            Role::User => Err(respond::forbidden("A service is needed")),
         }
     }
-}
-
-fn forbidden(title: &'static str) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "forbidden", title, "Your account may not do this.")
 }

@@ -1,10 +1,10 @@
 //! Who may have work done, and who may look at it.
 
-use http::StatusCode;
 use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Settings, Sql, settings};
 use octo_edge::{
     Caller, Request,
     caller::{self, AskAuth},
+    respond,
 };
 use octo_token::Role;
 use subtle::ConstantTimeEq;
@@ -21,7 +21,7 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Desk<S,
         }
         match self.caller(request).await?.claims.role {
             Role::Admin | Role::Service => Ok(()),
-            Role::User => Err(forbidden("A scheduler is needed")),
+            Role::User => Err(respond::forbidden("A scheduler is needed")),
         }
     }
 
@@ -30,7 +30,7 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Desk<S,
         let claims = self.caller(request).await?.claims;
         match (claims.role, claims.user_id()) {
             (Role::Admin, Some(id)) => Ok(id),
-            _ => Err(forbidden("An administrator is needed")),
+            _ => Err(respond::forbidden("An administrator is needed")),
         }
     }
 
@@ -38,8 +38,4 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Desk<S,
         let token = caller::token(request);
         caller::authenticate(token, &self.store, &AskAuth(&self.http), &self.clock).await
     }
-}
-
-fn forbidden(title: &'static str) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "forbidden", title, "Your account may not do this.")
 }

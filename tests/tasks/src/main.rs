@@ -12,7 +12,7 @@ use anyhow::bail;
 const HELP: &str = "\
 The project's own commands. Start with `cargo xtask test`; `cargo run --release` runs the application.
 
-  cargo xtask test [FILTER…]    prepare the machine, build everything, run all tests
+  cargo xtask test [FILTER…]    prepare the machine, build everything, run the tests (`siege::`: those under load)
                                 (the arguments go to `cargo test`, as in `cargo xtask test quota -- --nocapture`)
   cargo xtask build             build the components, as `cargo run --release` does before it starts
   cargo xtask sizes             size and imports of every component; fails on an import spin.toml does not grant

@@ -41,6 +41,28 @@ impl Package {
     }
 }
 
+impl Package {
+    /// The names of its integration tests: what `cargo test --test NAME` takes.
+    ///
+    /// # Errors
+    /// When its folder cannot be read.
+    pub fn test_targets(&self) -> anyhow::Result<Vec<String>> {
+        let folder = root().join(&self.folder).join("tests");
+        let Ok(entries) = fs::read_dir(&folder) else { return Ok(Vec::new()) };
+        let mut names = Vec::new();
+        for entry in entries {
+            let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+            let is_target =
+                path.extension().is_some_and(|kind| kind == "rs") || path.join("main.rs").is_file();
+            names.extend(
+                path.file_stem().filter(|_| is_target).map(|name| name.to_string_lossy().into_owned()),
+            );
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
 /// The members of the workspace, in the order of the root `Cargo.toml`.
 ///
 /// # Errors
@@ -109,5 +131,6 @@ mod tests {
         let tasks = packages.iter().find(|package| package.name == "xtask").unwrap();
         assert_eq!(tasks.folder, Path::new("tests/tasks"));
         assert_eq!(tasks.kind, Kind::Native);
+        assert_eq!(tasks.test_targets().unwrap(), ["capabilities"]);
     }
 }

@@ -46,6 +46,11 @@ pub fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here", "No route has this path.")
 }
 
+/// 403: the caller is known and may not. `title` says who may.
+pub fn forbidden(title: &'static str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "forbidden", title, "Your account may not do this.")
+}
+
 /// The path exists, the method does not: 405 with `Allow`.
 pub fn method_not_allowed(allow: &'static str) -> Problem {
     Problem::new(

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use anyhow::anyhow;
 use xtask::machine::{self, C_COMPILER, CURL, POSTGRES, REDIS};
 use xtask::progress::{Progress, Steps};
 use xtask::toolchain::{cargo, ensure_wasm_target};
@@ -13,8 +14,16 @@ use xtask::{build, process};
 const ON_POSTGRES: [&str; 7] =
     ["administration::", "contract_001::", "jobs::", "races::", "sessions::", "sign_on::", "subscriptions::"];
 
+/// The integration tests: HTTP only, against the built components.
+const INTEGRATION: &str = "it";
+
+const ADVICE: &str =
+    "The lines above name the failed tests. To run one alone: `cargo xtask test NAME -- --nocapture`";
+const ADVICE_ON_POSTGRES: &str = "The lines above name the failed tests. To run one alone: \
+    `OCTO_TEST_DATABASE=postgres cargo xtask test NAME -- --nocapture`";
+
 pub(crate) fn run(filter: &[String]) -> anyhow::Result<()> {
-    let mut steps = Steps::new(7);
+    let mut steps = Steps::new(6);
     steps.run("Programs beside Rust: a C compiler, curl, redis-server, postgres", || {
         machine::ensure(&[C_COMPILER, CURL, POSTGRES, REDIS], Progress::Shown)
     })?;
@@ -25,17 +34,12 @@ pub(crate) fn run(filter: &[String]) -> anyhow::Result<()> {
         tests(&["--no-run"], "The lines above name the cause.")
     })?;
     let filter: Vec<&str> = filter.iter().map(String::as_str).collect();
-    steps.run("Running the tests", || {
-        tests(
-            &filter,
-            "The lines above name the failed tests. To run one alone: `cargo xtask test NAME -- --nocapture`",
-        )
-    })?;
-    // Whoever asks for some tests is not after those of everything.
-    steps.run("Running those of the database on Postgres", || match filter.as_slice() {
-        [] => on_postgres(),
-        _ => Ok(()),
-    })?;
+    match filter.as_slice() {
+        [] => {
+            steps.run("Running the tests (`cargo xtask test siege::` runs those under load)", everything)?
+        }
+        some => steps.run("Running the tests", || tests(some, ADVICE))?,
+    }
     eprintln!(
         "\nAll tests passed, {} in total.\nNext: `cargo run --release` starts Octo on http://127.0.0.1:3000 and shows the first request to try.",
         steps.elapsed()
@@ -43,20 +47,46 @@ pub(crate) fn run(filter: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Wasm-only packages are left out: natively they are empty, and their SDK would be built for nothing.
+/// The integration tests mostly wait, those of the crates mostly compute: they run beside each other, and then what is
+/// kept in the database once more on Postgres. The sieges are left out, for they want the machine to themselves.
+fn everything() -> anyhow::Result<()> {
+    let mut integration = command()?;
+    integration.args(["--test", INTEGRATION, "--", "--skip", "siege::"]);
+    let (mut crates, mut on_postgres) = (of_the_crates()?, command()?);
+    on_postgres.env("OCTO_TEST_DATABASE", "postgres").args(["--test", INTEGRATION, "--"]).args(ON_POSTGRES);
+    eprintln!(
+        "  Beside them, shown when they fail: the crates' own tests, and those of the database on Postgres."
+    );
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(|| {
+            process::run(&mut crates, Progress::Quiet, ADVICE)?;
+            process::run(&mut on_postgres, Progress::Quiet, ADVICE_ON_POSTGRES)
+        });
+        let shown = process::run(&mut integration, Progress::Shown, ADVICE);
+        let beside = beside.join().unwrap_or_else(|_| Err(anyhow!("the tests beside them were cut off")));
+        shown.and(beside)
+    })
+}
+
+/// All tests but the integration tests.
+fn of_the_crates() -> anyhow::Result<Command> {
+    let mut test = command()?;
+    test.args(["--lib", "--bins"]);
+    for package in packages()?.iter().filter(|package| package.kind == Kind::Native) {
+        for name in package.test_targets()?.iter().filter(|name| *name != INTEGRATION) {
+            test.args(["--test", name]);
+        }
+    }
+    Ok(test)
+}
+
+/// Some tests of all.
 fn tests(arguments: &[&str], advice: &str) -> anyhow::Result<()> {
     process::run(command()?.args(arguments), Progress::Shown, advice)
 }
 
-fn on_postgres() -> anyhow::Result<()> {
-    let mut test = command()?;
-    test.env("OCTO_TEST_DATABASE", "postgres").args(["--test", "it", "--"]).args(ON_POSTGRES);
-    let advice = "The lines above name the failed tests. To run one alone: \
-                  `OCTO_TEST_DATABASE=postgres cargo xtask test NAME -- --nocapture`";
-    process::run(&mut test, Progress::Shown, advice)
-}
-
-/// The same for all runs: another choice of packages would be built anew.
+/// The same packages for all runs: another choice would be built anew. Wasm-only ones are left out: natively they are
+/// empty, and their SDK would be built for nothing.
 fn command() -> anyhow::Result<Command> {
     let mut test = cargo();
     test.args(["test", "--release", "--workspace"]);
