@@ -24,9 +24,10 @@ use crate::routes::{Desk, MAX_BODY};
 
 #[spin_sdk::http_component]
 async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
+    let settings = SettingsBlock::default();
     let desk = Desk {
-        settings: SettingsBlock::default(),
-        sql: AnySql::new(SettingsBlock::default()),
+        settings: &settings,
+        sql: AnySql::new(&settings),
         store: SpinKeyValue::default(),
         http: SpinHttp,
         clock: SpinClock,

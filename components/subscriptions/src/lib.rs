@@ -30,9 +30,10 @@ use crate::routes::{MAX_BODY, Service};
 
 #[spin_sdk::http_component]
 async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
+    let settings = SettingsBlock::default();
     let service = Service {
-        settings: SettingsBlock::default(),
-        sql: AnySql::new(SettingsBlock::default()),
+        settings: &settings,
+        sql: AnySql::new(&settings),
         store: SpinKeyValue::default(),
         http: SpinHttp,
         clock: SpinClock,

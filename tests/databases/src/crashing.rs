@@ -45,13 +45,3 @@ impl<S: Sql> Sql for Crashing<S> {
         Err(SqlError::Down("this instance was cut off".into()))
     }
 }
-
-impl<S: Sql> Sql for &Crashing<S> {
-    fn dialect(&self) -> Dialect {
-        (*self).dialect()
-    }
-
-    async fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, SqlError> {
-        (*self).query(statement, parameters).await
-    }
-}

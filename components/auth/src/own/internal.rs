@@ -1,5 +1,5 @@
-//! Accounts and the audit log, for other systems. No route of `spin.toml` leads here from outside, and the key of this application or a
-//! service's token is asked for all the same.
+//! Accounts and the audit log, for other systems. No route of `spin.toml` leads here from outside, and the key of this
+//! application or a service's token is asked for all the same.
 
 use http::StatusCode;
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};

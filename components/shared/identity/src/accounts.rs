@@ -139,10 +139,18 @@ pub struct Accounts<'a, S> {
 }
 
 /// Whether an account may use the paid provider: an administrator granted it, or a subscription goes on.
-pub(crate) const PAID_ACCESS: &str = "CASE WHEN paid_access + subscribed > 0 THEN 1 ELSE 0 END";
+macro_rules! paid_access {
+    () => {
+        "CASE WHEN paid_access + subscribed > 0 THEN 1 ELSE 0 END"
+    };
+}
+pub(crate) const PAID_ACCESS: &str = paid_access!();
 
-const COLUMNS: &str = "id, uuid, email, username, full_name, phone, role,
-    CASE WHEN paid_access + subscribed > 0 THEN 1 ELSE 0 END, active, verified, created_at";
+const COLUMNS: &str = concat!(
+    "id, uuid, email, username, full_name, phone, role, ",
+    paid_access!(),
+    ", active, verified, created_at"
+);
 
 impl<'a, S: Sql> Accounts<'a, S> {
     /// The accounts in `sql`.

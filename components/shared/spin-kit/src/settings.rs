@@ -26,6 +26,13 @@ impl Settings for SettingsBlock {
     }
 }
 
+/// Shared by all that a component reads, so that the block is read once.
+impl Settings for &SettingsBlock {
+    fn get(&self, name: &str) -> Option<String> {
+        (**self).get(name)
+    }
+}
+
 fn parse(block: &str) -> Vec<(String, String)> {
     let lines = block.lines().filter_map(|line| line.split_once('='));
     lines.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
