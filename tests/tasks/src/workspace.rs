@@ -125,6 +125,32 @@ mod tests {
         assert_eq!(kind("package.name = 'x'\nlib.crate-type = ['cdylib']"), Kind::Component);
     }
 
+    /// The programs of the packages that plain `cargo run` chooses from.
+    fn programs() -> Vec<String> {
+        let manifest = read_toml(&root().join("Cargo.toml")).unwrap();
+        let mut found = Vec::new();
+        for folder in manifest["workspace"]["default-members"].as_array().unwrap() {
+            let folder = root().join(folder.as_str().unwrap());
+            let package = read_toml(&folder.join("Cargo.toml")).unwrap();
+            let named = package.get("bin").and_then(Value::as_array).into_iter().flatten();
+            found.extend(named.map(|bin| bin["name"].as_str().unwrap().to_owned()));
+            if folder.join("src/main.rs").exists() {
+                found.push(package["package"]["name"].as_str().unwrap().to_owned());
+            }
+            for entry in fs::read_dir(folder.join("src/bin")).into_iter().flatten() {
+                found.push(entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned());
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    #[test]
+    fn plain_cargo_run_means_the_application() {
+        assert_eq!(programs(), ["octo"]);
+    }
+
     #[test]
     fn every_member_of_this_workspace_is_found() {
         let packages = packages().unwrap();

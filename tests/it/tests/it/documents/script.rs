@@ -1,55 +1,24 @@
-//! The README's transcript, run exactly as it is written.
+//! A transcript: commands, and what they print.
 //!
-//! The fenced block after the line `<!-- transcript -->` is one `bash` script. Lines that begin with `#=> ` say
-//! what has been printed since the last such lines; `…` in them stands for any text within the line. Only two
-//! things are arranged: curl reaches the test's own port where it is told 3000, and the script begins at a time
-//! from which its messages fall into one window.
+//! Lines that begin with `#=> ` say what has been printed since the last such lines; `…` in them stands for any text within
+//! the line.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-
-use octo_host::Clock;
-
-use super::TestApp;
-use super::harness::{BOOTSTRAP_SECRET, NOON};
 
 /// Between what one step prints and what the next does.
 const END_OF_STEP: &str = "\u{1e}\n";
 
 /// Commands, and what they print.
 #[derive(Debug, Default)]
-struct Step {
+pub(super) struct Step {
     commands: String,
     prints: Vec<String>,
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_transcript_of_the_readme_is_true() {
-    let readme = fs::read_to_string(xtask::workspace::root().join("README.md")).unwrap();
-    let steps = steps(&readme);
-    assert!(steps.len() > 5, "{steps:?}");
-
-    let clock = Clock::system();
-    // Early enough in its window for all messages, and late enough not to wait a whole minute for the next.
-    clock.set(NOON + 5_000);
-    let folder = tempfile::tempdir().unwrap();
-    let state = folder.path().join(".octo");
-    fs::create_dir(&state).unwrap();
-    // As the run command leaves it there.
-    fs::write(state.join("bootstrap-secret"), format!("{BOOTSTRAP_SECRET}\n")).unwrap();
-    let app = TestApp::with("paid_provider_key", "").with("free_limit", 100).by(clock).start().await;
-    let port = app.host().addr().port();
-    let differences = tokio::task::spawn_blocking(move || differences(&steps, folder.path(), port));
-    let differences = differences.await.unwrap();
-    assert!(differences.is_empty(), "{differences}\n\n{}", app.log());
-}
-
-/// The steps of the block after `<!-- transcript -->`.
-fn steps(readme: &str) -> Vec<Step> {
-    let (_, after) = readme.split_once("<!-- transcript -->\n").expect("the README has a transcript");
-    let block = after.trim_start().strip_prefix("```sh\n").expect("the transcript is a block of sh");
-    let (block, _) = block.split_once("\n```").expect("the block has an end");
+/// The steps of a block.
+pub(super) fn steps(block: &str) -> Vec<Step> {
     let mut steps = vec![Step::default()];
     for line in block.lines() {
         let step = steps.last_mut().unwrap();
@@ -62,8 +31,9 @@ fn steps(readme: &str) -> Vec<Step> {
     steps
 }
 
-/// Runs the steps as one script in `folder`; what differs from what they say, for a person to read.
-fn differences(steps: &[Step], folder: &Path, port: u16) -> String {
+/// Runs the steps as one script in `folder`, where curl reaches `port` instead of 3000; what differs from what they say, for
+/// a person to read.
+pub(super) fn differences(steps: &[Step], folder: &Path, port: u16, environment: &[(&str, &str)]) -> String {
     let curl = folder.join(".curl");
     fs::create_dir(&curl).unwrap();
     let rules = format!("connect-to = \"127.0.0.1:3000:127.0.0.1:{port}\"\nnoproxy = \"*\"\n");
@@ -72,6 +42,7 @@ fn differences(steps: &[Step], folder: &Path, port: u16) -> String {
     let script: String = steps.iter().map(|step| format!("{}printf '\\036\\n'\n", step.commands)).collect();
     let mut bash = Command::new("bash");
     bash.args(["-c", &script]).current_dir(folder).env("CURL_HOME", curl);
+    bash.envs(environment.iter().copied());
     let output = bash.output().unwrap();
     let (printed, errors) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
@@ -123,11 +94,11 @@ fn an_ellipsis_stands_for_any_text_within_its_line() {
 
 #[test]
 fn a_script_is_split_where_it_says_what_it_prints_and_keeps_its_variables() {
-    let readme = "text\n<!-- transcript -->\n```sh\n# A name.\nname=ada\necho hello $name\n#=> hello ada\n\
-                  echo one; echo two $RANDOM\n#=> one\n#=> two …\necho $name\n#=> eve\necho unsaid\n```\n";
-    let steps = steps(readme);
+    let block = "# A name.\nname=ada\necho hello $name\n#=> hello ada\necho one; echo two $RANDOM\n#=> one\n\
+                 #=> two …\necho $name\n#=> eve\necho unsaid\n";
+    let steps = steps(block);
     assert_eq!(steps.len(), 4);
     let folder = tempfile::tempdir().unwrap();
-    let differences = differences(&steps, folder.path(), 1);
+    let differences = differences(&steps, folder.path(), 1, &[]);
     assert_eq!(differences, "echo $name\nshould print\n  eve\nbut prints\n  ada\n\n");
 }
