@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use octo_core::{Sql, SqlError, UnixMillis};
-use octo_token::{Grants, Role, SessionRecord};
+use octo_token::{Grants, Role, SessionRecord, claims::LONGEST_SECS};
 
 use crate::{accounts::PAID_ACCESS, shape::Shape};
 
 /// Longest life an access token can be given, by any variable or shape.
-pub const LONGEST_TOKEN: Duration = Duration::from_secs(3600);
+pub const LONGEST_TOKEN: Duration = Duration::from_secs(LONGEST_SECS.unsigned_abs());
 
 /// Characters kept of what a client says it is.
 const CLIENT_CHARACTERS: usize = 120;

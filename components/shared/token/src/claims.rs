@@ -14,6 +14,9 @@ pub const AUDIENCE: &str = "octo-api";
 pub const TYPE: &str = "at+jwt";
 /// Longest token accepted, in bytes; ours have about 450.
 pub const MAX_LENGTH: usize = 2048;
+/// The longest an access token may hold, in seconds. Whoever gets hold of a signing key makes no token that outlives its
+/// replacement by more.
+pub const LONGEST_SECS: i64 = 3600;
 /// How far ahead of ours the signer's clock may run.
 pub(crate) const SKEW_SECS: i64 = 5;
 
@@ -92,6 +95,9 @@ pub enum Rejection {
     /// Its time has not come.
     #[error("issued in the future")]
     FromTheFuture,
+    /// It would hold for longer than any of ours.
+    #[error("holds for too long")]
+    HoldsTooLong,
     /// Its session was ended.
     #[error("session ended")]
     Ended,
@@ -108,6 +114,9 @@ impl Claims {
         }
         if self.iat > now.as_secs() + SKEW_SECS {
             return Err(Rejection::FromTheFuture);
+        }
+        if self.exp.saturating_sub(self.iat) > LONGEST_SECS {
+            return Err(Rejection::HoldsTooLong);
         }
         Ok(())
     }

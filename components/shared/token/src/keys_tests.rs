@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     SessionRecord,
-    claims::{AUDIENCE, ISSUER, digest},
+    claims::{AUDIENCE, ISSUER, LONGEST_SECS, digest},
     record::{Grants, Vouched},
 };
 
@@ -129,6 +129,11 @@ fn claims_are_held_to_their_rules() {
     assert_eq!(rule(|c| c.exp = NOW.as_secs()), Err(Rejection::Expired));
     assert_eq!(rule(|c| c.exp = NOW.as_secs() + 1), Ok(()));
     assert_eq!(rule(|c| c.iat = NOW.as_secs() + 6), Err(Rejection::FromTheFuture));
+    assert_eq!(rule(|c| c.exp = c.iat + LONGEST_SECS), Ok(()));
+    assert_eq!(rule(|c| c.exp = c.iat + LONGEST_SECS + 1), Err(Rejection::HoldsTooLong));
+    assert_eq!(rule(|c| c.iat -= LONGEST_SECS), Err(Rejection::HoldsTooLong));
+    assert_eq!(rule(|c| c.iat = i64::MIN), Err(Rejection::HoldsTooLong));
+    assert_eq!(rule(|c| c.exp = i64::MAX), Err(Rejection::HoldsTooLong));
 }
 
 #[test]

@@ -159,6 +159,11 @@ async fn a_token_that_is_none_of_ours_never_reaches_a_provider() {
             with_claims(&changed(&claims, "iat", json!(claims["iat"].as_i64().unwrap() + 60))),
             "from the future",
         ),
+        (
+            with_claims(&changed(&claims, "exp", json!(claims["iat"].as_i64().unwrap() + 3_601))),
+            "longer than any token holds",
+        ),
+        (with_claims(&changed(&claims, "exp", json!(i64::MAX))), "for ever"),
         (with_claims(&changed(&claims, "sid", json!("../jwks"))), "a session id that is none"),
         (genuine.sign_text(&header.to_string(), &twice(&claims, "role", "admin")), "a claim said twice"),
         (genuine.sign_text(&header.to_string(), &twice(&claims, "sub", "999")), "a subject said twice"),
