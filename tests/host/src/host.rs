@@ -19,6 +19,7 @@ use crate::faults::Faults;
 use crate::http::guest::answer_chained;
 use crate::http::{full, inbound};
 use crate::logs::{LogLine, LogSink, Logs};
+use crate::private;
 use crate::records::{OutboundCall, StoreCalls};
 use crate::runtime_config::RuntimeConfig;
 use crate::services::{Choices, Limits, Services};
@@ -246,7 +247,7 @@ impl HostBuilder {
             (None, Some(configured)) => configured.clone(),
             _ => given.to_owned(),
         };
-        std::fs::create_dir_all(&state_dir)
+        private::folder(&state_dir)
             .with_context(|| format!("cannot make the state folder {}", state_dir.display()))?;
         let variables = Variables::new(
             &self.app.manifest().variables,

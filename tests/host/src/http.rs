@@ -1,5 +1,6 @@
 //! HTTP, in and out.
 
+mod authority;
 pub(crate) mod guest;
 mod headers;
 pub(crate) mod inbound;

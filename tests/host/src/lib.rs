@@ -29,6 +29,7 @@
 //! - `engine`, `app`: compiled components;
 //! - `host`, `services`, `tasks`: one running host;
 //! - `instance`, `http`, `interfaces`: one request, and what its component can do;
+//! - `private`: files for their owner only;
 //! - `stores`: what the store interfaces stand on;
 //! - `clock`, `faults`, `records`, `logs`: what tests turn and read.
 
@@ -44,6 +45,7 @@ mod instance;
 mod interfaces;
 mod logs;
 mod manifest;
+pub mod private;
 mod records;
 mod routes;
 mod runtime_config;

@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use wasmtime_wasi_http::Error;
 
+use super::authority::{self, BadHost};
 use super::guest::answer;
 use super::headers::Arrival;
 use super::{Body, full, plain};
@@ -84,10 +85,11 @@ async fn respond(
             _ => not_found(),
         };
     }
-    if !request.headers().contains_key(header::HOST) {
-        return plain(StatusCode::BAD_REQUEST, "a Host header is required");
-    }
     let path = path.to_owned();
+    let uri = match authority::absolute(&request) {
+        Ok(uri) => uri,
+        Err(BadHost) => return plain(StatusCode::BAD_REQUEST, "one valid Host header is required"),
+    };
     let Some(route) = services.app.matcher().find(&path) else {
         return not_found();
     };
@@ -101,6 +103,7 @@ async fn respond(
     let (mut request, exceeded) = limited(request, limit);
     // It concerns this connection only, and would be in the way when a component forwards a request.
     request.headers_mut().remove(header::CONNECTION);
+    *request.uri_mut() = uri;
     Arrival {
         pattern: route.pattern,
         prefix: route.prefix(),

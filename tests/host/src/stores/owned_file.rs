@@ -14,6 +14,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rusqlite::Connection;
 
+use crate::private;
+
 /// A file and the one connection to it.
 pub(crate) struct OwnedFile(Mutex<Connection>);
 
@@ -40,7 +42,7 @@ impl OwnedFile {
         if let Some(file) = open.get(&name).and_then(Weak::upgrade) {
             return Ok(file);
         }
-        let connection = own(&name).and_then(|c| prepare(&c).map(|()| c)).with_context(|| {
+        let connection = own(&name).and_then(|c| Ok(prepare(&c).map(|()| c)?)).with_context(|| {
             format!("cannot open {} (does another program have it open?)", path.display())
         })?;
         let file = Arc::new(Self(Mutex::new(connection)));
@@ -56,7 +58,8 @@ impl OwnedFile {
     }
 }
 
-fn own(path: &Path) -> rusqlite::Result<Connection> {
+fn own(path: &Path) -> Result<Connection> {
+    private::database(path)?;
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     super::sqlite::keep_a_log(&connection)?;

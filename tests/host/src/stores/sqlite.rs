@@ -12,6 +12,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{params_from_iter, types};
 
 use crate::bindings::fermyon::spin::sqlite::{Error, QueryResult, RowResult, Value};
+use crate::private;
 
 /// A connection that a component has opened. The file is opened at the first statement.
 #[expect(unreachable_pub, reason = "the bindings re-export it")]
@@ -21,8 +22,9 @@ pub struct Connection {
 }
 
 /// Makes the file, if it is not there, before components open it.
-pub(crate) fn make(path: &Path) -> rusqlite::Result<()> {
-    open_file(path).map(drop)
+pub(crate) fn make(path: &Path) -> anyhow::Result<()> {
+    private::database(path)?;
+    Ok(open_file(path).map(drop)?)
 }
 
 /// Opens a file the way this host keeps its databases.

@@ -1,5 +1,8 @@
 //! Key-value and SQLite, with Spin's semantics.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use octo_host::Host;
 
 use super::{guests, host, refused, said};
@@ -76,6 +79,22 @@ async fn state_outlives_the_host_in_its_folder() {
         .collect();
     files.sort();
     assert_eq!(files, ["sqlite_db.db", "sqlite_key_value.db"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_is_for_its_owner_only() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("above/state");
+    let host = Host::builder(guests()).state_dir(&folder).start().await.unwrap();
+    said(&host, "kv/set/a", "kept").await;
+    said(&host, "sql/default", "create table t(a)\ninsert into t values (1)").await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&place.path().join("above")), mode(&folder)), (0o700, 0o700));
+    let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 4, "the databases and their logs: {files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,7 +54,7 @@ pub(crate) fn random() -> Result<String> {
 
 fn make(file: &Path) -> Result<String> {
     let value = random()?;
-    fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))?;
+    octo_host::private::folder(file.parent().unwrap_or(Path::new(".")))?;
     // Readable by its owner only, from the first moment on.
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
     writeln!(file, "{value}")?;
@@ -74,7 +74,8 @@ mod tests {
         let value = read_or_make(&file).unwrap();
         assert_eq!(value.len(), 2 * BYTES);
         assert_eq!(read_or_make(&file).unwrap(), value);
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub(crate) fn run(program: &OsStr, settings: &Settings) -> Result<()> {
         command.env(secret::ENVIRONMENT, &secret.value);
         eprintln!("Secret of the first administrator: {}", secret.file.display());
     }
+    // Spin would make it as the umask says, and its databases in it.
+    octo_host::private::folder(&state_dir)
+        .with_context(|| format!("cannot make the folder {}", state_dir.display()))?;
     // Ctrl-C and the exit status are Spin's own from here.
     let error = command.exec();
     Err(anyhow!(error)).with_context(|| {
