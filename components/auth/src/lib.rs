@@ -19,7 +19,7 @@ mod routes;
 mod shop;
 mod stop;
 
-use octo_edge::cors;
+use octo_edge::{Bodies, cors};
 use octo_spin_kit::{AnySql, Logged, SpinClock, SpinEntropy, SpinKeyValue, SpinSettings, serve};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
@@ -38,6 +38,7 @@ async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
     let handle = async |request| {
         cors::share(&auth.settings, request, async |request| auth.handle(request).await).await
     };
-    serve("auth", Logged::Every, MAX_BODY, incoming, out, handle).await;
+    let bodies = Bodies { most: MAX_BODY, gzip: true };
+    serve("auth", Logged::Every, bodies, incoming, out, handle).await;
     auth.finish().await;
 }

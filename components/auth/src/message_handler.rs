@@ -14,7 +14,7 @@ use octo_edge::{
     body::Fields,
     fastapi::{self, BOOLEAN, Body, DATE, Errors, INTEGER, Links, Place, STRING},
     form::Form,
-    respond,
+    path, respond,
 };
 use octo_identity::{
     Refusal,
@@ -222,7 +222,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         if caller.claims.role != Role::Admin {
             return Err(fastapi::detail(StatusCode::FORBIDDEN, "Forbidden").into());
         }
-        let id: i64 = id.parse().map_err(|_| fastapi::not_found())?;
+        let id = path::id(id).ok_or_else(fastapi::not_found)?;
         let sign_on = self.sign_on()?;
         let account = sign_on.account(id).await.map_err(not_updated)?;
         match *request.method() {

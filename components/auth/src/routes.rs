@@ -3,13 +3,15 @@
 
 use std::cell::Cell;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql, settings};
-use octo_edge::{Request, Response, body::Fields, fastapi, form::Form, gzip, respond, same_site, source};
+use octo_edge::{
+    Request, Response, body::Fields, fastapi, form::Form, gzip, path, platform, respond, same_site, source,
+};
 use octo_identity::{Config, SignOn};
 use serde_json::Value;
 
-use crate::loyalty;
+use crate::{loyalty, own::start};
 
 /// Largest body read, in bytes: names, a password, and what the originals' clients add (a small picture).
 pub(crate) const MAX_BODY: usize = 256 * 1024;
@@ -50,6 +52,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             (["auth", "audit"], "GET") => self.audit(request).await,
             (["auth", "keys"], "POST") => self.replace_key(request).await,
             ([".well-known", "jwks.json"], "GET") => self.keys().await,
+            ([], "GET") => Ok(start::start(request.headers())),
 
             (["auth", "request-verify-token"], "POST") => self.request_verify_token(request).await,
             (["auth", "verify"], "POST") => self.verify(request).await,
@@ -158,7 +161,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let client = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         let proxies = settings::number(&self.settings, "trusted_proxies", 0..=16)?;
         Ok(Visit {
-            secure: is_https(headers),
+            secure: platform::is_https(headers),
             client: client.unwrap_or("").to_owned(),
             source: source::of(headers, proxies),
             takes_cookie: !same_site::is_forged(request),
@@ -211,7 +214,7 @@ fn allowed(parts: &[&str]) -> Option<&'static str> {
             "GET"
         }
         ["auth", name] if POSTED.contains(name) => "POST",
-        ["users"] => "GET",
+        [] | ["users"] => "GET",
         ["users", _] => "GET, PATCH, DELETE",
         ["users", _, "sessions"] => "GET, DELETE",
         _ => return None,
@@ -247,16 +250,9 @@ pub(crate) struct Visit {
     pub(crate) gzip: bool,
 }
 
-fn is_https(headers: &HeaderMap) -> bool {
-    let starts = |name: &str| {
-        headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|text| text.starts_with("https"))
-    };
-    starts("x-forwarded-proto") || starts("spin-full-url")
-}
-
 /// The number of an account, as its path has it.
 pub(crate) fn account_id(text: &str) -> Result<i64, Problem> {
-    text.parse().map_err(|_| respond::not_found())
+    path::id(text).ok_or_else(respond::not_found)
 }
 
 /// Whether the request could only have come from a page of another site.

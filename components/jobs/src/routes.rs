@@ -5,7 +5,7 @@ use octo_core::{
     Clock, Entropy, HttpOut, KeyValue, Problem, Settings, Sql,
     sql::{Migrated, Schema},
 };
-use octo_edge::{Request, Response, query::Query, respond};
+use octo_edge::{Request, Response, path, query::Query, respond};
 use octo_jobs::{Jobs, SCHEMA};
 
 use crate::answers::{self, DeadLettersBody, QueuesBody};
@@ -100,5 +100,5 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Desk<S,
 
 /// The number of a dead letter, as its path has it.
 fn number(text: &str) -> Result<i64, Problem> {
-    text.parse().map_err(|_| answers::no_such_dead_letter())
+    path::id(text).ok_or_else(answers::no_such_dead_letter)
 }

@@ -1,4 +1,6 @@
-//! JSON text as Python's `json.dumps` writes it: a space after `,` and `:`, and nothing but ASCII.
+//! JSON text as Python's `json.dumps` writes it: a space after `,` and `:`, and nothing but ASCII. The characters that
+//! HTML gives a meaning are escaped as well, for the text is sent under the name of HTML: whoever reads it as JSON reads the
+//! same, and a browser finds no elements in what people have called themselves.
 
 use std::io::{self, Write};
 
@@ -30,7 +32,7 @@ impl Formatter for Python {
     /// Characters beyond ASCII, and the one in it that JSON leaves alone and Python does not, as UTF-16 units.
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, text: &str) -> io::Result<()> {
         for character in text.chars() {
-            if character.is_ascii() && character != '\u{7f}' {
+            if character.is_ascii() && !matches!(character, '\u{7f}' | '<' | '>' | '&') {
                 write!(writer, "{character}")?;
             } else {
                 for unit in character.encode_utf16(&mut [0; 2]) {

@@ -3,7 +3,7 @@
 use std::{cell::Cell, time::Duration};
 
 use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Settings, Sql};
-use octo_edge::{Request, Response, drained::Drained, respond};
+use octo_edge::{Request, Response, drained::Drained, path, respond};
 use octo_subscriptions::{Config, Event, Reply, Subscriptions};
 
 use crate::{accounts::AtAuth, answers, contract_001};
@@ -100,5 +100,5 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Service
 
 /// The number of a subscription, as its path has it.
 pub(crate) fn subscription_id(text: &str) -> Result<i64, Problem> {
-    text.parse().map_err(|_| answers::no_such_subscription())
+    path::id(text).ok_or_else(answers::no_such_subscription)
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod administration;
 mod internal;
 mod sessions;
+pub(crate) mod start;
 mod tokens;
 
 pub(crate) use accounts::short;

@@ -1,11 +1,13 @@
 //! One request from arrival to log line.
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use octo_core::{Clock, Entropy, Problem, new_id};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::respond;
+use crate::{path, respond};
 
 /// A request whose body was read, or was found unfit to be read.
 pub type Request = http::Request<Body>;
@@ -21,6 +23,8 @@ pub enum BodyError {
     TooLarge(usize),
     /// The client broke off.
     Broken,
+    /// It was not there whole within this time.
+    Late(Duration),
 }
 
 /// Characters of the path in the log.
@@ -56,17 +60,27 @@ pub struct Answered {
     pub routine: bool,
 }
 
-/// Gives `request` to `handle`, turns a problem into its answer, and marks both with the request's id.
+/// Gives `request` to `handle`, its path [normalised](path::normalised); turns a problem into its answer, and marks both
+/// with the request's id.
+///
+/// HEAD is answered as GET is (RFC 9110, section 9.3.2). The body goes to the platform all the same: its HTTP server leaves
+/// it out, and a body shorter than the announced length would be an error before it gets there.
 pub async fn answer(
     component: &str,
     clock: &impl Clock,
     entropy: &impl Entropy,
-    request: Request,
+    mut request: Request,
     handle: impl AsyncFnOnce(Request) -> Result<Response, Problem>,
 ) -> Answered {
     let began = clock.now();
+    if let Some(uri) = path::normalised(request.uri()) {
+        *request.uri_mut() = uri;
+    }
     let id = request_id(&request).unwrap_or_else(|| new_id(clock, entropy));
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+    if request.method() == Method::HEAD {
+        *request.method_mut() = Method::GET;
+    }
 
     let mut fields = LogFields::default();
     let mut response = handle(request).await.unwrap_or_else(|problem| {
@@ -80,6 +94,7 @@ pub async fn answer(
         fields = own;
     }
     let routine = response.extensions_mut().remove::<Routine>().is_some();
+    complete(response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -95,6 +110,18 @@ pub async fn answer(
         fields: fields.0,
     };
     Answered { response, log_line: serde_json::to_string(&line).unwrap_or_default(), routine }
+}
+
+/// What holds for every response.
+fn complete(headers: &mut HeaderMap) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Responses are about one caller at one moment, unless they say otherwise.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    let allow = headers.get(header::ALLOW).and_then(|allow| allow.to_str().ok());
+    let takes_head = allow.filter(|allow| allow.split(", ").any(|method| method == "GET"));
+    if let Some(allow) = takes_head.and_then(|allow| HeaderValue::from_str(&format!("{allow}, HEAD")).ok()) {
+        headers.insert(header::ALLOW, allow);
+    }
 }
 
 #[derive(Serialize)]
@@ -132,6 +159,12 @@ impl From<BodyError> for Problem {
                 "body-incomplete",
                 "The body did not arrive whole",
                 "The connection broke off before the end of the body.",
+            ),
+            BodyError::Late(limit) => Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body-too-slow",
+                "The body did not arrive in time",
+                format!("The whole body must arrive within {} seconds.", limit.as_secs()),
             ),
         }
     }
@@ -173,6 +206,38 @@ mod tests {
             let answered = ready(answer("jobs", &clock, &entropy, request(), async |_| Ok(response)));
             assert_eq!(answered.routine, routine);
         }
+    }
+
+    #[test]
+    fn head_is_answered_as_get_and_logged_as_head() {
+        let request = http::Request::head("/users/%31").body(Ok(vec![])).unwrap();
+        let (clock, entropy) = (FakeClock::at(UnixMillis(0)), FakeEntropy::default());
+        let handle = async |request: Request| {
+            assert_eq!((request.method(), request.uri().path()), (&Method::GET, "/users/1"));
+            Ok(respond::json(StatusCode::OK, &1))
+        };
+        let answered = ready(answer("auth", &clock, &entropy, request, handle));
+        assert!(answered.log_line.contains(r#""method":"HEAD","path":"/users/1""#), "{}", answered.log_line);
+    }
+
+    #[test]
+    fn no_response_is_guessed_at_or_kept_unless_it_says_so() {
+        let response = |own: Option<(&str, &str)>| {
+            let mut response = respond::empty(StatusCode::NO_CONTENT);
+            if let Some((name, value)) = own {
+                let name: HeaderName = name.parse().unwrap();
+                response.headers_mut().insert(name, value.parse().unwrap());
+            }
+            let request = http::Request::get("/").body(Ok(vec![])).unwrap();
+            log_of(request, Ok(response)).0
+        };
+        for result in [response(None), log_of(Request::new(Ok(vec![])), Err(respond::not_found())).0] {
+            assert_eq!(result.headers()["x-content-type-options"], "nosniff");
+            assert_eq!(result.headers()["cache-control"], "no-store");
+        }
+        assert_eq!(response(Some(("cache-control", "max-age=60"))).headers()["cache-control"], "max-age=60");
+        assert_eq!(response(Some(("allow", "GET, POST"))).headers()["allow"], "GET, POST, HEAD");
+        assert_eq!(response(Some(("allow", "POST"))).headers()["allow"], "POST");
     }
 
     #[test]

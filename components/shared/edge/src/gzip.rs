@@ -8,17 +8,15 @@ use octo_core::Problem;
 
 use crate::{
     body::malformed,
+    coding,
     exchange::{BodyError, Request, Response},
 };
 
-/// The request with its body as it was before it was compressed. `most` bytes of that are read.
+/// The request with its body as it was before it was compressed. `most` bytes of that are read. One in another coding has
+/// not passed [`coding`](crate::coding).
 pub fn decoded(mut request: Request, most: usize) -> Result<Request, Problem> {
-    let coding = request.headers().get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
-    let is_gzip = coding.is_some_and(|coding| {
-        [b"gzip".as_slice(), b"x-gzip"].iter().any(|own| coding.eq_ignore_ascii_case(own))
-    });
     let Ok(bytes) = request.body() else { return Ok(request) };
-    if !is_gzip || bytes.is_empty() {
+    if bytes.is_empty() || !coding::is_gzip(request.headers()) {
         return Ok(request);
     }
     let mut plain = Vec::new();

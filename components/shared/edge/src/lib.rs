@@ -1,9 +1,11 @@
 //! Between HTTP and the domains: what every component does the same way with a request and an answer.
 //!
 //! - [`exchange`]: one request from arrival to log line.
+//! - [`accept`]: which of two kinds of answer a client would rather have.
 //! - [`body`]: JSON bodies, read with errors that name the field and the rule.
 //! - [`drained`]: what was done of the jobs that wait.
 //! - [`form`]: the fields of a form.
+//! - [`coding`]: which bodies a component takes in.
 //! - [`fastapi`]: bodies and answers as most of the original systems have them.
 //! - [`gzip`]: compressed bodies, for the clients of an original system.
 //! - [`respond`]: JSON answers and problems.
@@ -14,6 +16,8 @@
 //! - [`same_site`]: keeping other sites' pages from using a person's cookies.
 //! - [`source`]: the client's network address.
 //! - [`idempotency`]: a request that is repeated is carried out once.
+//! - [`path`]: paths decoded once, and the ids in them.
+//! - [`platform`]: what the platform itself says of a request.
 //! - [`prefer`]: how long a client would rather wait.
 //! - [`query`]: the parameters of a query.
 //! - [`service_key`]: a key two components share.
@@ -23,8 +27,10 @@
 // The ports are used with static dispatch on one thread: nothing needs `Send`.
 #![allow(async_fn_in_trait)]
 
+pub mod accept;
 pub mod body;
 pub mod caller;
+pub mod coding;
 pub mod component;
 pub mod cookie;
 pub mod cors;
@@ -34,6 +40,8 @@ pub mod fastapi;
 pub mod form;
 pub mod gzip;
 pub mod idempotency;
+pub mod path;
+pub mod platform;
 pub mod prefer;
 pub mod query;
 pub mod respond;
@@ -42,6 +50,7 @@ pub mod service_key;
 pub mod source;
 
 pub use caller::Caller;
+pub use coding::Bodies;
 pub use component::Component;
 pub use exchange::{Body, BodyError, Request, Response, answer};
 pub use service_key::ServiceKey;

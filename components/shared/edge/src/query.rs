@@ -2,7 +2,7 @@
 
 use octo_core::Problem;
 
-use crate::Request;
+use crate::{Request, path};
 
 /// The parameters of a query; of those with one name the first counts.
 #[derive(Debug)]
@@ -26,7 +26,9 @@ impl Query {
     /// When it is something else.
     pub fn number(&self, name: &'static str) -> Result<Option<i64>, Problem> {
         let Some(text) = self.get(name) else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| Problem::invalid(name, "must be a whole number"))
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let number = path::digits(digits).and_then(|_| text.parse().ok());
+        number.map(Some).ok_or_else(|| Problem::invalid(name, "must be a whole number"))
     }
 
     /// `after`: the number before the page; 0 when it is not given.
@@ -47,6 +49,26 @@ impl Query {
             Ok(limit)
         } else {
             Err(Problem::invalid("limit", format!("must be from 1 to {longest}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_digits_with_a_sign_at_most() {
+        let number = |text: &str| {
+            let request = http::Request::get(format!("/?after={text}")).body(Ok(Vec::new())).unwrap();
+            Query::of(&request).number("after").ok().flatten()
+        };
+        assert_eq!(
+            [number("7"), number("-7"), number("007"), number("%37")],
+            [Some(7), Some(-7), Some(7), Some(7)]
+        );
+        for text in ["", "%2B7", "+7", "--7", "-", "7%20", "7.0", "9223372036854775808"] {
+            assert_eq!(number(text), None, "{text}");
         }
     }
 }

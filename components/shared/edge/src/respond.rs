@@ -34,10 +34,7 @@ pub fn empty(status: StatusCode) -> Response {
 fn with_body(status: StatusCode, content_type: &'static str, bytes: Vec<u8>) -> Response {
     let mut response = Response::new(bytes);
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    // Answers are about one caller at one moment.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 

@@ -6,6 +6,8 @@
 
 use http::{HeaderMap, Request, header};
 
+use crate::platform;
+
 /// Whether a page of another site made this request, and it could change something.
 pub fn is_forged<T>(request: &Request<T>) -> bool {
     !request.method().is_safe() && is_from_another_site(request.headers())
@@ -23,12 +25,11 @@ fn is_from_another_site(headers: &HeaderMap) -> bool {
     authority.is_empty() || !authority.eq_ignore_ascii_case(own_authority(headers))
 }
 
-/// Host and port that the request was sent to. WASI hides `Host`; Spin puts the whole address into `spin-full-url`,
-/// and removes what a client sends under that name.
+/// Host and port that the request was sent to, as the platform says; `Host` where it hides nothing.
 fn own_authority(headers: &HeaderMap) -> &str {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let full_url = text("spin-full-url").and_then(|url| url.split_once("://")).map(|(_, rest)| rest);
-    full_url.map(|rest| rest.split(['/', '?']).next().unwrap_or("")).or_else(|| text("host")).unwrap_or("")
+    let full_url = platform::full_url(headers).and_then(|url| url.split_once("://")).map(|(_, rest)| rest);
+    let host = || headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    full_url.map(|rest| rest.split(['/', '?']).next().unwrap_or("")).or_else(host).unwrap_or("")
 }
 
 #[cfg(test)]
@@ -53,6 +54,11 @@ mod tests {
         let full_url = ("spin-full-url", "http://octo.example/messages?x=1");
         assert!(!forged("POST", &[full_url, ("origin", "https://octo.example")]));
         assert!(forged("POST", &[full_url, ("origin", "https://evil.example")]));
+        let own = ("spin-full-url", "http://evil.example/");
+        assert!(
+            forged("POST", &[own, full_url, ("origin", "https://evil.example")]),
+            "a line of the client's"
+        );
         for (name, value) in [
             ("sec-fetch-site", "cross-site"),
             ("sec-fetch-site", "same-site"),

@@ -1,12 +1,18 @@
 //! Bodies over WASI's streams, with as few calls to the host as they need: the announced length tells when a
 //! body is complete, and a body that fits the host's buffer is handed over in one piece.
 
-use std::{future::poll_fn, task::Poll};
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use http::{HeaderMap, header};
 use spin_executor::CancelOnDropToken;
 use spin_sdk::wit::wasi::http0_2_0::types::{Fields, IncomingBody, OutgoingBody};
-use wasi::io::streams::{InputStream, OutputStream, StreamError};
+use wasi::{
+    clocks::monotonic_clock,
+    io::{
+        poll::poll,
+        streams::{InputStream, OutputStream, StreamError},
+    },
+};
 
 /// Most bytes asked of a stream at once.
 const READ_SIZE: u64 = 64 * 1024;
@@ -18,6 +24,8 @@ pub(crate) enum ReadError {
     TooLarge,
     /// It broke off.
     Broken,
+    /// It was not there in time.
+    Late,
 }
 
 /// Collects a body of at most `limit` bytes, which may have announced its length.
@@ -53,13 +61,25 @@ impl Collector {
     }
 }
 
-/// Reads a body to its end; nothing else can be done meanwhile.
-pub(crate) async fn read_blocking(
+/// Reads a body to its end, which must come within `time`; nothing else can be done meanwhile.
+pub(crate) async fn read_within(
+    time: Duration,
     body: &IncomingBody,
     headers: &HeaderMap,
     limit: usize,
 ) -> Result<Vec<u8>, ReadError> {
-    collect(body, headers, limit, async |stream| stream.blocking_read(READ_SIZE)).await
+    let timer = monotonic_clock::subscribe_duration(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    // Waits for the stream and the timer together. When the timer has run out, it does not matter what the stream has: a
+    // client that sends a byte now and then would never be late.
+    collect(body, headers, limit, async |stream| {
+        let readable = stream.subscribe();
+        if poll(&[&timer, &readable]).contains(&0) {
+            Err(ReadError::Late)
+        } else {
+            Ok(stream.read(READ_SIZE))
+        }
+    })
+    .await
 }
 
 /// Reads a body to its end; dropping the future gives up.
@@ -68,14 +88,14 @@ pub(crate) async fn read(
     headers: &HeaderMap,
     limit: usize,
 ) -> Result<Vec<u8>, ReadError> {
-    collect(body, headers, limit, chunk).await
+    collect(body, headers, limit, async |stream| Ok(chunk(stream).await)).await
 }
 
 async fn collect(
     body: &IncomingBody,
     headers: &HeaderMap,
     limit: usize,
-    next: impl AsyncFn(&InputStream) -> Result<Vec<u8>, StreamError>,
+    next: impl AsyncFn(&InputStream) -> Result<Result<Vec<u8>, StreamError>, ReadError>,
 ) -> Result<Vec<u8>, ReadError> {
     let mut collector = Collector::new(headers, limit)?;
     if collector.is_complete() {
@@ -83,7 +103,7 @@ async fn collect(
     }
     let stream = body.stream().map_err(|()| ReadError::Broken)?;
     while !collector.is_complete() {
-        match next(&stream).await {
+        match next(&stream).await? {
             Ok(chunk) => collector.add(&chunk)?,
             Err(StreamError::Closed) => break,
             Err(StreamError::LastOperationFailed(_)) => return Err(ReadError::Broken),

@@ -62,7 +62,7 @@ async fn exchange(
     let read = body::read(&body, answer.headers(), max_answer).await;
     *answer.body_mut() = read.map_err(|error| match error {
         ReadError::TooLarge => SendError::TooLarge,
-        ReadError::Broken => broken(),
+        ReadError::Broken | ReadError::Late => broken(),
     })?;
     Ok(answer)
 }

@@ -182,8 +182,8 @@ async fn what_is_no_json_and_what_is_no_path_gets_a_page() {
 
     let not_allowed = page("405", "Method Not Allowed", "The method is not allowed for the requested URL.");
     for (method, path, allow) in [
-        (Method::PUT, "", "GET, POST"),
-        (Method::DELETE, "/", "GET, POST"),
+        (Method::PUT, "", "GET, POST, HEAD"),
+        (Method::DELETE, "/", "GET, POST, HEAD"),
         (Method::GET, "/1/status", "PUT"),
         (Method::POST, "/1/status", "PUT"),
     ] {

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::TestApp;
-use super::harness::PASSWORD;
+use super::harness::{Call, PASSWORD};
 
 const FROM_ELSEWHERE: [(&str, &str); 4] = [
     ("sec-fetch-site", "cross-site"),
@@ -61,6 +61,24 @@ async fn our_own_pages_and_programs_may() {
     ] {
         let message = app.post("/messages").header("cookie", &cookie).header(name, value);
         message.json(&json!({ "message": "hello" })).await.expect(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_of_somebody_else_does_not_hide_ours() {
+    let app = TestApp::start().await;
+    for foreign in ["n=ü".as_bytes(), b"n=\xfc", b"\xff", b"octo_handler_user2=x", b"=;;="] {
+        let ada = app.user(&format!("ada{}", foreign.len() * 1000 + usize::from(foreign[0]))).await;
+        let own = format!("octo_handler_user={}", ada.access);
+        let both = |call: Call| {
+            let line = [foreign, b"; ", own.as_bytes(), b"; z=\xc3\xbc"].concat();
+            call.header_bytes("cookie", &line)
+        };
+        both(app.get("/users/me")).await.expect(200);
+        both(app.post("/messages")).json(&json!({ "message": "hello" })).await.expect(200);
+        let logout = both(app.post("/auth/logout")).await;
+        assert_eq!(logout.status, 204, "{foreign:?}");
+        app.get("/users/me").bearer(&ada.access).await.problem(401, "unauthorized");
     }
 }
 

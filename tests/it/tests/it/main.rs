@@ -16,8 +16,10 @@ mod contract_000;
 mod contract_001;
 mod cookies;
 mod costs;
+mod documents;
 mod faults;
 mod figures;
+mod http_rules;
 mod idempotency;
 mod jobs;
 mod keys;
@@ -38,7 +40,6 @@ mod sign_on;
 mod subscriptions;
 mod throttling;
 mod tokens;
-mod transcript;
 mod waiting;
 
 use harness::TestApp;

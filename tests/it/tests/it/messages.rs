@@ -231,7 +231,7 @@ async fn unknown_paths_and_methods_are_told_apart() {
     for (method, path, allow) in [
         (Method::GET, "/messages", "POST"),
         (Method::DELETE, "/messages", "POST"),
-        (Method::POST, "/messages/quota", "GET"),
+        (Method::POST, "/messages/quota", "GET, HEAD"),
     ] {
         let answer = ada.call(method, path).await;
         answer.problem(405, "method-not-allowed");

@@ -116,8 +116,8 @@ async fn odd_requests_get_the_originals_answers() {
     for (method, path, allow) in [
         (Method::GET, "/user-api/token", "POST"),
         (Method::GET, "/user-api/users/register", "POST"),
-        (Method::DELETE, "/user-api/users/me", "GET, PUT"),
-        (Method::POST, "/user-api/health", "GET"),
+        (Method::DELETE, "/user-api/users/me", "GET, PUT, HEAD"),
+        (Method::POST, "/user-api/health", "GET, HEAD"),
     ] {
         let answer = app.call(0, method, path).await;
         is(&answer, 405, r#"{"detail":"Method Not Allowed"}"#);

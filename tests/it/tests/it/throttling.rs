@@ -94,6 +94,43 @@ async fn a_client_cannot_choose_where_it_comes_from() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lines_that_look_like_the_platforms_are_no_way_around_the_delay() {
+    let app = TestApp::start().await;
+    app.register("ada@example.com").await.expect(201);
+    let lines =
+        ["192.0.2.1:1".as_bytes(), b"", b"nonsense", b"\xff", "ü".as_bytes(), b"127.0.0.1:1, 192.0.2.2:1"];
+    let forged = async |number: usize| {
+        let line = lines[number % lines.len()];
+        let body = json!({ "username": "ada@example.com", "password": "wrong" });
+        let call = app.post("/auth/login").header_bytes("spin-client-addr", line);
+        call.header_bytes("spin-client-addr", format!("203.0.113.{number}:1").as_bytes()).json(&body).await
+    };
+    let mut heard = 0;
+    for number in 0..24 {
+        heard += usize::from(forged(number).await.status == 401);
+    }
+    // As many as from one address; the clock stands still.
+    assert_eq!(heard, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hides_in_the_forwarded_line_is_known_all_the_same() {
+    let app = behind_a_proxy().start().await;
+    app.register("ada@example.com").await.expect(201);
+    let attempt = async |before: &[u8], source: &str, password: &str| {
+        let line = [before, b", ", source.as_bytes()].concat();
+        let body = json!({ "username": "ada@example.com", "password": password });
+        app.post("/auth/login").header_bytes("x-forwarded-for", &line).json(&body).await
+    };
+    for before in ["ü".as_bytes(), b"\xff", b"198.51.100.1", b"", b"\"", b"unknown"] {
+        attempt(before, "192.0.2.1", "wrong").await.problem(401, "bad-credentials");
+    }
+    attempt("ü".as_bytes(), "192.0.2.1", PASSWORD).await.problem(429, "too-many-attempts");
+    // The proxy itself is not the source, so others behind it do not wait.
+    attempt("ü".as_bytes(), "192.0.2.2", PASSWORD).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn registrations_are_slowed_down_at_their_source_alone() {
     let register = async |app: &TestApp, source: &str, email: &str| {
         let call = app.post("/auth/register").header("x-forwarded-for", source);

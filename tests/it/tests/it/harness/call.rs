@@ -39,6 +39,12 @@ impl Call {
         self
     }
 
+    /// A header of any bytes.
+    pub(crate) fn header_bytes(mut self, name: &str, value: &[u8]) -> Self {
+        self.head = self.head.header(name, value);
+        self
+    }
+
     pub(crate) fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
