@@ -31,26 +31,24 @@ async fn naming_a_private_component_in_the_host_header_does_not_reach_it() {
     assert_eq!(send(request).await.unwrap().status, 400);
 }
 
+/// The probe is told the last line of a name; `http::headers` has a test of what stands before it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hosts_fields_are_the_last_of_their_names_and_a_clients_stay_as_on_spin() {
     let host = host().await;
     let mut request = request("GET", &host.url("/probe/me/headers?x=1"), "");
     for name in ["spin-client-addr", "spin-full-url", "spin-path-match-user", "spin-anything", "x-own"] {
-        request.headers_mut().append(name, "one".parse().unwrap());
-        request.headers_mut().append(name, "two".parse().unwrap());
+        request.headers_mut().append(name, "the client's".parse().unwrap());
     }
     let headers = send(request).await.unwrap().body;
-    let of = |name: &str| {
-        let name = format!("{name}: ");
-        headers.lines().filter_map(|line| line.strip_prefix(&name)).collect::<Vec<_>>()
-    };
-    let url = host.url("/probe/me/headers?x=1");
-    assert_eq!(of("spin-full-url"), ["one", "two", &url]);
-    assert_eq!(of("spin-path-match-user"), ["one", "two", "me"]);
-    assert_eq!([of("spin-anything"), of("x-own")], [["one", "two"], ["one", "two"]]);
-    let addresses = of("spin-client-addr");
-    assert_eq!((addresses.len(), &addresses[..2]), (3, &["one", "two"][..]));
-    assert!(addresses[2].starts_with("127.0.0.1:"), "{headers}");
+    for line in [
+        &format!("spin-full-url: {}", host.url("/probe/me/headers?x=1")),
+        "spin-path-match-user: me",
+        "spin-anything: the client's",
+        "x-own: the client's",
+    ] {
+        assert!(headers.lines().any(|other| other == line), "{line} in {headers}");
+    }
+    assert!(headers.contains("spin-client-addr: 127.0.0.1:"), "{headers}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -266,12 +266,16 @@ async fn dawdle(app: &TestApp, path: &str, token: &str, trickles: bool) -> Strin
         }
         std::future::pending::<()>().await
     };
-    let mut text = vec![0; 4096];
-    let length = tokio::select! {
-        length = answer.read(&mut text) => length.unwrap(),
-        () = trickle => 0,
+    let mut text = Vec::new();
+    let read = async {
+        // The connection closes after the response, for the rest of the body is not wanted.
+        let _ = answer.read_to_end(&mut text).await;
     };
-    String::from_utf8_lossy(&text[..length]).into_owned()
+    tokio::select! {
+        () = read => {}
+        () = trickle => {}
+    }
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
