@@ -55,6 +55,7 @@ const SUCCESS: &str = "Success";
 impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E> {
     /// `POST /auth/registration`
     pub(crate) async fn loyalty_register(&self, request: Request) -> Result<Response, Problem> {
+        self.refuse_other_sites(&request)?;
         let visit = self.visit(&request)?;
         told(self.loyalty_registered(request, &visit).await, &visit)
     }

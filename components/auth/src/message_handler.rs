@@ -99,7 +99,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         }
     }
 
-    /// `POST /auth/login`
+    /// `POST /auth/login`. It gives a cookie and no token, so there is nothing in it for a page of another site.
     pub(crate) async fn handler_log_in(&self, request: Request, visit: &Visit) -> Result<Response, Problem> {
         refuse_forged(&request)?;
         let form = Form::read(request)?;
@@ -178,18 +178,19 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
     async fn handler_changed_me(&self, request: Request) -> Result<Response, Stop> {
         let (id, caller) = self.cookie_holder(&request).await?;
+        let source = self.visit(&request)?.source;
         let mut update = UserUpdate::read(request)?;
         let sign_on = self.sign_on()?;
         let account = sign_on.account(id).await.map_err(not_updated)?;
         if update.concerns_login(&account) {
-            self.let_change_login(&account, &caller, update.current_password.take()).await?;
+            self.let_change_login(&account, &caller, update.current_password.take(), &source).await?;
         }
         let change = Change { email: update.email, ..Change::default() };
         if let Some(password) = self.updated_password(update.password)? {
             let kept = Some(caller.claims.sid.as_str());
             sign_on.set_password(id, &password, kept).await.map_err(not_updated)?;
         }
-        let account = sign_on.change(id, &change).await.map_err(not_updated)?;
+        let account = sign_on.change_own(id, &change, &source).await.map_err(not_updated)?;
         self.user_read(StatusCode::OK, &account).await
     }
 
@@ -200,11 +201,12 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         account: &Account,
         caller: &Caller,
         current_password: Option<String>,
+        source: &str,
     ) -> Result<(), Stop> {
         let sign_on = self.sign_on()?;
         if let Some(password) = current_password {
             let password = Password::presented(password).map_err(|_| not_proven())?;
-            return Ok(sign_on.confirm(account.id, &password).await?);
+            return Ok(sign_on.confirm(account.id, &password, source).await?);
         }
         match sign_on.begun(&caller.claims.sid).await? {
             Some((Shape::MessageHandler, at)) if self.clock.now().since(at) <= FRESH => Ok(()),

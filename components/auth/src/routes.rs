@@ -6,7 +6,8 @@ use std::cell::Cell;
 use http::{StatusCode, header};
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql, settings};
 use octo_edge::{
-    Request, Response, body::Fields, fastapi, form::Form, gzip, path, platform, respond, same_site, source,
+    Request, Response, body::Fields, cors, fastapi, form::Form, gzip, path, platform, respond, same_site,
+    source,
 };
 use octo_identity::{Config, SignOn};
 use serde_json::Value;
@@ -80,6 +81,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             (["users", id, "sessions"], "GET") => self.user_sessions(request, id).await,
             (["users", id, "sessions"], "DELETE") => self.end_user_sessions(request, id).await,
 
+            (["internal", "jobs", "drain"], "POST") => self.drain(request).await,
             (["internal", "audit"], "POST") => self.note_act(request).await,
             (["internal", "accounts", id], "GET") => self.account_for_service(request, id).await,
             (["internal", "accounts", id, "subscription"], "PUT") => self.note_subscribed(request, id).await,
@@ -90,6 +92,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
     /// `POST /auth/register`: the original's clients send their quota along.
     async fn register(&self, request: Request) -> Result<Response, Problem> {
+        self.refuse_other_sites(&request)?;
         let visit = self.visit(&request)?;
         let fields = Fields::read(request)?;
         if ["paid_access", "free_messages_left", "refresh_at"].iter().any(|name| fields.has(name))
@@ -103,6 +106,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
     /// `POST /auth/login`: a form, or nothing at all, is the message handler's, `email` the loyalty system's, `username` ours.
     async fn log_in(&self, request: Request) -> Result<Response, Problem> {
+        self.refuse_other_sites(&request)?;
         let visit = self.visit(&request)?;
         let is_bare = !request.headers().contains_key(header::CONTENT_TYPE)
             && request.body().as_ref().is_ok_and(Vec::is_empty);
@@ -167,6 +171,12 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             takes_cookie: !same_site::is_forged(request),
             gzip: gzip::is_accepted(headers),
         })
+    }
+
+    /// Before an attempt or a registration is counted: a page of another site must not use up those of a person who looks
+    /// at it. Pages of origins that the operator allows may sign people on.
+    pub(crate) fn refuse_other_sites(&self, request: &Request) -> Result<(), Problem> {
+        if cors::allows(&self.settings, request) { Ok(()) } else { refuse_forged(request) }
     }
 
     pub(crate) fn config(&self) -> Result<Config, Problem> {

@@ -84,6 +84,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     }
 
     async fn shop_register(&self, request: Request) -> Result<Response, Stop> {
+        self.refuse_other_sites(&request)?;
         let visit = self.visit(&request)?;
         let rules = self.config()?.password_rules;
         let mut body = Body::read(request, Links::None)?;
@@ -121,6 +122,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     }
 
     async fn shop_token(&self, request: Request) -> Result<Response, Stop> {
+        self.refuse_other_sites(&request)?;
         let visit = self.visit(&request)?;
         let form = Form::read(request)?;
         let mut errors = Errors::new(Place::Body, Links::None);

@@ -8,9 +8,9 @@ use octo_edge::{Component, component::Unanswered, drained::Drained};
 
 use crate::routes::Desk;
 
-/// Who performs jobs. They are asked one after another: each gets the time it needs, and what is left waits for the
+/// Who performs jobs, or has something to sweep. They are asked one after another: each gets the time it needs, and what is left waits for the
 /// next call.
-const PERFORMERS: [&str; 1] = ["subscriptions"];
+const PERFORMERS: [&str; 2] = ["subscriptions", "auth"];
 
 /// A performer stops claiming after some seconds, and a job takes a few at most; together less than the 30 seconds a
 /// request may take.

@@ -58,6 +58,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     /// `PATCH /users/me`: what others see of an account needs its password to be changed.
     pub(crate) async fn change_me(&self, request: Request) -> Result<Response, Problem> {
         let (id, _) = self.owner(&request).await?;
+        let visit = self.visit(&request)?;
         let mut fields = Fields::read(request)?;
         let email = fields.maybe_text("email", Email::new);
         let username = fields.maybe_text("username", Username::new);
@@ -71,20 +72,21 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             let password = password.ok_or_else(|| {
                 Problem::invalid("/current_password", "is required to change the address or the user name")
             })?;
-            sign_on.confirm(id, &password).await?;
+            sign_on.confirm(id, &password, &visit.source).await?;
         }
         let change = Change { email, username, full_name, phone, ..Change::default() };
-        Ok(answers::account(StatusCode::OK, &sign_on.change(id, &change).await?))
+        Ok(answers::account(StatusCode::OK, &sign_on.change_own(id, &change, &visit.source).await?))
     }
 
     /// `DELETE /users/me`
     pub(crate) async fn delete_me(&self, request: Request) -> Result<Response, Problem> {
         let (id, _) = self.owner(&request).await?;
+        let visit = self.visit(&request)?;
         let mut fields = Fields::read(request)?;
         let password = fields.text("current_password", Password::presented);
         let password = fields.finish(password)?;
         let sign_on = self.sign_on()?;
-        sign_on.confirm(id, &password).await?;
+        sign_on.confirm(id, &password, &visit.source).await?;
         sign_on.delete(id).await?;
         Ok(respond::empty(StatusCode::NO_CONTENT))
     }
@@ -92,13 +94,14 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     /// `POST /auth/password`: ends every session but the one it is sent in.
     pub(crate) async fn change_password(&self, request: Request) -> Result<Response, Problem> {
         let (id, caller) = self.owner(&request).await?;
+        let visit = self.visit(&request)?;
         let rules = self.config()?.password_rules;
         let mut fields = Fields::read(request)?;
         let old = fields.text("current_password", Password::presented);
         let new = fields.text("new_password", |text| Password::chosen(text, rules));
         let (old, new) = fields.finish(old.zip(new))?;
         let sign_on = self.sign_on()?;
-        sign_on.confirm(id, &old).await?;
+        sign_on.confirm(id, &old, &visit.source).await?;
         sign_on.set_password(id, &new, Some(&caller.claims.sid)).await?;
         Ok(respond::empty(StatusCode::NO_CONTENT))
     }

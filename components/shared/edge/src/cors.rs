@@ -50,6 +50,11 @@ pub async fn share(
     }
 }
 
+/// Whether the operator lets the page that sent this request read the answer.
+pub fn allows(settings: &impl Settings, request: &Request) -> bool {
+    allowed_origin(settings, request).is_some()
+}
+
 fn allowed_origin(settings: &impl Settings, request: &Request) -> Option<HeaderValue> {
     let origin = request.headers().get(header::ORIGIN)?;
     let allowed = settings.get("cors_origins")?;

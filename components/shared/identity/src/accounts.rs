@@ -38,6 +38,11 @@ impl Account {
     pub fn is_admin(&self) -> bool {
         self.grants.role == Role::Admin
     }
+
+    /// What attempts at its password are counted under.
+    pub(crate) fn counted_as(&self) -> String {
+        format!("account {}", self.id)
+    }
 }
 
 /// An account to be made. It has an address, a user name, or both.

@@ -114,7 +114,7 @@ impl From<Refusal> for Problem {
                 StatusCode::TOO_MANY_REQUESTS,
                 "too-many-attempts",
                 "There were too many attempts to log in",
-                "The right password works after the time that `retry-after` says, whatever others do.",
+                "The next one is heard after the time that `retry-after` says, or after the one it then says, whatever others do.",
             )
             .retry_after(seconds),
             Refusal::TooManyRegistrations { seconds } => problem(

@@ -2,7 +2,7 @@
 
 use octo_core::sql::{Schema, Step};
 
-/// Accounts, sessions, keys, attempts and the audit log.
+/// Accounts, sessions, keys, leases and the audit log.
 pub const SCHEMA: Schema = Schema { name: "identity", versions: &[FIRST] };
 
 const FIRST: &[Step] = &[
@@ -64,19 +64,7 @@ const FIRST: &[Step] = &[
         value {bytes} NOT NULL
     )",
     ),
-    // Attempts to log in, by whom they are counted for.
-    Step::Both(
-        "CREATE TABLE IF NOT EXISTS login_attempts (
-        key TEXT PRIMARY KEY,
-        attempts BIGINT NOT NULL,
-        first_at BIGINT NOT NULL,
-        last_at BIGINT NOT NULL,
-        not_before BIGINT NOT NULL,
-        proven BIGINT NOT NULL
-    )",
-    ),
-    Step::Both("CREATE INDEX IF NOT EXISTS login_attempts_by_age ON login_attempts (proven, last_at)"),
-    // Leases on the work of hashing.
+    // Leases on the work of hashing, and places to wait for one.
     Step::Both(
         "CREATE TABLE IF NOT EXISTS hash_leases (
         slot BIGINT PRIMARY KEY,

@@ -112,6 +112,10 @@ pub trait Sql {
     /// Runs one statement and returns its rows (none for a statement without `RETURNING`).
     async fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, SqlError>;
 
+    /// Gives the connection back to those who share it, until the next statement: for whoever is about to wait, or to work
+    /// for a while. Where nobody shares it this does nothing.
+    fn rest(&self) {}
+
     /// Runs one statement and reads its rows as tuples: `let rows: Vec<(i64, String)> = sql.fetch(..).await?`.
     async fn fetch<R: FromRow>(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<R>, SqlError> {
         let rows = self.query(statement, parameters).await?;

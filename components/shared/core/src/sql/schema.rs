@@ -154,4 +154,8 @@ impl<S: Sql> Sql for Migrated<'_, S> {
             result => result,
         }
     }
+
+    fn rest(&self) {
+        self.sql.rest();
+    }
 }

@@ -10,7 +10,8 @@ use crate::{
     accounts::{Account, Change, NewAccount},
     email::Email,
     password::{Password, Rules},
-    throttle::Throttle,
+    throttle::{Attempt, Permit, Purpose},
+    username::Username,
 };
 
 impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
@@ -21,10 +22,21 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         password: &Password,
         source: &str,
     ) -> Result<Account, Refusal> {
-        // The demonstrations of the original systems register their crowds from one place.
-        if self.config.password_rules == Rules::Modern {
-            self.take_turn_to_register(source).await?;
+        match self.permit_unless_legacy(source).await? {
+            Some(permit) => self.unless_busy(&permit, self.make(new, password).await).await,
+            None => self.make(new, password).await,
         }
+    }
+
+    /// The demonstrations of the original systems register their crowds from one place.
+    async fn permit_unless_legacy(&self, source: &str) -> Result<Option<Permit>, Refusal> {
+        match self.config.password_rules {
+            Rules::Modern => self.permit_to_ask_for_a_name(source).await.map(Some),
+            Rules::Legacy => Ok(None),
+        }
+    }
+
+    async fn make(&self, new: &NewAccount, password: &Password) -> Result<Account, Refusal> {
         let names = [new.email.as_ref().map(Email::as_str), new.username.as_ref().map(|name| name.as_str())];
         if names.into_iter().flatten().any(|name| password.repeats(name)) {
             return Err(Refusal::PasswordRepeatsName);
@@ -55,6 +67,19 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         Ok(account)
     }
 
+    /// Changes what an account says of itself, for its owner at `source`. Asking for another address or user name tells
+    /// whether it is taken, and so counts as much as a registration.
+    pub async fn change_own(&self, id: i64, change: &Change, source: &str) -> Result<Account, Refusal> {
+        let account = self.account(id).await?;
+        let differs = |new: Option<&str>, old: &Option<String>| new.is_some() && new != old.as_deref();
+        if differs(change.email.as_ref().map(Email::as_str), &account.email)
+            || differs(change.username.as_ref().map(Username::as_str), &account.username)
+        {
+            self.permit_unless_legacy(source).await?;
+        }
+        self.change(id, change).await
+    }
+
     /// Notes whether a subscription of the account goes on, as of `version` of its subscriptions. What that means for
     /// paid access counts from the next request on. An older version than the one noted changes nothing.
     pub async fn note_subscribed(&self, id: i64, subscribed: bool, version: i64) -> Result<(), Refusal> {
@@ -64,15 +89,16 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         self.renew_records(id).await
     }
 
-    /// Checks the password of an account that somebody is logged in to: a session that was stolen is no way to guess
-    /// it.
-    pub async fn confirm(&self, id: i64, password: &Password) -> Result<(), Refusal> {
-        let turn = self.take_turn(&format!("confirmation of {id}"), "").await?;
-        let (_, hash) = self.accounts().by_id_with_password(id).await?.ok_or(Refusal::NoSuchAccount)?;
-        if !self.matches(password, Some(&hash)).await? {
-            return Err(Refusal::BadCredentials);
+    /// Checks the password of an account that somebody at `source` is logged in to: a session that was stolen is no way
+    /// to guess it.
+    pub async fn confirm(&self, id: i64, password: &Password, source: &str) -> Result<(), Refusal> {
+        let (account, hash) = self.accounts().by_id_with_password(id).await?.ok_or(Refusal::NoSuchAccount)?;
+        let whose = account.counted_as();
+        let attempt = Attempt { purpose: Purpose::Confirmation, whose: &whose, source };
+        match self.try_password(&attempt, password, Some(&hash)).await? {
+            true => Ok(()),
+            false => Err(Refusal::BadCredentials),
         }
-        Ok(Throttle::new(&self.sql).proven(&turn).await?)
     }
 
     /// Sets another password. Every session but `kept` ends: whoever knew the old one is out.

@@ -17,7 +17,7 @@ use crate::{
     sessions::{LONGEST_TOKEN, NewSession, Session},
     shape::Shape,
     signing,
-    throttle::Throttle,
+    throttle::{Attempt, Purpose},
 };
 
 /// Sessions removed at each login: logins are what makes sessions, so none are left for long.
@@ -80,18 +80,20 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         Ok(Tokens { account, access, expires_in, refresh })
     }
 
-    /// The account and its password hash. An unknown name costs as much as a wrong password.
+    /// The account and its password hash. An unknown name costs as much as a wrong password. One account's attempts are
+    /// counted together, by whichever of its names it is called.
     async fn check_password(&self, login: &LogIn<'_>) -> Result<(Account, String), Refusal> {
-        let turn = self.take_turn(login.who.as_str(), login.source).await?;
         let known = self.accounts().with_password(login.who).await?;
-        let right = self.matches(login.password, known.as_ref().map(|(_, hash)| hash.as_str())).await?;
-        match known {
-            Some((account, hash)) if right && account.active => {
-                Throttle::new(&self.sql).proven(&turn).await?;
-                Ok((account, hash))
-            }
-            _ => Err(Refusal::BadCredentials),
-        }
+        let whose = match &known {
+            Some((account, _)) => account.counted_as(),
+            None => format!("nobody {}", login.who.as_str()),
+        };
+        let attempt = Attempt { purpose: Purpose::Login, whose: &whose, source: login.source };
+        // Nobody logs in to one that is not active.
+        let known = known.filter(|(account, _)| account.active);
+        let hash = known.as_ref().map(|(_, hash)| hash.as_str());
+        let right = self.try_password(&attempt, login.password, hash).await?;
+        known.filter(|_| right).ok_or(Refusal::BadCredentials)
     }
 
     /// Gives a new access token and the presented refresh token's successor.

@@ -26,10 +26,12 @@ use octo_core::{
 pub use self::administration::LONGEST_PAGE;
 pub use self::logins::{LogIn, Tokens};
 pub use self::presented::{Introspected, Revoked};
-use crate::{Config, accounts::Accounts, refresh::RefreshTokens, schema::SCHEMA, sessions::Sessions};
+use crate::{
+    Config, accounts::Accounts, refresh::RefreshTokens, schema::SCHEMA, sessions::Sessions, throttle::buckets,
+};
 
 /// What sign-on keeps in the database.
-pub(crate) const TABLES: &[&Schema] = &[&SCHEMA];
+pub(crate) const TABLES: &[&Schema] = &[&SCHEMA, &buckets::SCHEMA];
 
 /// Sign-on over its ports.
 pub struct SignOn<'a, S, K, C, E> {

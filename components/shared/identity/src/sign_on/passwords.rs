@@ -7,28 +7,50 @@ use crate::{
     Refusal,
     hashing::Leases,
     password::{HashingFailed, Password},
-    throttle::{Throttle, Turn},
+    throttle::{Attempt, Permit, Throttle},
 };
 
 impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
-    /// Leave for an attempt at the account that `who` names.
-    pub(super) async fn take_turn(&self, who: &str, source: &str) -> Result<Turn, Refusal> {
+    /// Whether this is the password behind `hash`: one attempt. Without a hash nothing is, at the same cost.
+    pub(super) async fn try_password(
+        &self,
+        attempt: &Attempt<'_>,
+        password: &Password,
+        hash: Option<&str>,
+    ) -> Result<bool, Refusal> {
         let now = self.clock.now();
-        match Throttle::new(&self.sql).begin(who, source, now).await? {
-            Ok(turn) => Ok(turn),
-            Err(wait) => Err(Refusal::TooManyAttempts { seconds: wait.seconds(now) }),
+        let permit = match self.throttle().begin(attempt, now).await? {
+            Ok(permit) => permit,
+            Err(wait) => return Err(Refusal::TooManyAttempts { seconds: wait.seconds(now) }),
+        };
+        let right = self.unless_busy(&permit, self.matches(password, hash).await).await?;
+        if right {
+            self.throttle().proven(&permit, self.clock.now()).await?;
         }
+        Ok(right)
     }
 
-    /// Leave for a registration.
-    pub(super) async fn take_turn_to_register(&self, source: &str) -> Result<(), Refusal> {
+    /// Leave to ask for a name, by a registration or a change.
+    pub(super) async fn permit_to_ask_for_a_name(&self, source: &str) -> Result<Permit, Refusal> {
         let now = self.clock.now();
-        let turn = Throttle::new(&self.sql).register(source, now).await?;
-        turn.map_err(|wait| Refusal::TooManyRegistrations { seconds: wait.seconds(now) })
+        let permit = self.throttle().register(source, now).await?;
+        permit.map_err(|wait| Refusal::TooManyRegistrations { seconds: wait.seconds(now) })
     }
 
-    /// Whether this is the password behind `hash`. Without a hash nothing matches, at the same cost.
-    pub(super) async fn matches(&self, password: &Password, hash: Option<&str>) -> Result<bool, Refusal> {
+    /// What came of something that was permitted. Nothing did when too many passwords are being hashed: then it does not
+    /// count.
+    pub(super) async fn unless_busy<T>(
+        &self,
+        permit: &Permit,
+        done: Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        if matches!(done, Err(Refusal::TooBusy)) {
+            self.throttle().give_back(permit, self.clock.now()).await?;
+        }
+        done
+    }
+
+    async fn matches(&self, password: &Password, hash: Option<&str>) -> Result<bool, Refusal> {
         self.within_lease(|| match hash {
             Some(hash) => password.matches(hash),
             None => password.hash(self.entropy).map(|_| false),
@@ -43,8 +65,18 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
     ) -> Result<T, Refusal> {
         let leases = Leases::new(&self.sql, self.config.hash_slots);
         let lease = leases.obtain(self.clock, self.entropy).await?.ok_or(Refusal::TooBusy)?;
+        self.sql.rest();
         let done = work();
         leases.give_back(lease).await?;
         Ok(done?)
+    }
+
+    /// Removes what the counting of attempts has left behind; whether there may be more. Needs no attempts to be made.
+    pub async fn sweep_attempts(&self) -> Result<bool, Refusal> {
+        Ok(self.throttle().sweep(self.clock.now()).await?)
+    }
+
+    fn throttle(&self) -> Throttle<'_, impl Sql> {
+        Throttle::new(&self.sql)
     }
 }

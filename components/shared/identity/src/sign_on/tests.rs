@@ -15,6 +15,7 @@ use crate::{
     password::{Password, Rules},
     refresh::RefreshToken,
     shape::Shape,
+    username::Username,
 };
 use octo_databases::{Database, Recorded, Shared, on_both};
 
@@ -481,15 +482,79 @@ fn a_record_that_was_left_alive_is_ended_by_the_next_who_asks() {
 fn wrong_confirmations_bother_nobody_else() {
     on_both(|shared| {
         let scene = Scene::new(shared);
-        let [ada, eve] = ["ada@example.com", "eve@example.com"].map(|name| scene.register(name).unwrap().id);
-        let confirm = |id: i64, password: &str| {
-            ready(scene.sign_on().confirm(id, &Password::presented(password.into()).unwrap()))
+        let ada = scene.register("ada@example.com").unwrap().id;
+        let eve = scene.register("eve@example.com").unwrap().id;
+        let confirm = |id: i64, password: &str, source: &str| {
+            ready(scene.sign_on().confirm(id, &Password::presented(password.into()).unwrap(), source))
         };
-        let tried = (0..80).map(|_| {
-            scene.clock.advance(Duration::from_secs(900));
-            confirm(eve, "wrong").unwrap_err()
-        });
-        assert!(tried.last().is_some_and(|refusal| matches!(refusal, Refusal::BadCredentials)));
-        confirm(ada, "correct horse").unwrap();
+        for _ in 0..6 {
+            assert!(matches!(confirm(ada, "wrong", "a thief's"), Err(Refusal::BadCredentials)));
+        }
+        let refused = confirm(ada, "correct horse", "a thief's");
+        assert!(matches!(refused, Err(Refusal::TooManyAttempts { seconds: 300 })));
+        confirm(ada, "correct horse", "here").unwrap();
+        confirm(eve, "correct horse", "a thief's").unwrap();
+        scene.log_in("ada@example.com", "correct horse").unwrap();
+    });
+}
+
+#[test]
+fn an_account_has_one_counter_by_whichever_name_it_is_called() {
+    on_both(|shared| {
+        let scene = Scene::new(shared);
+        let ada = scene.register("ada@example.com").unwrap().id;
+        let username = Some(Username::new("ada".into()).unwrap());
+        ready(scene.sign_on().change(ada, &Change { username, ..Change::default() })).unwrap();
+        for name in ["ada", "ada@example.com", "ADA", "ada", "Ada@Example.com", "ada"] {
+            assert!(matches!(scene.log_in(name, "wrong"), Err(Refusal::BadCredentials)), "{name}");
+        }
+        for name in ["ada", "ada@example.com"] {
+            let refused = scene.log_in(name, "correct horse");
+            assert!(matches!(refused, Err(Refusal::TooManyAttempts { .. })), "{name}");
+        }
+    });
+}
+
+#[test]
+fn an_attempt_that_finds_everybody_hashing_does_not_count() {
+    on_both(|shared| {
+        let scene = Scene::new(shared);
+        scene.register("ada@example.com").unwrap();
+        let long = scene.clock.now() + Duration::from_secs(3600);
+        let hold = |until: UnixMillis| {
+            ready(scene.sql.query("UPDATE hash_leases SET held_until = $1", &[until.into()])).unwrap();
+        };
+        for _ in 0..10 {
+            hold(long);
+            assert!(matches!(scene.log_in("ada@example.com", "wrong"), Err(Refusal::TooBusy)));
+            assert!(matches!(scene.register("bob@example.com"), Err(Refusal::TooBusy)));
+        }
+        hold(UnixMillis(0));
+        let counted =
+            ready(scene.sql.query("SELECT key FROM throttle WHERE until > $1", &[scene.clock.now().into()]));
+        // Only the registration that was made.
+        assert_eq!(counted.unwrap().len(), 1);
+        scene.log_in("ada@example.com", "correct horse").unwrap();
+    });
+}
+
+#[test]
+fn asking_for_names_counts_as_much_as_registering() {
+    on_both(|shared| {
+        let scene = Scene::new(shared);
+        let ada = scene.register("ada@example.com").unwrap().id;
+        scene.register("bob@example.com").unwrap();
+        let change = |email: &str, source: &str| {
+            let email = Some(Email::new(email.into()).unwrap());
+            ready(scene.sign_on().change_own(ada, &Change { email, ..Change::default() }, source))
+        };
+        for _ in 0..198 {
+            assert!(matches!(change("bob@example.com", "here"), Err(Refusal::Taken)));
+        }
+        let refused = change("bob@example.com", "here");
+        assert!(matches!(refused, Err(Refusal::TooManyRegistrations { seconds: 30 })));
+        assert!(matches!(scene.register("new@example.com"), Err(Refusal::TooManyRegistrations { .. })));
+        change("ada@example.com", "here").unwrap();
+        change("ada@example.org", "elsewhere").unwrap();
     });
 }

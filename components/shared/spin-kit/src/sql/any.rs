@@ -53,4 +53,10 @@ impl<S: Settings> Sql for AnySql<S> {
             Chosen::Postgres(sql) => sql.query(statement, parameters).await,
         }
     }
+
+    fn rest(&self) {
+        if let Ok(Chosen::Postgres(sql)) = self.chosen() {
+            sql.rest();
+        }
+    }
 }

@@ -55,6 +55,11 @@ impl Sql for SpinPostgres {
         let parameters: Vec<_> = parameters.iter().map(to_spin).collect();
         while_busy(|| self.try_query(statement, &parameters)).await
     }
+
+    /// The pool is all instances' of the component.
+    fn rest(&self) {
+        drop(self.connection.take());
+    }
 }
 
 /// Postgres takes a value only for a placeholder of just its type: integers for BIGINT, never for INTEGER.

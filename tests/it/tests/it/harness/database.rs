@@ -1,6 +1,8 @@
 //! Where the application's data is.
 
+use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use xtask::servers::Postgres;
 
@@ -70,6 +72,11 @@ impl Database {
         ]
     }
 
+    /// Runs one statement; the rows, a line each.
+    pub(super) fn ask(&self, statement: &str) -> String {
+        self.server.postgres().ask(&self.name, statement).unwrap()
+    }
+
     /// The server, when it is the application's own.
     pub(super) fn own_server(&mut self) -> Option<&mut Postgres> {
         match &mut self.server {
@@ -94,4 +101,21 @@ impl Server {
             Self::Own(server) => server,
         }
     }
+}
+
+/// The same in the SQLite file of a state folder; the first column of each row.
+pub(super) fn ask_sqlite(state: &Path, statement: &str) -> String {
+    let connection = rusqlite::Connection::open(state.join("sqlite_db.db")).unwrap();
+    connection.busy_timeout(Duration::from_secs(5)).unwrap();
+    let mut statement = connection.prepare(statement).unwrap();
+    let mut rows = statement.query([]).unwrap();
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        lines.push(match row.get(0).unwrap() {
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            rusqlite::types::Value::Text(text) => text,
+            other => panic!("{other:?}"),
+        });
+    }
+    lines.join("\n")
 }

@@ -270,6 +270,14 @@ impl TestApp {
         own.expect("this application has no Postgres server of its own")
     }
 
+    /// Asks the database itself, for what no response tells: the first column of each row, a line each.
+    pub(crate) fn ask_database(&self, statement: &str) -> String {
+        match &self.servers.database {
+            Some(database) => database.ask(statement).trim().to_owned(),
+            None => database::ask_sqlite(self.state.path(), statement),
+        }
+    }
+
     /// The Redis server that counts free calls.
     pub(crate) fn counter(&self) -> &Redis {
         self.servers.counter.as_ref().unwrap_or_else(|| self.redis())
