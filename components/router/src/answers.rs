@@ -66,12 +66,12 @@ pub(crate) fn routed(
     let mut log = LogFields::default().with("message", id);
     for (provider, failure) in [("free", &routed.free_failure), ("paid", &routed.paid_failure)] {
         let Some(failure) = failure else { continue };
-        log = log.with(format!("{provider}_failure"), failure.to_string());
+        log = log.with(&format!("{provider}_failure"), failure.to_string());
         if let Failure::Credential(status) = failure {
             let what = format!(
                 "the {provider} provider refuses our credential with {status}: see `{provider}_provider_key`"
             );
-            log = log.with("operator_error", what);
+            log = log.with(&format!("{provider}_operator_error"), what);
         }
     }
     if let Some(error) = routed.store_errors.first() {

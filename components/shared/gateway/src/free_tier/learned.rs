@@ -12,7 +12,7 @@
 //!   slots it was given among, at least half of what it was, for [`CAP_WINDOWS`]. A refusal by a policy of another
 //!   window teaches none.
 //! - **Later evidence lifts earlier**: a call sent after room or cap were learned that finds more left than they
-//!   allow proves them wrong.
+//!   allow proves them wrong, and raises the cap to what it found.
 //!
 //! What our count leaves is compared by slots: at most as many calls had arrived as slots were held at some time
 //! between the call's reservation and its end, so a provider that leaves r has a limit of at most these and r. A
@@ -142,7 +142,7 @@ impl Learned {
     /// The response to a call, known at `now`, told a limit.
     pub fn limit_told(&mut self, limits: &Limits, limit: i64, call: &Ended) {
         self.told = (limit < limits.calls).then_some(limit.max(1));
-        self.cap = self.cap.filter(|cap| !cap.is_disproved(limit, call));
+        self.raise_cap(limits, limit, call);
     }
 
     /// The response to a call, known at `now`, told what is left.
@@ -152,7 +152,7 @@ impl Learned {
         let foreign = told.foreign || told.reset.is_some_and(|reset| reset > limits.window);
         if !foreign {
             self.room = in_force(self.room, now).filter(|room| !room.is_disproved(left + 1, call));
-            self.cap = self.cap.filter(|cap| !cap.is_disproved(left + 1, call));
+            self.raise_cap(limits, left + 1, call);
             if call.held + left >= self.lasting_limit(limits, now) {
                 return;
             }
@@ -162,6 +162,12 @@ impl Learned {
         } else if !foreign {
             let proved = Bound { calls: call.held + left, since: now, until };
             self.room = Some(self.room.map_or(proved, |known| known.and(proved)));
+        }
+    }
+
+    fn raise_cap(&mut self, limits: &Limits, allowed: i64, call: &Ended) {
+        if let Some(cap) = self.cap.filter(|cap| cap.is_disproved(allowed, call)) {
+            self.cap = (allowed < limits.calls).then_some(Bound { calls: allowed, ..cap });
         }
     }
 

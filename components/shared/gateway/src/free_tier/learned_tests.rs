@@ -124,7 +124,9 @@ fn a_later_call_that_finds_more_left_lifts_what_was_learned_earlier() {
     told(&mut learned, 4, 5, Some(60), at(3));
     assert_eq!((learned.room.unwrap().calls, learned.limit(&LIMITS, at(3))), (9, 9));
     told(&mut learned, 41, 59, Some(60), at(4));
-    assert_eq!((learned.room, learned.limit(&LIMITS, at(4))), (None, 100), "both are disproved");
+    assert_eq!((learned.room, learned.limit(&LIMITS, at(4))), (None, 60), "what is found, and no more");
+    told(&mut learned, 1, 99, Some(60), at(4));
+    assert_eq!(learned, Learned::default());
     learned.refused(&LIMITS, 60, &Told::default(), at(5));
     learned.limit_told(&LIMITS, 90, &call(at(6), 1));
     assert_eq!(learned.limit(&LIMITS, at(6)), 90);

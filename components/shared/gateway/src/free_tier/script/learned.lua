@@ -5,10 +5,16 @@ local WHOLE_SECONDS, CAP_WINDOWS, MOVES = 1000, 10, 3600000
 -- Whether a call sent at `s` that found so many calls allowed proves a bound wrong: only one sent later can.
 local function is_disproved(calls, since, allowed, s) return (since or 0) <= s and calls < allowed end
 
+local function raise_cap(allowed, s)
+  if state.cap and is_disproved(state.cap, state.cap_since, allowed, s) then
+    state.cap = allowed < N and allowed or nil
+  end
+end
+
 local function limit_told(limit, s)
   state.told = nil
   if limit < N then state.told = math.max(limit, 1) end
-  if state.cap and is_disproved(state.cap, state.cap_since, limit, s) then state.cap = nil end
+  raise_cap(limit, s)
 end
 
 local function room_proved(calls, until_time)
@@ -27,7 +33,7 @@ local function remaining_told(s, held, left, reset, is_foreign)
     if state.room and (now >= state.room_until or is_disproved(state.room, state.room_since, left + 1, s)) then
       state.room = nil
     end
-    if state.cap and is_disproved(state.cap, state.cap_since, left + 1, s) then state.cap = nil end
+    raise_cap(left + 1, s)
     if held + left >= lasting_limit(now) then return end
   end
   if left == 0 then
