@@ -7,7 +7,7 @@ use octo_edge::{Response, exchange::LogFields, respond};
 use octo_gateway::{
     Config,
     free_tier::{Closed, ClosedReason, Limits, Status, WindowId, WindowModel},
-    provider::Failure,
+    response::Failure,
     routing::{PaidFailure, Provider, Reason, Routed, Unprocessed},
 };
 use serde::Serialize;
@@ -64,8 +64,15 @@ pub(crate) fn routed(
 ) -> Result<Response, Problem> {
     let limits = &config.tier.limits;
     let mut log = LogFields::default().with("message", id);
-    if let Some(failure) = &routed.free_failure {
-        log = log.with("free_failure", failure.to_string());
+    for (provider, failure) in [("free", &routed.free_failure), ("paid", &routed.paid_failure)] {
+        let Some(failure) = failure else { continue };
+        log = log.with(&format!("{provider}_failure"), failure.to_string());
+        if let Failure::Credential(status) = failure {
+            let what = format!(
+                "the {provider} provider refuses our credential with {status}: see `{provider}_provider_key`"
+            );
+            log = log.with(&format!("{provider}_operator_error"), what);
+        }
     }
     if let Some(error) = routed.store_errors.first() {
         log = log.with("store_error", error.to_string());
@@ -176,14 +183,24 @@ fn unprocessed_problem(unprocessed: Unprocessed, now: UnixMillis) -> Problem {
             format!("Nothing is sent to the free provider on a guess. {HOW_TO_GET_PAID_ACCESS} {SEND_AGAIN}"),
         )
         .retry_after(1),
-        Unprocessed::FreeFailed(failure) => failed(
-            "free-provider-failed",
-            "The free provider gave no result",
-            format!("The free provider {failure}. {HOW_TO_GET_PAID_ACCESS} {SEND_AGAIN}"),
+        Unprocessed::FreeFailed { failure: failure @ Failure::MessageRefused(_), .. } => message_refused(
+            format!("The free provider {failure}. {HOW_TO_GET_PAID_ACCESS}"),
             json!([provider_failure("free", &failure)]),
-            matches!(failure, Failure::Unreachable | Failure::Refused { .. }),
-            1,
         ),
+        Unprocessed::FreeFailed { failure, closed } => {
+            let problem = failed(
+                "free-provider-failed",
+                "The free provider gave no result",
+                format!("The free provider {failure}. {HOW_TO_GET_PAID_ACCESS} {SEND_AGAIN}"),
+                json!([provider_failure("free", &failure)]),
+                failure.is_away(),
+                closed.map_or(1, |closed| closed.reopens_at.seconds_from(now).max(1)),
+            );
+            match closed {
+                Some(closed) => problem.with("free_reopens_at", closed.reopens_at.to_string()),
+                None => problem,
+            }
+        }
         Unprocessed::PaidFailed { paid, reason, free } => paid_problem(paid, reason, free, now),
     }
 }
@@ -194,11 +211,23 @@ fn paid_problem(paid: PaidFailure, reason: Reason, free: Option<Failure>, now: U
         Some(failure) => format!("The free provider {failure}, and the"),
         None => "The free provider was not used, and the".to_owned(),
     };
-    let (paid_part, unasked, seconds) = match paid {
+    let refuses = |failure: &Failure| matches!(failure, Failure::MessageRefused(_));
+    let all_refuse = free.as_ref().is_none_or(refuses);
+    let (paid_part, away, seconds) = match paid {
+        PaidFailure::Called(failure) if all_refuse && refuses(&failure) => {
+            failures.push(provider_failure("paid", &failure));
+            let detail = format!("{free_part} paid provider {failure}.");
+            return message_refused(detail, json!(failures)).with("reason", json!(reason));
+        }
         PaidFailure::Called(failure) => {
             failures.push(provider_failure("paid", &failure));
-            let unasked = matches!(failure, Failure::Unreachable | Failure::Refused { .. });
-            (failure.to_string(), unasked, 1)
+            let wait = match &failure {
+                Failure::QuotaRefused { retry_after, .. } => *retry_after,
+                Failure::Overloaded { retry_after, .. } => Some(*retry_after),
+                _ => None,
+            };
+            let seconds = (now + wait.unwrap_or_default()).seconds_from(now).max(1);
+            (failure.to_string(), failure.is_away(), seconds)
         }
         PaidFailure::LeftAlone(until) => {
             failures.push(json!({ "provider": "paid", "failure": "left_alone", "detail": LEFT_ALONE }));
@@ -211,7 +240,7 @@ fn paid_problem(paid: PaidFailure, reason: Reason, free: Option<Failure>, now: U
     };
     let detail = format!("{free_part} paid provider {paid_part}. {SEND_AGAIN}");
     let problem =
-        failed("providers-failed", "No provider gave a result", detail, json!(failures), unasked, seconds);
+        failed("providers-failed", "No provider gave a result", detail, json!(failures), away, seconds);
     problem.with("reason", json!(reason))
 }
 
@@ -261,13 +290,23 @@ fn failed(
     title: &'static str,
     detail: String,
     failures: Value,
-    unasked: bool,
+    away: bool,
     seconds: u64,
 ) -> Problem {
-    let status = if unasked { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_GATEWAY };
+    let status = if away { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_GATEWAY };
     Problem::new(status, slug, title, detail).with("providers", failures).retry_after(seconds)
 }
 
+/// Nobody takes the message as it is: to send it again would be in vain.
+fn message_refused(detail: String, failures: Value) -> Problem {
+    let (slug, title) = ("message-refused", "No provider takes this message");
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, slug, title, detail).with("providers", failures)
+}
+
 fn provider_failure(provider: &str, failure: &Failure) -> Value {
-    json!({ "provider": provider, "failure": failure.name(), "detail": failure.to_string() })
+    let mut value = json!({ "provider": provider, "failure": failure.name(), "detail": failure.to_string() });
+    if let (Some(status), Some(members)) = (failure.status(), value.as_object_mut()) {
+        members.insert("status".to_owned(), status.into());
+    }
+    value
 }

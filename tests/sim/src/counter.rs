@@ -26,6 +26,13 @@ impl Pure {
         let ledger = Ledger { model, limits };
         Self(ledger, ledger.fresh(now))
     }
+
+    /// As if the state had been lost, or there had never been one, so long before `now` that its pause is over.
+    pub fn trusted_again(model: WindowModel, limits: Limits, now: UnixMillis) -> Self {
+        let ledger = Ledger { model, limits };
+        let pause = 2 * limits.window + limits.block + limits.timeout + 2 * limits.skew;
+        Self(ledger, ledger.recovered(now - pause))
+    }
 }
 
 impl Counter for Pure {

@@ -13,11 +13,14 @@ pub enum Load {
     Bursts,
     /// A third of what the provider takes.
     Trickle,
+    /// One message after another at even distances, half as many again as the provider takes.
+    OneAtATime,
 }
 
 impl Load {
     /// Every load.
-    pub const ALL: [Self; 4] = [Self::Critical, Self::Overload, Self::Bursts, Self::Trickle];
+    pub const ALL: [Self; 5] =
+        [Self::Critical, Self::Overload, Self::Bursts, Self::Trickle, Self::OneAtATime];
 
     /// Its name in tables.
     pub fn name(self) -> &'static str {
@@ -26,6 +29,7 @@ impl Load {
             Self::Overload => "3x",
             Self::Bursts => "bursts",
             Self::Trickle => "trickle",
+            Self::OneAtATime => "1 by 1",
         }
     }
 
@@ -43,6 +47,14 @@ impl Load {
                 }
                 times.extend((0..2 * calls).map(|_| now as i64 + random.between(0, 2_000)));
             },
+            Self::OneAtATime => {
+                // Not in step with the windows, so that over many of them messages come at any time in one.
+                now = random.share() * mean;
+                while now as i64 <= duration {
+                    times.push(now as i64);
+                    now += mean / 1.5 + 0.37;
+                }
+            }
             Self::Critical | Self::Overload | Self::Trickle => {
                 let mean = match self {
                     Self::Overload => mean / 3.0,

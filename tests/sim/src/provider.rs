@@ -105,7 +105,7 @@ impl Provider {
     }
 
     /// What it could tell in an answer at `now`: its limit, the calls left in its window, when there are more
-    /// in whole seconds, and its time in whole seconds.
+    /// in whole seconds, rounded up, and its time in whole seconds.
     pub fn told(&mut self, now: i64) -> Told {
         let room = self.has_room(now);
         let now = now + self.ahead;
@@ -127,7 +127,8 @@ impl Provider {
         Told {
             limit: Some(self.calls),
             remaining: Some(if room { left } else { 0 }),
-            reset: Some(Duration::from_secs((resets - now).max(0) as u64 / 1000)),
+            reset: Some(Duration::from_secs(((resets - now).max(0) as u64).div_ceil(1000))),
+            foreign: false,
             date: Some(UnixMillis(now.div_euclid(1000) * 1000)),
         }
     }

@@ -61,6 +61,12 @@ fn cases(model: WindowModel) -> Vec<(&'static str, Truth, i64, bool)> {
     };
     let mut cases = vec![
         ("messages wait up to 20 s", Truth::default(), PATIENCE, true),
+        (
+            "the limit is as said, and told as q, r and t",
+            Truth { tells: Tells::ALL, ..Truth::default() },
+            0,
+            true,
+        ),
         ("the limit is 60, told as q", lower(true, false), 0, true),
         ("the limit is 60, told as r and t", lower(false, true), 0, false),
         ("the limit is 60, told by refusals alone", lower(false, false), 0, false),

@@ -25,12 +25,16 @@ pub struct Tells {
 }
 
 impl Tells {
+    /// Everything.
+    pub const ALL: Self = Self { limit: true, room: true, date: true };
+
     /// What is left of all it could tell.
     pub fn of(self, told: Told) -> Told {
         Told {
             limit: told.limit.filter(|_| self.limit),
             remaining: told.remaining.filter(|_| self.room),
             reset: told.reset.filter(|_| self.room),
+            foreign: told.foreign,
             date: told.date.filter(|_| self.date),
         }
     }

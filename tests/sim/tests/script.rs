@@ -39,10 +39,12 @@ fn told() -> impl Strategy<Value = Told> {
     let number = || prop::option::weighted(0.3, 0i64..8);
     let reset = prop::option::of(0u64..12).prop_map(|seconds| seconds.map(Duration::from_secs));
     let date = prop::option::weighted(0.3, prop_oneof![5 => -1_500i64..500, 1 => -60_000i64..60_000]);
-    (number(), number(), reset, date).prop_map(|(limit, remaining, reset, date)| Told {
+    let foreign = prop::bool::weighted(0.2);
+    (number(), number(), reset, date, foreign).prop_map(|(limit, remaining, reset, date, foreign)| Told {
         limit,
         remaining,
         reset,
+        foreign,
         date: date.map(UnixMillis),
     })
 }
@@ -72,6 +74,8 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         3 => Just(Outcome::NotSent),
         2 => Just(Outcome::Unused),
         3 => Just(Outcome::Unknown),
+        2 => Just(Outcome::Rejected),
+        1 => (0u64..20).prop_map(|seconds| Outcome::Overloaded { wait: Duration::from_secs(seconds) }),
         1 => prop::option::of(0u64..20).prop_map(|seconds| Outcome::Refused {
             retry_after: seconds.map(Duration::from_secs)
         }),
@@ -154,8 +158,13 @@ fn same(redis: &RealRedis, model: WindowModel, calls: i64, vouched: bool, histor
                 let slot = under_way.swap_remove(call.index(under_way.len()));
                 let date = told.date.map(|date| UnixMillis(now.0 + date.0));
                 let end = End { outcome: *outcome, told: Told { date, ..*told } };
-                ledger.settle(kept.get_or_insert_with(|| made(now)), &slot, &end, *tally, now);
-                ready(tier.settle(&slot, &end, *tally, now)).unwrap();
+                let state = kept.get_or_insert_with(|| made(now));
+                let pure = ledger.settle(state, &slot, &end, *tally, now);
+                let mut scripted = ready(tier.settle(&slot, &end, *tally, now)).unwrap();
+                if let Some(closed) = &mut scripted {
+                    closed.reopens_at.0 -= now.0 - state.latest().0;
+                }
+                assert_eq!(pure, scripted, "{model:?}: step {index} of {history:?}");
             }
             Step::Settle(..) => {}
             Step::Status => {

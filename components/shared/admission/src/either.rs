@@ -4,7 +4,7 @@ use octo_core::{Clock, Entropy, HttpOut, KeyValue, Redis, StoreError};
 use octo_gateway::{
     admission::{Admission, Ending, PaidPass},
     figures::Figures,
-    free_tier::{AnySlot, Ask, Status, Verdict},
+    free_tier::{AnySlot, Ask, Closed, Status, Verdict},
 };
 
 use crate::{Application, Closing, Desk, Entry, Local, Refusal, Remote};
@@ -63,7 +63,7 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Admission for Eith
         }
     }
 
-    async fn finish(&self, ending: &Ending) -> Result<(), StoreError> {
+    async fn finish(&self, ending: &Ending) -> Result<Option<Closed>, StoreError> {
         match self {
             Self::Local(desk) => desk.finish(ending).await,
             Self::Remote(desk) => desk.finish(ending).await,

@@ -15,7 +15,8 @@ use octo_gateway::{
     breaker::{Gate, Pass, Permit},
     figures::{Fate, Figures, Tally},
     free_tier::{
-        AnyFreeTier, AnySlot, Ask, FreeTier, KeyValueFreeTier, Outcome, RedisFreeTier, Status, Verdict,
+        AnyFreeTier, AnySlot, Ask, Closed, FreeTier, KeyValueFreeTier, Outcome, RedisFreeTier, Status,
+        Verdict,
     },
     routing::{Permission, Reason},
 };
@@ -65,7 +66,9 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
         match call.outcome {
             Outcome::Answered => gate.answered(&call.pass).await,
             Outcome::NotSent | Outcome::Unused | Outcome::Unknown => gate.failed(&call.pass, now).await,
+            Outcome::Rejected => gate.rejected(&call.pass).await,
             Outcome::Refused { retry_after } => gate.refused(now + retry_after.unwrap_or(PAID_PAUSE)).await,
+            Outcome::Overloaded { wait } => gate.refused(now + wait).await,
         }
     }
 
@@ -212,7 +215,7 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Local<'_,
         if closing.tidy {
             once.forget_old(self.clock.now()).await?;
         }
-        told
+        told.map(drop)
     }
 
     async fn status(&self) -> Result<Status, StoreError> {
@@ -253,12 +256,12 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Admission for Loca
         PaidPass { key, permit: permit.unwrap_or(Permit::Go(Pass::default())) }
     }
 
-    async fn finish(&self, ending: &Ending) -> Result<(), StoreError> {
+    async fn finish(&self, ending: &Ending) -> Result<Option<Closed>, StoreError> {
         let now = self.clock.now();
         let counted = match (&ending.settle, ending.tally) {
             (Some((slot, end)), tally) => self.tier().settle(slot, end, tally, now).await,
-            (None, Some(tally)) => self.count(tally).await,
-            (None, None) => Ok(()),
+            (None, Some(tally)) => self.count(tally).await.map(|()| None),
+            (None, None) => Ok(None),
         };
         if ending.counter_hung && self.redis.is_some() {
             self.counter_gate().refused(now + self.hang_pause()).await?;

@@ -9,7 +9,7 @@ use octo_gateway::{
     admission::{Admission, Ending, PaidPass},
     breaker::{Pass, Permit},
     figures::Figures,
-    free_tier::{AnySlot, Ask, Status, Verdict},
+    free_tier::{AnySlot, Ask, Closed, Status, Verdict},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -115,7 +115,7 @@ impl<H: HttpOut> Admission for Remote<'_, H> {
         pass.unwrap_or_else(|error| PaidPass { key: Some(Err(error)), permit: Permit::Go(Pass::default()) })
     }
 
-    async fn finish(&self, ending: &Ending) -> Result<(), StoreError> {
+    async fn finish(&self, ending: &Ending) -> Result<Option<Closed>, StoreError> {
         self.answer("/finish", ending).await
     }
 }

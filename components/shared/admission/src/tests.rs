@@ -100,7 +100,7 @@ fn conversation<D: Desk>(desk: &D, store: &FakeKeyValue) {
     let end = End { outcome: Outcome::Refused { retry_after: None }, told: Told::default() };
     let tally = Some(Tally { fate: Fate::Free, waited: false });
     let ending = Ending { settle: Some((slot, end)), tally, ..Ending::default() };
-    assert_eq!(ready(desk.finish(&ending)), Ok(()));
+    assert_eq!(ready(desk.finish(&ending)).unwrap().unwrap().reason, ClosedReason::FreeBlocked);
     let closed = ready(desk.status()).unwrap().closed.unwrap();
     assert_eq!(closed.reason, ClosedReason::FreeBlocked);
     ready(desk.figures()).unwrap();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     breaker::{Pass, Permit},
     figures::Tally,
-    free_tier::{AnySlot, Ask, End, Outcome, Verdict},
+    free_tier::{AnySlot, Ask, Closed, End, Outcome, Verdict},
     routing::Permission,
 };
 
@@ -22,8 +22,9 @@ pub trait Admission {
     /// `with_key`.
     async fn paid_pass(&self, with_key: bool) -> PaidPass;
 
-    /// Tells the stores how it went.
-    async fn finish(&self, ending: &Ending) -> Result<(), StoreError>;
+    /// Tells the stores how it went. Returns why the next message could not go free, if a call did not go well and
+    /// so it is.
+    async fn finish(&self, ending: &Ending) -> Result<Option<Closed>, StoreError>;
 }
 
 /// What a message is told when it is admitted.

@@ -25,6 +25,8 @@ pub struct Endpoint {
     pub message_field: String,
     /// Where the JSON answer carries the result (RFC 6901).
     pub response_pointer: String,
+    /// What the free provider counts its calls over.
+    pub window: Duration,
 }
 
 /// Everything the router is told by variables.
@@ -58,10 +60,11 @@ pub struct TierConfig {
 impl Config {
     /// Reads and checks the router's variables.
     pub fn read(settings: &impl Settings) -> Result<Self, SettingError> {
+        let tier = TierConfig::read(settings)?;
         Ok(Self {
-            tier: TierConfig::read(settings)?,
-            free: Endpoint::read(settings, "free_provider")?,
-            paid: Endpoint::read(settings, "paid_provider")?,
+            free: Endpoint::read(settings, "free_provider", tier.limits.window)?,
+            paid: Endpoint::read(settings, "paid_provider", tier.limits.window)?,
+            tier,
             daily_per_user: number(settings, "free_daily_per_user", 0..=1_000_000)?,
             admission_timeout: milliseconds(settings, "store_timeout_ms", 10..=5_000)?,
         })
@@ -193,7 +196,7 @@ fn require_countable_by_script(model: WindowModel, limits: &Limits) -> Result<()
 }
 
 impl Endpoint {
-    fn read(settings: &impl Settings, provider: &str) -> Result<Self, SettingError> {
+    fn read(settings: &impl Settings, provider: &str, window: Duration) -> Result<Self, SettingError> {
         let name = |suffix: &str| format!("{provider}_{suffix}");
         let origin = text(settings, &name("origin"))?;
         let path = text(settings, &name("path"))?;
@@ -226,6 +229,7 @@ impl Endpoint {
             timeout,
             message_field,
             response_pointer,
+            window,
         })
     }
 }

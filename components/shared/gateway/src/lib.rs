@@ -3,9 +3,10 @@
 //! - [`message`]: what a message is.
 //! - [`free_tier`]: the counter that keeps the free provider from ever seeing one call too many.
 //! - [`breaker`]: when a provider is left alone, and how it is found again.
-//! - [`provider`]: one call to a provider, and what its answer means.
+//! - [`provider`]: one call to a provider.
+//! - [`response`]: what a provider's response means.
 //! - [`admission`]: what routing asks of the stores.
-//! - [`told`]: what an answer says of the provider's limit.
+//! - [`told`]: what a response says of the provider's limit.
 //! - [`routing`]: free while it has room, paid otherwise.
 //! - [`figures`]: what became of the messages, counted for people.
 //! - [`config`]: the operator's variables, checked.
@@ -23,6 +24,7 @@ pub mod figures;
 pub mod free_tier;
 pub mod message;
 pub mod provider;
+pub mod response;
 pub mod routing;
 pub mod told;
 

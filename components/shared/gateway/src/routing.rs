@@ -17,7 +17,8 @@ use crate::{
     config::Endpoint,
     figures::{Fate, Tally},
     free_tier::{AnySlot, Ask, Closed, ClosedReason, End, Outcome, Told, Verdict},
-    provider::{self, Answer, Failure},
+    provider,
+    response::Failure,
 };
 
 /// Who processed a message.
@@ -78,7 +79,7 @@ pub struct Processed {
     pub remaining: Option<i64>,
 }
 
-/// A message nobody processed. It may be sent again.
+/// A message nobody processed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unprocessed {
     /// The free provider is closed, and the sender has no paid access.
@@ -88,7 +89,12 @@ pub enum Unprocessed {
     /// The free tier cannot be counted, and the sender has no paid access.
     CounterUnavailable,
     /// The free provider failed, and the sender has no paid access.
-    FreeFailed(Failure),
+    FreeFailed {
+        /// What it did.
+        failure: Failure,
+        /// Until when it would not take the message again, if that is known.
+        closed: Option<Closed>,
+    },
     /// The paid provider failed; the free one too, or was not called, for the given reason.
     PaidFailed {
         /// What the paid provider did.
@@ -118,6 +124,8 @@ pub struct Routed {
     pub result: Result<Processed, Unprocessed>,
     /// What the free provider did wrong, if it was called and failed. For the log.
     pub free_failure: Option<Failure>,
+    /// What the paid provider did wrong, if it was called and failed. For the log.
+    pub paid_failure: Option<Failure>,
     /// Failures of the stores. For the log; the answer does not depend on a lost settlement.
     pub store_errors: Vec<StoreError>,
     /// Whether a provider may have seen the message.
@@ -170,6 +178,7 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         let mut routed = Routed {
             result: Err(Unprocessed::CounterUnavailable),
             free_failure: None,
+            paid_failure: None,
             store_errors: vec![],
             sent: false,
             waited: Duration::ZERO,
@@ -216,12 +225,12 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         }
         let key = self.free.key.as_deref();
         let timeout = self.free.timeout - late;
-        let Answer { result, told } =
+        let called =
             provider::call(self.http, self.free, key, dispatch.id, dispatch.message, timeout, self.clock)
                 .await;
-        let outcome = provider::outcome(&result);
+        let (outcome, told) = (called.outcome(), called.told);
         routed.sent |= outcome != Outcome::NotSent;
-        match result {
+        match called.result {
             Ok(response) => {
                 let remaining = Some(slot.remaining());
                 if slot.probes() {
@@ -235,9 +244,9 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
             }
             Err(failure) => {
                 // At once, before a paid call that may take its time: others must know of a refusal.
-                self.settle(slot, outcome, told, routed).await;
+                let closed = self.settle(slot, outcome, told, routed).await;
                 routed.free_failure = Some(failure.clone());
-                Free::Not(Reason::FreeFailed, Unprocessed::FreeFailed(failure))
+                Free::Not(Reason::FreeFailed, Unprocessed::FreeFailed { failure, closed })
             }
         }
     }
@@ -315,7 +324,7 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
             }
         };
         let timeout = self.paid.timeout;
-        let Answer { result, .. } = provider::call(
+        let called = provider::call(
             self.http,
             self.paid,
             Some(&key),
@@ -325,28 +334,46 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
             self.clock,
         )
         .await;
-        let outcome = provider::outcome(&result);
+        let outcome = called.outcome();
         routed.sent |= outcome != Outcome::NotSent;
-        if outcome != Outcome::Answered || permitted != Pass::default() {
+        // Without failures before it nothing is to be taken back, and a message that is refused says nothing.
+        let says_nothing = match outcome {
+            Outcome::Answered => permitted == Pass::default(),
+            Outcome::Rejected => permitted.lease.is_none(),
+            _ => false,
+        };
+        if !says_nothing {
             let paid = Some(PaidCall { outcome, pass: permitted });
             self.tell(Ending { paid, ..Ending::default() }, routed).await;
         }
         let remaining = matches!(reason, Reason::FreeExhausted | Reason::FreeBlocked).then_some(0);
-        match result {
+        match called.result {
             Ok(response) => Ok(Processed { response, provider: Provider::Paid, reason, remaining }),
-            Err(failure) => failed(PaidFailure::Called(failure), routed),
+            Err(failure) => {
+                routed.paid_failure = Some(failure.clone());
+                failed(PaidFailure::Called(failure), routed)
+            }
         }
     }
 
-    async fn settle(&self, slot: AnySlot, outcome: Outcome, told: Told, routed: &mut Routed) {
+    async fn settle(
+        &self,
+        slot: AnySlot,
+        outcome: Outcome,
+        told: Told,
+        routed: &mut Routed,
+    ) -> Option<Closed> {
         let settle = Some((slot, End { outcome, told }));
         // A settlement that is lost leaves the slot held, which is safe.
-        self.tell(Ending { settle, ..Ending::default() }, routed).await;
+        self.tell(Ending { settle, ..Ending::default() }, routed).await
     }
 
-    /// Tells the stores now what the next messages must know.
-    async fn tell(&self, ending: Ending, routed: &mut Routed) {
-        routed.store_errors.extend(self.admission.finish(&ending).await.err());
+    /// Tells the stores now what the next messages must know; why the free provider is closed, if it is then.
+    async fn tell(&self, ending: Ending, routed: &mut Routed) -> Option<Closed> {
+        self.admission.finish(&ending).await.unwrap_or_else(|error| {
+            routed.store_errors.push(error);
+            None
+        })
     }
 }
 

@@ -39,12 +39,12 @@ impl<T: FreeTier<Slot = Reservation>> Admission for Stores<'_, T> {
         PaidPass { key: Some(Ok("k".into())), permit: Permit::Go(Pass::default()) }
     }
 
-    async fn finish(&self, ending: &Ending) -> Result<(), StoreError> {
+    async fn finish(&self, ending: &Ending) -> Result<Option<Closed>, StoreError> {
         match &ending.settle {
             Some((AnySlot::KeyValue(slot), end)) => {
                 self.0.settle(slot, end, ending.tally, self.1.now()).await
             }
-            _ => Ok(()),
+            _ => Ok(None),
         }
     }
 }
@@ -115,6 +115,9 @@ fn whatever_the_free_provider_does_wrong_the_message_goes_to_paid_once() {
         Err(SendError::TooLarge),
         status(500),
         status(429),
+        status(400),
+        status(401),
+        status(403),
         Ok(Response::new(b"garbage".to_vec())),
     ];
     for wrong in wrongs {
@@ -125,7 +128,7 @@ fn whatever_the_free_provider_does_wrong_the_message_goes_to_paid_once() {
         assert_eq!(called, [FREE, PAID]);
 
         let (routed, called) = send(&FakeKeyValue::default(), NOT_PAYING, vec![wrong]);
-        assert!(matches!(routed.result, Err(Unprocessed::FreeFailed(_))));
+        assert!(matches!(routed.result, Err(Unprocessed::FreeFailed { .. })));
         assert_eq!(called, [FREE]);
     }
 }
@@ -136,6 +139,8 @@ fn a_slot_is_held_unless_the_call_was_never_sent() {
         (Err(SendError::TimedOut), 1),
         (Err(SendError::Broken("cut".into())), 1),
         (status(500), 1),
+        (status(400), 1),
+        (status(401), 1),
         (Err(SendError::NotSent("refused".into())), 0),
     ] {
         let store = FakeKeyValue::default();
@@ -160,6 +165,30 @@ fn a_refusal_blocks_the_free_provider_for_everybody() {
     let reopens_at = NOW + Duration::from_secs(60);
     let closed = Closed { reason: ClosedReason::FreeBlocked, reopens_at };
     assert_eq!(routed.result, Err(Unprocessed::Closed(closed)));
+}
+
+#[test]
+fn a_message_that_is_refused_for_quota_is_told_until_when() {
+    let store = FakeKeyValue::default();
+    let (routed, _) = send(&store, NOT_PAYING, vec![status(429)]);
+    let Err(Unprocessed::FreeFailed { closed: Some(closed), .. }) = routed.result else {
+        panic!("{routed:?}")
+    };
+    assert_eq!(closed.reason, ClosedReason::FreeBlocked);
+    assert_eq!(closed.reopens_at, NOW + Duration::from_secs(60));
+}
+
+#[test]
+fn messages_that_both_providers_refuse_close_neither() {
+    let store = FakeKeyValue::default();
+    for round in 0..20 {
+        let answers = if round == 0 { vec![status(400), status(422)] } else { vec![status(422)] };
+        let (routed, _) = send(&store, PAYING, answers);
+        let Err(Unprocessed::PaidFailed { paid, free, .. }) = routed.result else { panic!("{routed:?}") };
+        assert_eq!(paid, PaidFailure::Called(Failure::MessageRefused(422)));
+        assert_eq!(free, (round == 0).then_some(Failure::MessageRefused(400)));
+    }
+    assert!(!store.keys().iter().any(|key| key.ends_with("/gate")), "{:?}", store.keys());
 }
 
 #[test]
@@ -215,9 +244,9 @@ impl FreeTier for &SlowTier<'_> {
         end: &End,
         _: Option<Tally>,
         _: UnixMillis,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Closed>, StoreError> {
         self.2.borrow_mut().push(end.outcome);
-        Ok(())
+        Ok(None)
     }
 
     async fn record(&self, _: Tally, _: UnixMillis) -> Result<(), StoreError> {

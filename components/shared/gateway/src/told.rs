@@ -1,13 +1,15 @@
-//! What a provider's answer says of its limit, read from its header fields.
+//! What a provider's response says of its limit, read from its header fields.
 //!
-//! Providers speak several dialects; the first one found counts:
-//! 1. `RateLimit` and `RateLimit-Policy` as lists of policies (draft-ietf-httpapi-ratelimit-headers, 08 on);
+//! Providers speak several dialects; the first one that tells something counts:
+//! 1. `RateLimit: "main";r=50;t=30` with `RateLimit-Policy: "main";q=100;w=60`, lists of policies
+//!    (draft-ietf-httpapi-ratelimit-headers, 08 on);
 //! 2. `RateLimit: limit=100, remaining=50, reset=5` (the same draft, 07);
 //! 3. `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (the same draft, to 06);
 //! 4. the same three with the prefix `X-`, as many services have them without any specification.
 //!
-//! A field that is malformed, or says what cannot be, is as good as missing: these fields are hints, and an
-//! answer is worth its result whatever they say. This module must not know what is made of them.
+//! Each is read into policies, and of these one [`Told`] is made. A field that is malformed, or says what cannot
+//! be, is as good as missing: these fields are hints, and a response is worth its result whatever they say. This
+//! module must not know what is made of them.
 
 use std::time::Duration;
 
@@ -19,62 +21,119 @@ use crate::free_tier::Told;
 
 /// More calls than this are no limit worth knowing; the variable `free_limit` ends there too.
 const MOST_CALLS: i64 = 1_000_000_000;
-/// The longest window of the variable `free_window_seconds`, 31 days: no limit resets later.
-const LONGEST_RESET: Duration = Duration::from_secs(31 * 24 * 3600);
-/// A provider's `Retry-After` counts up to this, so that a wrong one cannot close it for years.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// The longest window of the variable `free_window_seconds`, 31 days: no provider is left alone for longer.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(31 * 24 * 3600);
 /// A clock that is wrong by more than this is broken, and no use for telling where a window begins.
 const FARTHEST_DATE: Duration = Duration::from_secs(24 * 3600);
+/// Seconds since the epoch are larger than this, seconds from now smaller.
+const EPOCH_SECONDS: i64 = 1_000_000_000;
 
-/// What the fields of an answer that came at `now` tell. An answer out of a cache tells nothing: what it
-/// says was true once.
-pub fn told(headers: &HeaderMap, now: UnixMillis) -> Told {
+/// One limit of a provider.
+#[derive(Clone, Copy, Debug, Default)]
+struct Policy {
+    /// q: calls in its window.
+    limit: Option<i64>,
+    /// r: calls left.
+    remaining: Option<i64>,
+    /// t: until there are more.
+    reset: Option<Duration>,
+    /// w: the length of its window.
+    window: Option<Duration>,
+}
+
+/// What the fields of a response that came at `now` tell of calls counted over `window`. A response out of a
+/// cache tells nothing: what it says was true once.
+///
+/// - A limit is told by a policy whose window is `window`, or that tells a limit and nothing else.
+/// - Of several policies with nothing left, the one with the latest reset counts; of others, those of another
+///   window do not, and the one with the least left does.
+pub fn told(headers: &HeaderMap, window: Duration, now: UnixMillis) -> Told {
     if headers.get(header::AGE).is_some_and(|age| age != "0") {
         return Told::default();
     }
-    let date = headers.get(header::DATE).and_then(http_date).filter(|date| near(*date, now, FARTHEST_DATE));
-    // What the provider calls a time is a time on its own clock.
-    let its_now = date.unwrap_or(now);
-    let limit = policies(headers)
-        .or_else(|| one_field(headers))
-        .or_else(|| three_fields(headers, "", its_now))
-        .or_else(|| three_fields(headers, "x-", its_now))
-        .unwrap_or_default();
-    Told { date, ..limit }
-}
-
-/// `Retry-After` in either form of RFC 9110, section 10.2.3, as a time from `now`: at most 24 hours.
-pub fn retry_after(headers: &HeaderMap, now: UnixMillis) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?;
-    let wait = match value.to_str().ok()?.trim().parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => http_date(value)?.since(now),
+    let policies = policies(headers, now);
+    let foreign = |policy: &Policy| policy.window.is_some_and(|known| known != window);
+    let is_limit = |policy: &&Policy| {
+        policy.window == Some(window)
+            || policy.window.or(policy.reset).is_none() && policy.remaining.is_none()
     };
-    Some(wait.min(LONGEST_RETRY_AFTER))
+    let empty =
+        policies.iter().filter(|policy| policy.remaining == Some(0)).max_by_key(|policy| policy.reset);
+    let least = policies
+        .iter()
+        .filter(|policy| policy.remaining.is_some() && !foreign(policy))
+        .min_by_key(|policy| policy.remaining);
+    let binding = empty.or(least);
+    Told {
+        limit: policies.iter().filter(is_limit).filter_map(|policy| policy.limit).min(),
+        remaining: binding.and_then(|policy| policy.remaining),
+        reset: binding.and_then(|policy| policy.reset),
+        foreign: binding.is_some_and(foreign),
+        date: date(headers).filter(|date| near(*date, now, FARTHEST_DATE)),
+    }
 }
 
-/// `RateLimit: "name";r=50;t=30` and `RateLimit-Policy: "name";q=100;w=60`. Of several policies the one
-/// with the least left decides, and of those the one that is so for longest.
-fn policies(headers: &HeaderMap) -> Option<Told> {
-    let limits = field::<List>(headers, "ratelimit")?;
-    let policies = field::<List>(headers, "ratelimit-policy").unwrap_or_default();
-    let policy = |name: &str| named(&policies).find(|policy| policy.0 == name).map(|policy| policy.1);
+/// Whether the fields say that a quota is used up, or speak of one without saying what is left.
+pub fn used_up(headers: &HeaderMap, now: UnixMillis) -> bool {
+    let policies = policies(headers, now);
+    let left: Vec<_> = policies.iter().filter_map(|policy| policy.remaining).collect();
+    !policies.is_empty() && (left.is_empty() || left.contains(&0))
+}
+
+/// `Retry-After` in either form of RFC 9110, section 10.2.3, at most [`LONGEST_WAIT`]. A date is compared with the
+/// response's own `Date`, for it was written by that clock. A fraction, which the RFC does not know but some
+/// services send, is rounded up. Of several fields the longest counts.
+pub fn retry_after(headers: &HeaderMap, now: UnixMillis) -> Option<Duration> {
+    let its_now = date(headers).unwrap_or(now);
+    let wait = |value: &HeaderValue| {
+        let text = value.to_str().ok()?.trim();
+        let wait = whole_seconds(text).or_else(|| Some(http_date(text)?.since(its_now)))?;
+        Some(wait.min(LONGEST_WAIT))
+    };
+    headers.get_all(header::RETRY_AFTER).iter().filter_map(wait).max()
+}
+
+/// Seconds, rounded up. More than a number can hold are as many as it can.
+fn whole_seconds(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let more = u64::from(fraction.bytes().any(|digit| digit != b'0'));
+    Some(Duration::from_secs(whole.parse::<u64>().unwrap_or(u64::MAX).saturating_add(more)))
+}
+
+fn policies(headers: &HeaderMap, now: UnixMillis) -> Vec<Policy> {
+    // What the provider calls a time is a time on its own clock.
+    let its_now = date(headers).unwrap_or(now);
+    [list(headers), dictionary(headers), fields(headers, "", its_now), fields(headers, "x-", its_now)]
+        .into_iter()
+        .find(|policies| policies.iter().any(|policy| policy.limit.or(policy.remaining).is_some()))
+        .unwrap_or_default()
+}
+
+/// `RateLimit: "name";r=50;t=30` and `RateLimit-Policy: "name";q=100;w=60`.
+fn list(headers: &HeaderMap) -> Vec<Policy> {
+    let limits = field::<List>(headers, "ratelimit").unwrap_or_default();
+    let known = field::<List>(headers, "ratelimit-policy").unwrap_or_default();
+    let of_policy = |name: &str| named(&known).find(|policy| policy.0 == name).map(|policy| policy.1);
     named(&limits)
         .filter_map(|(name, limit)| {
-            let policy = policy(name);
+            let policy = of_policy(name);
             // Bytes, or calls at the same time, are no calls per window.
             let unit = policy.and_then(|policy| policy.get("qu")?.as_string().map(|unit| unit.as_str()));
             if unit.is_some_and(|unit| unit != "requests") {
                 return None;
             }
-            Some(Told {
+            Some(Policy {
                 limit: policy.and_then(|policy| limit_of(policy.get("q")?)),
                 remaining: Some(remaining_of(limit.get("r")?)?),
                 reset: limit.get("t").and_then(delay),
-                date: None,
+                window: policy.and_then(|policy| delay(policy.get("w")?)),
             })
         })
-        .min_by_key(|told| (told.remaining, std::cmp::Reverse(told.reset)))
+        .collect()
 }
 
 /// The items of a list that are names, with their parameters. Some services write a name as a token.
@@ -89,40 +148,42 @@ fn named(list: &List) -> impl Iterator<Item = (&str, &Parameters)> {
     })
 }
 
-/// `RateLimit: limit=100, remaining=50, reset=5`
-fn one_field(headers: &HeaderMap) -> Option<Told> {
-    let members = field::<Dictionary>(headers, "ratelimit")?;
+/// `RateLimit: limit=100, remaining=50, reset=5`, with the window in `RateLimit-Policy: 100;w=60`.
+fn dictionary(headers: &HeaderMap) -> Vec<Policy> {
+    let Some(members) = field::<Dictionary>(headers, "ratelimit") else { return vec![] };
     let member = |name: &str| members.get(name).and_then(bare);
-    let told = Told {
-        limit: member("limit").and_then(limit_of),
+    let limit = member("limit").and_then(limit_of);
+    vec![Policy {
+        limit,
         remaining: member("remaining").and_then(remaining_of),
         reset: member("reset").and_then(delay),
-        date: None,
-    };
-    tells(&told).then_some(told)
+        window: field::<List>(headers, "ratelimit-policy").and_then(|policies| window_of(limit, &policies)),
+    }]
 }
 
-/// `RateLimit-Limit: 100`, `RateLimit-Remaining: 50`, `RateLimit-Reset: 5`, with `prefix` before the names.
-fn three_fields(headers: &HeaderMap, prefix: &str, its_now: UnixMillis) -> Option<Told> {
-    let first = |name: &str| {
+/// `RateLimit-Limit: 100`, `RateLimit-Remaining: 50`, `RateLimit-Reset: 5`, with `prefix` before the names. After
+/// the limit that is nearest may come all of them with their windows: `100, 100;w=60, 5000;w=86400`.
+fn fields(headers: &HeaderMap, prefix: &str, its_now: UnixMillis) -> Vec<Policy> {
+    let values = |name: &str| {
         let list = field::<List>(headers, &format!("{prefix}ratelimit-{name}"))?;
-        let (first, rest) = list.split_first()?;
-        // After the limit that is nearest may come policies, `100;w=60`. Anything else is another dialect,
-        // such as a number with commas between its digits.
-        rest.iter().all(|entry| !parameters(entry).is_empty()).then(|| bare(first).cloned())?
+        // Anything else is another dialect, such as a number with commas between its digits.
+        let others = list.get(1..)?;
+        others.iter().all(|entry| !parameters(entry).is_empty()).then_some(list)
     };
-    let told = Told {
-        limit: first("limit").as_ref().and_then(limit_of),
+    let first = |name: &str| values(name)?.first().and_then(bare).cloned();
+    let limit = first("limit").as_ref().and_then(limit_of);
+    vec![Policy {
+        limit,
         remaining: first("remaining").as_ref().and_then(remaining_of),
-        reset: first("reset").as_ref().and_then(|value| delay(value).or_else(|| until(value, its_now))),
-        date: None,
-    };
-    tells(&told).then_some(told)
+        reset: first("reset").as_ref().and_then(|value| until(value, its_now).or_else(|| delay(value))),
+        window: values("limit").and_then(|policies| window_of(limit, &policies)),
+    }]
 }
 
-/// A time alone says nothing of a limit.
-fn tells(told: &Told) -> bool {
-    told.limit.is_some() || told.remaining.is_some()
+/// The window of the policy with this limit, of a list like `100;w=60, 5000;w=86400`.
+fn window_of(limit: Option<i64>, policies: &List) -> Option<Duration> {
+    let of_limit = policies.iter().filter(|entry| bare(entry).and_then(limit_of) == limit);
+    of_limit.filter_map(|entry| delay(parameters(entry).get("w")?)).next()
 }
 
 /// The structured field (RFC 9651) `name`, whose lines are one value. `None` when missing or malformed.
@@ -165,10 +226,10 @@ fn seconds(value: &BareItem) -> Option<i64> {
     whole(value).map(|seconds| seconds.saturating_mul(1000)).or_else(fraction)
 }
 
-/// Seconds from now.
+/// Seconds from now, at most [`LONGEST_WAIT`]; not what must be a time since the epoch.
 fn delay(value: &BareItem) -> Option<Duration> {
-    let delay = Duration::from_millis(u64::try_from(seconds(value)?).ok()?);
-    (delay <= LONGEST_RESET).then_some(delay)
+    let milliseconds = seconds(value).filter(|milliseconds| *milliseconds < EPOCH_SECONDS * 1000)?;
+    Some(Duration::from_millis(u64::try_from(milliseconds).ok()?).min(LONGEST_WAIT))
 }
 
 /// A time since the epoch, in seconds or milliseconds, whichever lies near. Nobody says which, but a number
@@ -179,7 +240,7 @@ fn until(value: &BareItem, its_now: UnixMillis) -> Option<Duration> {
         .into_iter()
         .flatten()
         .map(UnixMillis)
-        .find(|time| near(*time, its_now, LONGEST_RESET))
+        .find(|time| time.0 >= EPOCH_SECONDS * 1000 && near(*time, its_now, LONGEST_WAIT))
         .map(|time| time.since(its_now))
 }
 
@@ -187,9 +248,14 @@ fn near(time: UnixMillis, now: UnixMillis, distance: Duration) -> bool {
     time.since(now) <= distance && now.since(time) <= distance
 }
 
+/// The response's own clock.
+fn date(headers: &HeaderMap) -> Option<UnixMillis> {
+    http_date(headers.get(header::DATE)?.to_str().ok()?.trim())
+}
+
 /// A date of RFC 9110, section 5.6.7.
-fn http_date(value: &HeaderValue) -> Option<UnixMillis> {
-    let date = httpdate::parse_http_date(value.to_str().ok()?.trim()).ok()?;
+fn http_date(text: &str) -> Option<UnixMillis> {
+    let date = httpdate::parse_http_date(text).ok()?;
     Some(UnixMillis(millis(date.duration_since(std::time::UNIX_EPOCH).ok()?)))
 }
 

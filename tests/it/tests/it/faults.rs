@@ -180,6 +180,7 @@ async fn without_paid_access_a_block_is_told_with_its_end() {
     let (answer, ..) = send(&app, &ada).await;
     let problem = answer.problem(503, "free-provider-failed");
     assert_eq!(problem["providers"][0]["failure"], "refused");
+    assert_eq!(answer.header("retry-after"), "90", "the message that met it is told, too");
     let (answer, free, _) = send(&app, &ada).await;
     let problem = answer.problem(429, "free-provider-blocked");
     assert_eq!(answer.header("retry-after"), "90");
@@ -188,6 +189,36 @@ async fn without_paid_access_a_block_is_told_with_its_end() {
     assert_eq!(free, 0);
     app.clock().advance(Duration::from_secs(90));
     assert_eq!(ada.send("hello").await.expect(200)["provider"], "free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_latest_of_a_block_and_of_a_full_window_is_told() {
+    let app = TestApp::with("free_limit", 1).start().await;
+    let (ada, bob) = (app.user("ada").await, app.user("bob").await);
+    app.host().faults().outbound_times(FREE, answer(503, &[("retry-after", "5")], ""), 1);
+    // 30 s to the window's end, and the clocks may disagree by 250 ms.
+    for (user, status) in [(&ada, 503), (&bob, 429)] {
+        let answer = user.send("hello").await;
+        assert_eq!((answer.status, answer.header("retry-after")), (status, "31"));
+    }
+    assert_eq!(ada.quota().await["free_reopens_in_seconds"], 31);
+    app.clock().advance(Duration::from_secs(31));
+    assert_eq!(bob.send("hello").await.expect(200)["provider"], "free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_is_not_accepted_is_logged_as_the_operators_fault() {
+    for (status, logged) in [(401, true), (403, true), (407, true), (400, false), (500, false)] {
+        let app = app().await;
+        let ada = app.paying_user("ada").await;
+        for provider in [FREE, PAID] {
+            app.host().faults().outbound(provider, OutboundFault::Status(status));
+        }
+        ada.send("hello").await;
+        app.quiet().await;
+        assert_eq!(app.log().contains("operator_error"), logged, "{status}: {}", app.log());
+        assert_eq!(app.log().contains("free_provider_key"), logged, "{status}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,8 +275,8 @@ async fn somebody_else_using_up_the_free_provider_is_noticed_by_what_its_answers
     assert_eq!(reasons, [free, free, paid, paid, paid]);
     let books = app.free_provider().books().await;
     assert_eq!((books.taken_total, books.refused_total), (5, 0));
-    // What the stranger took is back in the next window, and what was learned holds for a second longer.
-    app.clock().advance(Duration::from_secs(62));
+    // What the stranger took is back in the next window, and what was told of this one is over.
+    app.clock().advance(Duration::from_secs(31));
     for _ in 0..5 {
         assert_eq!(ada.send("hello").await.expect(200)["reason"], free);
     }
@@ -254,13 +285,14 @@ async fn somebody_else_using_up_the_free_provider_is_noticed_by_what_its_answers
 #[tokio::test(flavor = "multi_thread")]
 async fn when_both_providers_fail_the_answer_names_both_and_sending_again_works() {
     let failed = |provider: &str, failure: &str, detail: &str| json!({ "provider": provider, "failure": failure, "detail": detail });
-    let free = failed("free", "bad_status", "answered with status 500");
+    let with_status = |provider: &str, failure: &str, detail: &str, status: u16| json!({ "provider": provider, "failure": failure, "detail": detail, "status": status });
+    let free = with_status("free", "bad_status", "answered with status 500", 500);
     for (fault, status, paid) in [
-        (OutboundFault::Status(500), 502, failed("paid", "bad_status", "answered with status 500")),
+        (OutboundFault::Status(500), 502, with_status("paid", "bad_status", "answered with status 500", 500)),
         (OutboundFault::Hang, 502, failed("paid", "timed_out", "did not answer in time")),
         (OutboundFault::Cut, 502, failed("paid", "connection_broken", "broke the connection")),
         (OutboundFault::Refuse, 503, failed("paid", "unreachable", "could not be reached")),
-        (OutboundFault::Status(429), 503, failed("paid", "refused", "takes no calls for now")),
+        (OutboundFault::Status(429), 503, with_status("paid", "refused", "takes no calls for now", 429)),
     ] {
         let app = app().await;
         let ada = app.paying_user("ada").await;

@@ -135,6 +135,17 @@ where
         self.change(|state| state.breaker.answered(pass.holds_lease_of(&state.breaker))).await
     }
 
+    /// The provider refused the call's message. No store call but for a probe.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn rejected(&self, pass: &Pass) -> Result<(), StoreError> {
+        if pass.lease.is_none() {
+            return Ok(());
+        }
+        self.change(|state| state.breaker.rejected(pass.holds_lease_of(&state.breaker))).await
+    }
+
     /// The call ended at `now` without a result.
     ///
     /// # Errors

@@ -77,6 +77,14 @@ impl Breaker {
         }
     }
 
+    /// The provider refused the message of a call, which says nothing of others: only a probe learns from it, that
+    /// the provider is there.
+    pub fn rejected(&mut self, probe: bool) {
+        if probe {
+            self.answered(probe);
+        }
+    }
+
     /// A call that passed was not made at `now`, for no fault of the provider's. `probe`: it held the lease,
     /// so that another must probe.
     pub fn unused(&mut self, probe: bool, now: UnixMillis) {
@@ -126,6 +134,18 @@ mod tests {
         let mut breaker = failing(5);
         breaker.unused(true, NOW);
         assert_eq!(breaker, Breaker { until: Some(NOW), ..failing(5) });
+    }
+
+    #[test]
+    fn a_message_that_is_refused_neither_counts_nor_takes_failures_back_but_a_probe_opens() {
+        let mut breaker = failing(4);
+        (0..1_000).for_each(|_| breaker.rejected(false));
+        assert_eq!(breaker, failing(4));
+        let mut breaker = failing(5);
+        breaker.rejected(false);
+        assert_eq!(breaker, failing(5));
+        breaker.rejected(true);
+        assert_eq!(breaker.until, None);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use octo_core::{KeyValue, Redis, StoreError, UnixMillis};
 use serde::{Deserialize, Serialize};
 
-use super::{Ask, End, FreeTier, KeyValueFreeTier, RedisFreeTier, Reservation, Slot, Status, Verdict};
+use super::{
+    Ask, Closed, End, FreeTier, KeyValueFreeTier, RedisFreeTier, Reservation, Slot, Status, Verdict,
+};
 use crate::figures::{Figures, Tally};
 
 /// [`FreeTier`] over either store.
@@ -40,12 +42,12 @@ impl<K: KeyValue, R: Redis> FreeTier for AnyFreeTier<'_, K, R> {
         end: &End,
         tally: Option<Tally>,
         now: UnixMillis,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Closed>, StoreError> {
         match (self, slot) {
             (Self::KeyValue(tier), AnySlot::KeyValue(slot)) => tier.settle(slot, end, tally, now).await,
             (Self::Redis(tier), AnySlot::Redis(slot)) => tier.settle(slot, end, tally, now).await,
             // The operator changed the form in between: the slot's own store lets it go by itself.
-            _ => Ok(()),
+            _ => Ok(None),
         }
     }
 

@@ -1,28 +1,33 @@
-//! What the provider's answers teach about its limit and its clock. Nothing of it allows more than the
+//! What the provider's responses teach about its limit and its clock. Nothing of it allows more than the
 //! operator's variables do.
 //!
 //! # The limit
-//! In force is the least of these, and at least 1:
-//! - N, the operator's;
-//! - q, told in answers: the newest stands until another is told;
-//! - the **room** that r, told in an answer, proves. At most as many calls had arrived as slots were held at
-//!   some time between the call's reservation and its end; with r more the provider is full. It stands for
-//!   the t told with it, at least for P, and [`WHOLE_SECONDS`] more. As long as answers prove that there is
-//!   less than the other limits allow, the least that was proved stands;
-//! - the **cap** that a refusal teaches. A call that was given a slot by these rules is never refused if
-//!   the limit is right. If it was the nth, there is room for n - 1; but under a burst an early one may
-//!   arrive last, so one burst lowers the limit to no less than half. The cap stands for [`CAP_WINDOWS`], and
-//!   then the operator's value is tried again.
+//! Each rule holds by itself; in force is the least of what they allow, and at least 1.
+//! - **Told limit**: q of a policy with our window is the limit until another is told.
+//! - **Room**: r with t to go leaves r calls until then: where our count leaves more, what is held and r are the
+//!   limit until then. Of several proofs the least stands.
+//! - **Shut**: with nothing left, though our count leaves something, or by a policy of another window, no call goes
+//!   until the reset; of several resets until the latest.
+//! - **Cap**: a call that was refused for quota, though it fits, was one too many: the limit is one less than the
+//!   slots it was given among, at least half of what it was, for [`CAP_WINDOWS`]. A refusal by a policy of another
+//!   window teaches none.
+//! - **Later evidence lifts earlier**: a call sent after room or cap were learned that finds more left than they
+//!   allow proves them wrong, and raises the cap to what it found.
 //!
-//! So a provider that tells q is never overrun once an answer with it has settled. One that tells only r is
-//! overrun by no more calls than are reserved, after a quiet time of P, until the first answer settles. One
+//! What our count leaves is compared by slots: at most as many calls had arrived as slots were held at some time
+//! between the call's reservation and its end, so a provider that leaves r has a limit of at most these and r. A
+//! provider that is as the operator says leaves at least what we do, so its responses teach nothing.
+//!
+//! So a provider that tells q is never overrun once a response with it has settled. One that tells only r is
+//! overrun by no more calls than are reserved, after a quiet time of P, until the first response settles. One
 //! that tells nothing is refused at most once in [`CAP_WINDOWS`] while calls arrive in their order, and under
-//! bursts once for each halving from N to its limit.
+//! bursts once for each halving from N to its limit: a burst's first call may arrive last.
 //!
 //! # The clock
 //! The provider's clock less ours, when a call was reserved at s and ended at c, lies between `date - c` and
-//! `date + 999 ms - s`. Usually it is taken to lie within u of zero. An answer that proves it does not moves the windows of the aligned model: from then on it is taken to lie within *2u of the
-//! interval that the answer proved*. (2u, for each instance's clock may be u away from the others' middle,
+//! `date + 999 ms - s`. Usually it is taken to lie within u of zero. An answer that proves it does not moves the
+//! windows of the aligned model: from then on it is taken to lie within *2u of the interval that the answer
+//! proved*. (2u, for each instance's clock may be u away from the others' middle,
 //! and so one on either side; and the whole interval, for its date is told in whole seconds.) Later answers
 //! make the interval narrower, which takes nothing back of what was promised by the wider one. After a move
 //! no slot is given until all calls reserved before are over. A clock that jumps about is followed at most
@@ -51,18 +56,23 @@ pub struct Learned {
     /// q, where it is below N.
     pub told: Option<i64>,
     /// What r proves.
-    pub room: Option<Cap>,
+    pub room: Option<Bound>,
+    /// Nothing is left until then.
+    pub shut: Option<UnixMillis>,
     /// What a refusal teaches.
-    pub cap: Option<Cap>,
+    pub cap: Option<Bound>,
     /// The provider's clock less ours, once it was found to be off.
     pub phase: Option<Phase>,
 }
 
 /// A limit for some time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cap {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Bound {
     /// Calls per window.
     pub calls: i64,
+    /// When it was learned.
+    pub since: UnixMillis,
     /// Until then.
     pub until: UnixMillis,
 }
@@ -78,13 +88,15 @@ pub struct Phase {
     pub since: UnixMillis,
 }
 
-/// The slots around a call.
+/// A call that ended, as our count has it.
 #[derive(Clone, Copy, Debug)]
-pub struct Around {
-    /// Slots held when it was given its own, which is included.
-    pub used: i64,
-    /// Slots given from then until its end.
-    pub given_since: i64,
+pub struct Ended {
+    /// When it was reserved.
+    pub sent_at: UnixMillis,
+    /// Slots held when it was given its own, which is included, and slots given from then until its end.
+    pub held: i64,
+    /// When the window ends that it is taken to have been in: a reset that is not told.
+    pub window_ends: UnixMillis,
 }
 
 impl Told {
@@ -95,6 +107,7 @@ impl Told {
             limit: self.limit.filter(|limit| (0..=MOST).contains(limit)),
             remaining: self.remaining.filter(|remaining| (0..=MOST).contains(remaining)),
             reset: self.reset.map(|reset| reset.min(Duration::from_secs(31 * 86_400))),
+            foreign: self.foreign,
             date: self.date.filter(|date| (0..=1 << 50).contains(&date.0)),
         }
     }
@@ -103,12 +116,18 @@ impl Told {
 impl Learned {
     /// Calls per window that are allowed at `now`.
     pub fn limit(&self, limits: &Limits, now: UnixMillis) -> i64 {
-        let in_force = |cap: Option<Cap>| cap.filter(|cap| now < cap.until).map(|cap| cap.calls);
-        [self.told, in_force(self.room), in_force(self.cap)]
-            .into_iter()
-            .flatten()
-            .fold(limits.calls, i64::min)
-            .max(1)
+        self.lasting_limit(limits, now).min(in_force(self.room, now).map_or(limits.calls, |room| room.calls))
+    }
+
+    /// The same without what only lasts until the next reset.
+    pub fn lasting_limit(&self, limits: &Limits, now: UnixMillis) -> i64 {
+        let cap = in_force(self.cap, now).map(|cap| cap.calls);
+        [self.told, cap].into_iter().flatten().fold(limits.calls, i64::min).max(1)
+    }
+
+    /// Until when nothing is left, if that is so at `now`.
+    pub fn shut_until(&self, now: UnixMillis) -> Option<UnixMillis> {
+        self.shut.filter(|until| now < *until)
     }
 
     /// The least and the most that the provider's clock is ahead of ours, in milliseconds.
@@ -120,42 +139,49 @@ impl Learned {
         }
     }
 
-    /// An answer told q.
-    pub fn limit_told(&mut self, limits: &Limits, limit: i64) {
+    /// The response to a call, known at `now`, told a limit.
+    pub fn limit_told(&mut self, limits: &Limits, limit: i64, call: &Ended) {
         self.told = (limit < limits.calls).then_some(limit.max(1));
+        self.raise_cap(limits, limit, call);
     }
 
-    /// An answer at `now` told r, and perhaps t.
-    pub fn remaining_told(
-        &mut self,
-        limits: &Limits,
-        around: &Around,
-        remaining: i64,
-        reset: Option<Duration>,
-        now: UnixMillis,
-    ) {
-        let room = (around.used + around.given_since + remaining).max(1);
-        let known = self.room.filter(|known| now < known.until);
-        if room >= (Self { room: None, ..*self }).limit(limits, now) {
-            return;
+    /// The response to a call, known at `now`, told what is left.
+    pub fn remaining_told(&mut self, limits: &Limits, call: &Ended, left: i64, told: &Told, now: UnixMillis) {
+        let until = told.reset.map_or(call.window_ends, |reset| now + reset);
+        self.shut = self.shut_until(now);
+        let foreign = told.foreign || told.reset.is_some_and(|reset| reset > limits.window);
+        if !foreign {
+            self.room = in_force(self.room, now).filter(|room| !room.is_disproved(left + 1, call));
+            self.raise_cap(limits, left + 1, call);
+            if call.held + left >= self.lasting_limit(limits, now) {
+                return;
+            }
         }
-        let until = now + reset.unwrap_or_default().max(limits.window) + WHOLE_SECONDS;
-        let calls = known.map_or(room, |known| known.calls.min(room));
-        // What only lasts a little longer is not worth a write.
-        let lasts = |known: Cap| 2 * (until.0 - known.until.0) >= millis(limits.window);
-        if known.is_none_or(|known| calls < known.calls || lasts(known)) {
-            self.room = Some(Cap { calls, until });
+        if left == 0 {
+            self.shut = self.shut.max(Some(until).filter(|until| now < *until));
+        } else if !foreign {
+            let proved = Bound { calls: call.held + left, since: now, until };
+            self.room = Some(self.room.map_or(proved, |known| known.and(proved)));
         }
     }
 
-    /// A call was refused at `now`, the first one since the provider was last open.
-    pub fn refused(&mut self, limits: &Limits, used: i64, now: UnixMillis) {
-        let limit = self.limit(limits, now);
-        if used <= limit {
-            let calls = (used - 1).max(limit / 2).max(1);
+    fn raise_cap(&mut self, limits: &Limits, allowed: i64, call: &Ended) {
+        if let Some(cap) = self.cap.filter(|cap| cap.is_disproved(allowed, call)) {
+            self.cap = (allowed < limits.calls).then_some(Bound { calls: allowed, ..cap });
+        }
+    }
+
+    /// A call was refused for quota at `now`, the first one since the provider was last open.
+    pub fn refused(&mut self, limits: &Limits, used: i64, told: &Told, now: UnixMillis) {
+        if let Some(calls) = self.limit_after_refusal(limits, used, told, now) {
             let until = now + limits.window.max(limits.block) * CAP_WINDOWS;
-            self.cap = Some(Cap { calls, until });
+            self.cap = Some(Bound { calls, since: now, until });
         }
+    }
+
+    fn limit_after_refusal(&self, limits: &Limits, used: i64, told: &Told, now: UnixMillis) -> Option<i64> {
+        let limit = self.limit(limits, now);
+        (used <= limit && !told.foreign).then(|| (used - 1).max(limit / 2).max(1))
     }
 
     /// An answer to a call reserved at `reserved_at`, whose end is known at `now`, told the provider's time.
@@ -185,6 +211,24 @@ impl Learned {
             }
         }
         false
+    }
+}
+
+fn in_force(bound: Option<Bound>, now: UnixMillis) -> Option<Bound> {
+    bound.filter(|bound| now < bound.until)
+}
+
+impl Bound {
+    /// Whether a call that found so many calls allowed proves it wrong: only one that was sent later can.
+    fn is_disproved(&self, allowed: i64, call: &Ended) -> bool {
+        self.since <= call.sent_at && self.calls < allowed
+    }
+
+    /// Both: the least stands as long as there is proof of any. A reset is told in whole seconds, so what lasts
+    /// less than that longer is the same, and not worth a write.
+    fn and(self, proved: Bound) -> Bound {
+        let until = if proved.until > self.until + WHOLE_SECONDS { proved.until } else { self.until };
+        if proved.calls < self.calls { Bound { until, ..proved } } else { Bound { until, ..self } }
     }
 }
 

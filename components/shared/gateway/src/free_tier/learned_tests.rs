@@ -16,65 +16,133 @@ fn at(ms: i64) -> UnixMillis {
     UnixMillis(NOW.0 + ms)
 }
 
+fn call(sent_at: UnixMillis, held: i64) -> Ended {
+    Ended { sent_at, held, window_ends: at(40_000) }
+}
+
 #[test]
 fn the_newest_told_limit_stands_and_never_exceeds_the_operators() {
     let mut learned = Learned::default();
     for (told, limit) in [(50, 50), (60, 60), (500, 100), (0, 1)] {
-        learned.limit_told(&LIMITS, told);
-        assert_eq!(learned.limit(&LIMITS, NOW), limit);
+        learned.limit_told(&LIMITS, told, &call(NOW, 1));
+        assert_eq!(learned.limit(&LIMITS, at(9_999_999)), limit);
     }
-    learned.limit_told(&LIMITS, 100);
+    learned.limit_told(&LIMITS, 100, &call(NOW, 1));
     assert_eq!(learned, Learned::default(), "nothing to remember");
 }
 
-fn remaining(learned: &mut Learned, used: i64, given_since: i64, left: i64, reset: u64, now: UnixMillis) {
-    let reset = Some(Duration::from_secs(reset));
-    learned.remaining_told(&LIMITS, &Around { used, given_since }, left, reset, now);
+/// A call ended at `now` with so many slots held, and was told what is left and for how many seconds.
+fn told(learned: &mut Learned, held: i64, left: i64, reset: Option<u64>, now: UnixMillis) {
+    let told = Told { reset: reset.map(Duration::from_secs), ..Told::default() };
+    learned.remaining_told(&LIMITS, &call(now, held), left, &told, now);
 }
 
 #[test]
-fn room_is_what_was_given_and_what_is_left() {
+fn what_is_left_beside_what_is_held_is_the_limit_until_the_reset() {
     let mut learned = Learned::default();
-    remaining(&mut learned, 3, 4, 10, 90, NOW);
-    assert_eq!(learned.limit(&LIMITS, at(90_999)), 17);
-    assert_eq!(learned.limit(&LIMITS, at(91_000)), 100);
+    told(&mut learned, 7, 10, Some(50), NOW);
+    assert_eq!(learned.limit(&LIMITS, at(49_999)), 17);
+    assert_eq!(learned.lasting_limit(&LIMITS, NOW), 100, "that is nothing people need to see");
+    assert_eq!(learned.limit(&LIMITS, at(50_000)), 100);
     let mut learned = Learned::default();
-    remaining(&mut learned, 3, 4, 0, 5, NOW);
-    assert_eq!(learned.limit(&LIMITS, at(60_999)), 7, "a window at least");
-    assert_eq!(learned.limit(&LIMITS, at(61_000)), 100);
+    told(&mut learned, 7, 10, None, NOW);
+    assert_eq!(learned.limit(&LIMITS, at(39_999)), 17);
+    assert_eq!(learned.limit(&LIMITS, at(40_000)), 100, "what is told in a window ends with it");
+}
+
+#[test]
+fn with_nothing_left_it_is_shut_until_the_latest_reset() {
+    let mut learned = Learned::default();
+    told(&mut learned, 7, 0, Some(1), NOW);
+    assert_eq!(learned.shut_until(at(999)), Some(at(1_000)));
+    assert_eq!(learned.shut_until(at(1_000)), None);
+    assert_eq!(learned.limit(&LIMITS, NOW), 100);
+    told(&mut learned, 7, 0, Some(50), NOW);
+    told(&mut learned, 7, 0, Some(3), NOW);
+    assert_eq!(learned.shut_until(NOW), Some(at(50_000)));
+    let mut learned = Learned::default();
+    told(&mut learned, 7, 0, None, NOW);
+    assert_eq!(learned.shut_until(NOW), Some(at(40_000)), "the window's end");
+    let mut learned = Learned::default();
+    told(&mut learned, 7, 0, Some(0), NOW);
+    assert_eq!(learned, Learned::default(), "over already");
+}
+
+#[test]
+fn what_our_own_count_says_too_teaches_nothing() {
+    for (held, left) in [(60, 40), (100, 0), (100, 3), (1, 99)] {
+        let mut learned = Learned::default();
+        told(&mut learned, held, left, Some(30), NOW);
+        assert_eq!(learned, Learned::default());
+    }
+}
+
+#[test]
+fn a_policy_of_another_window_shuts_and_lowers_nothing() {
+    for foreign in [
+        Told { foreign: true, reset: Some(SECOND), ..Told::default() },
+        // A longer one, for its reset lies behind our window's.
+        Told { reset: Some(1_800 * SECOND), ..Told::default() },
+    ] {
+        let mut learned = Learned::default();
+        learned.remaining_told(&LIMITS, &call(NOW, 7), 3, &foreign, NOW);
+        assert_eq!(learned, Learned::default());
+        learned.remaining_told(&LIMITS, &call(NOW, 100), 0, &foreign, NOW);
+        assert_eq!(
+            learned.shut_until(NOW),
+            Some(NOW + foreign.reset.unwrap()),
+            "though ours is full as well"
+        );
+        assert_eq!(learned.limit(&LIMITS, NOW), 100);
+    }
+    let mut learned = Learned::default();
+    learned.refused(&LIMITS, 7, &Told { foreign: true, ..Told::default() }, NOW);
+    assert_eq!(learned, Learned::default());
 }
 
 #[test]
 fn while_room_is_proved_short_the_least_that_was_proved_stands() {
     let mut learned = Learned::default();
-    remaining(&mut learned, 1, 0, 59, 0, NOW);
-    remaining(&mut learned, 80, 0, 0, 0, at(20_000));
-    assert_eq!(learned.limit(&LIMITS, at(60_999)), 60);
-    assert_eq!(learned.limit(&LIMITS, at(61_000)), 100, "not worth a write");
-    let mut learned = Learned::default();
-    remaining(&mut learned, 1, 0, 59, 0, NOW);
-    remaining(&mut learned, 80, 0, 0, 0, at(30_000));
-    assert_eq!(learned.limit(&LIMITS, at(90_999)), 60);
+    told(&mut learned, 1, 59, Some(20), NOW);
+    told(&mut learned, 60, 10, Some(40), NOW);
+    assert_eq!(learned.limit(&LIMITS, at(39_999)), 60);
+    assert_eq!(learned.limit(&LIMITS, at(40_000)), 100);
+    let known = learned;
+    told(&mut learned, 30, 30, Some(41), NOW);
+    assert_eq!(learned, known, "seconds are whole, so that is no news");
 }
 
 #[test]
-fn room_that_fits_the_limit_teaches_nothing() {
+fn a_later_call_that_finds_more_left_lifts_what_was_learned_earlier() {
     let mut learned = Learned::default();
-    learned.remaining_told(&LIMITS, &Around { used: 60, given_since: 0 }, 40, None, NOW);
+    learned.refused(&LIMITS, 60, &Told::default(), NOW);
+    told(&mut learned, 3, 2, Some(60), NOW);
+    assert_eq!(learned.limit(&LIMITS, at(1)), 5);
+    let earlier = call(at(-1), 4);
+    learned.remaining_told(&LIMITS, &earlier, 80, &Told::default(), at(2));
+    assert_eq!(learned.limit(&LIMITS, at(2)), 5, "sent before, it says nothing of later");
+    told(&mut learned, 4, 5, Some(60), at(3));
+    assert_eq!((learned.room.unwrap().calls, learned.limit(&LIMITS, at(3))), (9, 9));
+    told(&mut learned, 41, 59, Some(60), at(4));
+    assert_eq!((learned.room, learned.limit(&LIMITS, at(4))), (None, 60), "what is found, and no more");
+    told(&mut learned, 1, 99, Some(60), at(4));
     assert_eq!(learned, Learned::default());
+    learned.refused(&LIMITS, 60, &Told::default(), at(5));
+    learned.limit_told(&LIMITS, 90, &call(at(6), 1));
+    assert_eq!(learned.limit(&LIMITS, at(6)), 90);
 }
 
 #[test]
 fn a_refusal_lowers_the_limit_below_the_refused_call_but_at_most_by_half() {
     for (used, limit) in [(81, 80), (51, 50), (3, 50), (100, 99)] {
         let mut learned = Learned::default();
-        learned.refused(&LIMITS, used, NOW);
+        learned.refused(&LIMITS, used, &Told::default(), NOW);
         assert_eq!(learned.limit(&LIMITS, NOW), limit);
         assert_eq!(learned.limit(&LIMITS, NOW + 600 * SECOND), 100, "then it is tried again");
     }
     let mut learned = Learned::default();
-    learned.limit_told(&LIMITS, 20);
-    learned.refused(&LIMITS, 60, NOW);
+    learned.limit_told(&LIMITS, 20, &call(NOW, 1));
+    learned.refused(&LIMITS, 60, &Told::default(), NOW);
     assert_eq!(learned.limit(&LIMITS, NOW), 20, "a call given by another limit tells nothing of this one");
 }
 
@@ -132,12 +200,9 @@ proptest! {
         for (kind, first, second, later) in facts {
             now = UnixMillis(now.0 + later);
             match kind {
-                0 => learned.limit_told(&LIMITS, first),
-                1 => {
-                    let around = Around { used: first, given_since: 0 };
-                    learned.remaining_told(&LIMITS, &around, second, Some(SECOND), now);
-                }
-                _ => learned.refused(&LIMITS, first, now),
+                0 => learned.limit_told(&LIMITS, first, &call(now, 1)),
+                1 => told(&mut learned, first + 1, second, Some(1), now),
+                _ => learned.refused(&LIMITS, first, &Told::default(), now),
             }
             prop_assert!((1..=100).contains(&learned.limit(&LIMITS, now)));
         }

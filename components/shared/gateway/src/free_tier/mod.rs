@@ -69,13 +69,14 @@ pub trait FreeTier {
 
     /// Tells how the call with this slot ended at `now`, and what became of its message if that is known.
     /// Without it (a crash) the slot stays held as for a call whose outcome is unknown, which is safe.
+    /// Returns why the next call could not go, if it could not; `None` also where that was not looked at.
     async fn settle(
         &self,
         slot: &Self::Slot,
         end: &End,
         tally: Option<Tally>,
         now: UnixMillis,
-    ) -> Result<(), StoreError>;
+    ) -> Result<Option<Closed>, StoreError>;
 
     /// Counts what became of a message that holds no slot.
     async fn record(&self, tally: Tally, now: UnixMillis) -> Result<(), StoreError>;
@@ -107,16 +108,18 @@ pub struct End {
     pub told: Told,
 }
 
-/// What an answer of the provider tells about its limit. All of it may be missing, and none of it is
+/// What a response of the provider tells about its limit. All of it may be missing, and none of it is
 /// believed to allow more than the operator's variables do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
-    /// q: calls per window.
+    /// q: calls per window of the operator's length.
     pub limit: Option<i64>,
-    /// r: calls left in the window.
+    /// r: calls left.
     pub remaining: Option<i64>,
     /// t: until there are more.
     pub reset: Option<Duration>,
+    /// What is left is counted over a window of another length than the operator's.
+    pub foreign: bool,
     /// The provider's clock when it answered, to the second.
     pub date: Option<UnixMillis>,
 }
@@ -182,24 +185,38 @@ impl From<Cause> for ClosedReason {
     }
 }
 
-/// How a free call ended, as far as the counter cares.
+/// How a call ended, as far as the counters care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// The provider answered: the call arrived, and was counted, between its reservation and now.
+    /// The provider processed the call: it arrived, and was counted, between its reservation and now.
     Answered,
-    /// The provider answered that it is closed, and for how long when it said so.
+    /// The provider refused it for quota, and said for how long when it said so. It counts such calls, too.
     Refused {
         /// The provider's `Retry-After`.
         retry_after: Option<Duration>,
     },
+    /// The provider asks to be left alone for a while. No telling whether it counted the call.
+    Overloaded {
+        /// For so long.
+        wait: Duration,
+    },
+    /// The provider refused this message, which says nothing of others. No telling whether it counted the call.
+    Rejected,
     /// Provably never sent: the slot is given back.
     NotSent,
     /// The call was not made, for no fault of the provider's: the slot came too late. It is given back, and
     /// says nothing of the provider.
     Unused,
-    /// No telling whether or when the call arrived (timeout, broken connection, an error from somewhere on
-    /// the way).
+    /// A failure, and no telling whether or when the call arrived (timeout, broken connection, an error from
+    /// somewhere on the way).
     Unknown,
+}
+
+impl Outcome {
+    /// Whether it tells when the call was over. Otherwise its slot is held for as long as it could take.
+    pub fn ends_the_call(self) -> bool {
+        matches!(self, Self::Answered | Self::Refused { .. } | Self::NotSent | Self::Unused)
+    }
 }
 
 /// The free tier as `GET /messages/quota` shows it.

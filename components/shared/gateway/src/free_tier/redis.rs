@@ -139,10 +139,12 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
         end: &End,
         tally: Option<Tally>,
         now: UnixMillis,
-    ) -> Result<(), StoreError> {
-        let (outcome, retry_after) = match end.outcome {
+    ) -> Result<Option<Closed>, StoreError> {
+        let (outcome, wait) = match end.outcome {
             Outcome::Answered => ("answered", Duration::ZERO),
             Outcome::Refused { retry_after } => ("refused", retry_after.unwrap_or_default()),
+            Outcome::Overloaded { wait } => ("overloaded", wait),
+            Outcome::Rejected => ("rejected", Duration::ZERO),
             Outcome::NotSent => ("not_sent", Duration::ZERO),
             Outcome::Unused => ("unused", Duration::ZERO),
             Outcome::Unknown => ("unknown", Duration::ZERO),
@@ -150,12 +152,17 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
         let told = end.told.within_reason();
         let slot =
             [slot.reserved_at.0, slot.number, slot.used, i64::from(slot.probes)].map(|n| n.to_string());
-        let end = [outcome.to_owned(), millis(retry_after).to_string()];
-        let told = [told.limit, told.remaining, told.reset.map(millis), told.date.map(|date| date.0)]
-            .map(|number| number.map(|number| number.to_string()).unwrap_or_default());
-        let (answer, _) =
+        let end = [outcome.to_owned(), millis(wait).to_string()];
+        let foreign = told.foreign.then_some(1);
+        let told =
+            [told.limit, told.remaining, told.reset.map(millis), told.date.map(|date| date.0), foreign]
+                .map(|number| number.map(|number| number.to_string()).unwrap_or_default());
+        let (answer, ahead) =
             self.run("settle", now, &[&slot[..], &end, &told, &numbers(tally)].concat()).await?;
-        if answer.len() == 1 { Ok(()) } else { Err(nonsense(&answer)) }
+        match *answer.as_slice() {
+            [_, reason, reopens_at] => Ok(closed(reason, reopens_at + ahead)),
+            _ => Err(nonsense(&answer)),
+        }
     }
 
     async fn record(&self, tally: Tally, now: UnixMillis) -> Result<(), StoreError> {

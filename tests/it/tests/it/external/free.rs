@@ -138,7 +138,7 @@ impl Inside {
         pass(way.there).await;
         let reply = self.enter(&called);
         pass(way.back).await;
-        mood.turn(reply).await
+        mood.turn(&called.message, reply).await
     }
 
     /// Writes the call down and decides.

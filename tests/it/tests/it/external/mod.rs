@@ -29,6 +29,8 @@ pub(crate) enum Mood {
     Answers,
     /// Answers this status and no result.
     Fails(u16),
+    /// Answers this status to messages that begin with "bad", and the others.
+    RefusesBadOnes(u16),
     /// Closes the connection without an answer.
     Breaks,
     /// Says nothing until the caller leaves.
@@ -36,10 +38,11 @@ pub(crate) enum Mood {
 }
 
 impl Mood {
-    /// What becomes of an answer; none: the connection closes.
-    async fn turn(self, answer: Reply) -> Option<Reply> {
+    /// What becomes of an answer to a message; none: the connection closes.
+    async fn turn(self, message: &str, answer: Reply) -> Option<Reply> {
         match self {
-            Self::Answers => Some(answer),
+            Self::RefusesBadOnes(status) if message.starts_with("bad") => Some(server::empty(status)),
+            Self::Answers | Self::RefusesBadOnes(_) => Some(answer),
             Self::Fails(status) => Some(server::empty(status)),
             Self::Breaks => None,
             Self::Hangs => std::future::pending().await,

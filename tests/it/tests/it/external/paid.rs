@@ -69,6 +69,6 @@ impl Inside {
         }
         pass(way.back).await;
         let reply = if taken { processed(&called.message) } else { empty(401) };
-        mood.turn(reply).await
+        mood.turn(&called.message, reply).await
     }
 }

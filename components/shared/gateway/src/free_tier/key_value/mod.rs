@@ -28,7 +28,7 @@ use octo_core::{KeyValue, StoreError, UnixMillis};
 
 use super::{
     Ask, Closed, ClosedReason, End, FreeTier, Limits, Outcome, Reservation, Status, Verdict,
-    learned::{Around, Learned},
+    learned::{Ended, Learned},
     window::WindowId,
 };
 use crate::breaker::{Gate, GateState, Pass, Permit};
@@ -130,7 +130,7 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
             reservation.windows.iter().partition(|window| match outcome {
                 Outcome::Answered => view.is_to_come(**window),
                 Outcome::NotSent | Outcome::Unused => true,
-                Outcome::Refused { .. } | Outcome::Unknown => false,
+                _ => false,
             });
         self.give_back(unused.iter()).await?;
         // A slot that is neither given back nor spent counts as a free call.
@@ -154,51 +154,79 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
         Ok(())
     }
 
-    /// Brings what the end of a call teaches into the record of the gate. `held` is how many slots its
-    /// windows hold now. False when the windows stay where they are.
+    /// Brings what the end of a call teaches into the record of the gate. `held`: the slots that its windows hold
+    /// now. False when the windows stay where they are.
     fn learn(
         &self,
         state: &mut GateState<Learned>,
         reservation: &Reservation,
-        held: i64,
+        held: Held,
         end: &End,
         now: UnixMillis,
     ) -> bool {
+        let view = View::new(self.limits, &state.note, now);
         let (limits, learned, told) = (&self.limits, &mut state.note, end.told.within_reason());
-        let answered = matches!(end.outcome, Outcome::Answered | Outcome::Refused { .. });
+        let sent_at = reservation.starts_at.unwrap_or(reservation.reserved_at);
+        let window_ends = view.surely_begun(WindowId(view.current().0 + 1));
+        let call = Ended { sent_at, held: held.most.max(reservation.used), window_ends };
         if let Some(limit) = told.limit {
-            learned.limit_told(limits, limit);
+            learned.limit_told(limits, limit, &call);
         }
-        if let Some(remaining) = told.remaining
-            && answered
-        {
-            let around = Around { used: reservation.used, given_since: (held - reservation.used).max(0) };
-            learned.remaining_told(limits, &around, remaining, told.reset, now);
+        if let Some(left) = told.remaining {
+            learned.remaining_told(limits, &call, left, &told, now);
         }
         let refused = matches!(end.outcome, Outcome::Refused { .. });
         if refused && reservation.pass.lease.is_none() && !state.breaker.refuses(now) {
-            learned.refused(limits, reservation.used, now);
+            learned.refused(limits, reservation.used, &told, now);
         }
-        let sent_at = reservation.starts_at.unwrap_or(reservation.reserved_at);
         told.date.is_some_and(|date| learned.date_told(limits, sent_at, date, now))
     }
 
-    /// How many slots the windows of `reservation` hold now, as far as that matters: it is read only when
-    /// what the answer told might prove less room than is known.
+    /// The slots that the windows of `reservation` hold now, as far as that matters: they are read only when a call
+    /// did not go well, or when what it was told might prove less room than is known.
     async fn held_around(
         &self,
         reservation: &Reservation,
         end: &End,
         view: &View,
-    ) -> Result<i64, StoreError> {
-        let mut held = reservation.used;
-        if end.told.within_reason().remaining.is_some_and(|left| held + left < view.limit) {
+    ) -> Result<Held, StoreError> {
+        let mut held = Held { most: reservation.used, window: None };
+        let told = end.told.within_reason();
+        let doubted = told.remaining.is_some_and(|left| held.most + left < view.limit);
+        if doubted || end.outcome != Outcome::Answered {
             for &window in &reservation.windows {
-                held = held.max(self.windows().taken(window).await?);
+                let taken = self.windows().taken(window).await?;
+                if taken >= held.most {
+                    held = Held { most: taken, window: Some(window) };
+                }
             }
         }
         Ok(held)
     }
+
+    /// Why no call could go at `now`, if so, for one that finds as many slots held.
+    fn closed(&self, state: &GateState<Learned>, held: Held, now: UnixMillis) -> Option<Closed> {
+        let view = View::new(self.limits, &state.note, now);
+        let window = held.window.filter(|_| held.most >= view.limit);
+        let full = window.map(|window| view.surely_begun(WindowId(window.0 + 1)));
+        let full = full.max(state.note.shut_until(now)).filter(|until| now < *until);
+        match state.breaker.until.filter(|until| now < *until) {
+            Some(until) => {
+                let reopens_at = full.map_or(until, |full| full.max(until));
+                Some(Closed { reason: state.breaker.cause.into(), reopens_at })
+            }
+            None => full.map(|reopens_at| Closed { reason: ClosedReason::FreeExhausted, reopens_at }),
+        }
+    }
+}
+
+/// How many slots a call's windows hold.
+#[derive(Clone, Copy)]
+struct Held {
+    /// In the window that holds most.
+    most: i64,
+    /// That window, if it was read.
+    window: Option<WindowId>,
 }
 
 impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
@@ -207,13 +235,13 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
     async fn reserve(&self, ask: &Ask, now: UnixMillis) -> Result<Verdict, StoreError> {
         let gate = self.gate();
         let state = gate.read().await?;
+        if let Some(closed) = shut(&state, now) {
+            return Ok(wait_or_give_up(ask, closed));
+        }
         let pass = match gate.permit(&state, now).await? {
             Permit::Go(pass) => pass,
-            Permit::Closed { until, .. } if ask.wait_until.is_some_and(|end| until <= end) => {
-                return Ok(Verdict::Wait(until));
-            }
             Permit::Closed { until, cause } => {
-                return Ok(Verdict::Closed(Closed { reason: cause.into(), reopens_at: until }));
+                return Ok(wait_or_give_up(ask, Closed { reason: cause.into(), reopens_at: until }));
             }
         };
         let view = View::new(self.limits, &state.note, now);
@@ -249,7 +277,7 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
         end: &End,
         tally: Option<Tally>,
         now: UnixMillis,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Closed>, StoreError> {
         let view = View::new(self.limits, &reservation.learned, now);
         let held = self.held_around(reservation, end, &view).await?;
         self.clear(reservation, end.outcome, tally, &view).await?;
@@ -260,9 +288,11 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
             let probe = pass.holds_lease_of(&state.breaker);
             match end.outcome {
                 Outcome::Answered => state.breaker.answered(probe),
+                Outcome::Rejected => state.breaker.rejected(probe),
                 Outcome::Refused { retry_after } => {
                     state.breaker.refused(now + retry_after.unwrap_or_default().max(self.limits.block));
                 }
+                Outcome::Overloaded { wait } => state.breaker.refused(now + wait),
                 Outcome::NotSent | Outcome::Unknown => state.breaker.failed(probe, now),
                 Outcome::Unused => state.breaker.unused(probe, now),
             }
@@ -273,15 +303,28 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
             }
         };
         // All is well, and was: the record need not even be read.
-        let mut as_known = GateState { note: reservation.learned, ..GateState::default() };
-        let well = end.outcome == Outcome::Answered && *pass == Pass::default();
-        if well {
-            change(&mut as_known);
+        let mut known = GateState { note: reservation.learned, ..GateState::default() };
+        let says_nothing = *pass == Pass::default() && end.outcome == Outcome::Answered
+            || pass.lease.is_none() && end.outcome == Outcome::Rejected;
+        if says_nothing {
+            change(&mut known);
         }
-        if well && as_known.note == reservation.learned {
-            return Ok(());
+        if !says_nothing || known.note != reservation.learned {
+            self.gate()
+                .change(|state| {
+                    change(state);
+                    // Noted while it is known, for those who are told until when it is left alone.
+                    if let Some(until) = state.breaker.until
+                        && let Some(closed) =
+                            self.closed(state, held, now).filter(|closed| until < closed.reopens_at)
+                    {
+                        state.note.shut = Some(closed.reopens_at);
+                    }
+                    known = *state;
+                })
+                .await?;
         }
-        self.gate().change(change).await
+        Ok(if end.outcome == Outcome::Answered { None } else { self.closed(&known, held, now) })
     }
 
     async fn record(&self, tally: Tally, now: UnixMillis) -> Result<(), StoreError> {
@@ -310,17 +353,40 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
                 closed = Some(Closed { reason: ClosedReason::FreeExhausted, reopens_at });
             }
         }
-        if let Some(reopens_at) = breaker.until.filter(|until| *until > now) {
+        if let Some(reopens_at) = note.shut_until(now) {
+            let later = closed.map_or(reopens_at, |full: Closed| full.reopens_at.max(reopens_at));
+            closed = Some(Closed { reason: ClosedReason::FreeExhausted, reopens_at: later });
+        }
+        if let Some(until) = breaker.until.filter(|until| *until > now) {
+            let reopens_at = closed.map_or(until, |full| full.reopens_at.max(until));
             closed = Some(Closed { reason: breaker.cause.into(), reopens_at });
         }
         Ok(Status {
-            limit: view.limit,
+            limit: note.lasting_limit(&self.limits, now),
             used,
             remaining: if closed.is_some() { 0 } else { remaining },
             window_starts_at: view.start(current),
             window_ends_at: view.start(WindowId(current.0 + 1)),
             closed,
         })
+    }
+}
+
+/// Why nobody need ask further while nothing is left: the latest of what stands in the way.
+fn shut(state: &GateState<Learned>, now: UnixMillis) -> Option<Closed> {
+    let shut = state.note.shut_until(now)?;
+    Some(match state.breaker.until.filter(|until| now < *until) {
+        Some(until) => Closed { reason: state.breaker.cause.into(), reopens_at: until.max(shut) },
+        None => Closed { reason: ClosedReason::FreeExhausted, reopens_at: shut },
+    })
+}
+
+/// For a provider that is closed for a while: whether the message waits for it.
+fn wait_or_give_up(ask: &Ask, closed: Closed) -> Verdict {
+    if ask.wait_until.is_some_and(|until| closed.reopens_at <= until) {
+        Verdict::Wait(closed.reopens_at)
+    } else {
+        Verdict::Closed(closed)
     }
 }
 

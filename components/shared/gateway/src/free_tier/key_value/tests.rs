@@ -298,6 +298,7 @@ fn answers_that_confirm_the_limit_cost_nothing() {
             remaining: Some(9 - remaining as i64),
             reset: Some(30 * SECOND),
             date: Some(MIDDLE),
+            foreign: false,
         };
         tell(&store, slot, answered(told), MIDDLE + SECOND);
     }
@@ -319,7 +320,7 @@ fn a_lower_limit_that_is_told_is_kept() {
 }
 
 #[test]
-fn room_that_is_told_to_be_short_holds_for_the_window() {
+fn room_that_is_told_to_be_short_holds_until_its_reset() {
     let store = FakeKeyValue::default();
     let slot = go(reserve(&store, 10, MIDDLE));
     go(reserve(&store, 10, MIDDLE));
@@ -327,8 +328,82 @@ fn room_that_is_told_to_be_short_holds_for_the_window() {
     tell(&store, &slot, answered(told), MIDDLE);
     // Two slots are held and one more call fits.
     go(reserve(&store, 10, MIDDLE));
-    closed(reserve(&store, 10, MIDDLE + 20 * SECOND));
-    go(reserve(&store, 10, MIDDLE + 40 * SECOND));
+    closed(reserve(&store, 10, MIDDLE + 19 * SECOND));
+    go(reserve(&store, 10, MIDDLE + 20 * SECOND));
+}
+
+#[test]
+fn with_nothing_left_nobody_asks_until_the_reset_and_everybody_may_then() {
+    let store = FakeKeyValue::default();
+    let slot = go(reserve(&store, 10, MIDDLE));
+    let told = Told { remaining: Some(0), reset: Some(SECOND), ..Told::default() };
+    tell(&store, &slot, answered(told), MIDDLE);
+    store.calls.set(0);
+    let shut = closed(reserve(&store, 10, MIDDLE));
+    assert_eq!((shut.reason, shut.reopens_at), (ClosedReason::FreeExhausted, MIDDLE + SECOND));
+    assert_eq!(store.calls.get(), 1);
+    let status = ready(KeyValueFreeTier::new(&store, limits(10)).status(MIDDLE)).unwrap();
+    assert_eq!((status.limit, status.remaining, status.closed), (10, 0, Some(shut)));
+    for left in (0..9).rev() {
+        assert_eq!(go(reserve(&store, 10, MIDDLE + SECOND)).remaining, left);
+    }
+}
+
+#[test]
+fn a_provider_that_is_overloaded_is_left_alone_as_long_as_it_says_and_its_limit_stays() {
+    let store = FakeKeyValue::default();
+    for _ in 0..3 {
+        let slot = go(reserve(&store, 10, MIDDLE));
+        settle(&store, &slot, Outcome::Overloaded { wait: SECOND }, MIDDLE);
+        assert_eq!(closed(reserve(&store, 10, MIDDLE)).reopens_at, MIDDLE + SECOND);
+        let probe = go(reserve(&store, 10, MIDDLE + SECOND));
+        settle(&store, &probe, Outcome::Answered, MIDDLE + SECOND);
+    }
+    assert_eq!(ready(KeyValueFreeTier::new(&store, limits(10)).status(MIDDLE)).unwrap().limit, 10);
+}
+
+#[test]
+fn messages_that_are_refused_hold_their_slots_and_close_nothing() {
+    let store = FakeKeyValue::default();
+    for left in (0..10).rev() {
+        let slot = go(reserve(&store, 10, MIDDLE));
+        assert_eq!((slot.remaining, slot.pass), (left, Pass::default()));
+        settle(&store, &slot, Outcome::Rejected, MIDDLE);
+    }
+    assert!(!store.keys().iter().any(|key| key.ends_with("/gate")));
+    assert_eq!(closed(reserve(&store, 10, MIDDLE)).reason, ClosedReason::FreeExhausted);
+}
+
+#[test]
+fn a_probe_whose_message_is_refused_finds_the_provider_there() {
+    let store = FakeKeyValue::default();
+    let slot = go(reserve(&store, 10, MIDDLE));
+    settle(&store, &slot, Outcome::Refused { retry_after: None }, MIDDLE);
+    let reopened = MIDDLE + 61 * SECOND;
+    let probe = go(reserve(&store, 10, reopened));
+    settle(&store, &probe, Outcome::Rejected, reopened);
+    assert_eq!(go(reserve(&store, 10, reopened)).pass, Pass::default());
+}
+
+#[test]
+fn the_latest_of_what_stands_in_the_way_is_told() {
+    let store = FakeKeyValue::default();
+    let tier = KeyValueFreeTier::new(&store, limits(2));
+    let slots = [go(reserve(&store, 2, MIDDLE)), go(reserve(&store, 2, MIDDLE))];
+    let window_ends = UnixMillis(1_800_000_060_250);
+    for (slot, wait, reopens_at) in [(&slots[0], 5, window_ends), (&slots[1], 50, MIDDLE + 50 * SECOND)] {
+        let end = end(Outcome::Overloaded { wait: wait * SECOND });
+        let told = ready(tier.settle(slot, &end, None, MIDDLE)).unwrap().unwrap();
+        assert_eq!((told.reason, told.reopens_at), (ClosedReason::FreeBlocked, reopens_at));
+        assert_eq!(closed(reserve(&store, 2, MIDDLE)), told);
+        assert_eq!(ready(tier.status(MIDDLE)).unwrap().closed, Some(told));
+    }
+    // Without a pause: the message that took the last slot is told when there are others.
+    let store = FakeKeyValue::default();
+    let tier = KeyValueFreeTier::new(&store, limits(1));
+    let slot = go(reserve(&store, 1, MIDDLE));
+    let told = ready(tier.settle(&slot, &end(Outcome::Unknown), None, MIDDLE)).unwrap().unwrap();
+    assert_eq!((told.reason, told.reopens_at), (ClosedReason::FreeExhausted, window_ends));
 }
 
 #[test]

@@ -36,7 +36,8 @@
 //! - **Count then block**, `release(c) = c + B`: the provider closes for B at every Nth call that it counts.
 //!   Of the released calls `sure` (modulo N) were counted and up to `doubt` more may have been. A call may
 //!   go when none of the held ones can have been an Nth, that is while `sure + doubt + held < N`, or when
-//!   none is held. Doubt stays until a refusal shows where the count stands: time tells nothing here.
+//!   none is held. Doubt stays until a refusal, or a response that tells what is left, shows where the count
+//!   stands: time tells nothing here.
 //!
 //! Where N is said, the limit in force is meant: what is [`learned`](super::learned) from the provider may be
 //! lower. For all models but one a lower limit is on the safe side whether true or not. *Count then block*
@@ -52,7 +53,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Ask, Closed, ClosedReason, End, Limits, Outcome, Status, Verdict, WindowId, WindowModel,
     history::History,
-    learned::{Around, Learned},
+    learned::{Ended, Learned},
     line::{self, Line},
     oracle::Oracle,
 };
@@ -169,7 +170,8 @@ impl Ledger {
             WindowModel::TokenBucket => self.given_up(now) + self.limits.window,
             _ => self.release(&Learned::default(), self.given_up(now)),
         };
-        State { open_from: over, count: Count { sure: 0, doubt: self.limits.calls - 1 }, ..self.fresh(now) }
+        let doubt = if self.model == WindowModel::CountThenBlock { self.limits.calls - 1 } else { 0 };
+        State { open_from: over, count: Count { sure: 0, doubt }, ..self.fresh(now) }
     }
 
     /// Asks for a slot.
@@ -192,8 +194,9 @@ impl Ledger {
                 (Closed { reason: ClosedReason::FreeExhausted, reopens_at }, true)
             }
             Err(closed) => {
-                state.epoch.full |=
-                    self.model == WindowModel::Anchored && closed.reason == ClosedReason::FreeExhausted;
+                state.epoch.full |= self.model == WindowModel::Anchored
+                    && closed.reason == ClosedReason::FreeExhausted
+                    && state.held() >= state.learned.lasting_limit(&self.limits, now);
                 (closed, wait_until.is_some_and(|until| closed.reopens_at <= until))
             }
         };
@@ -224,8 +227,15 @@ impl Ledger {
         Slot { reserved_at: now, number: state.newest, remaining: remaining.max(0), used, probes }
     }
 
-    /// Tells how the call with this slot ended.
-    pub fn settle(&self, state: &mut State, slot: &Slot, end: &End, tally: Option<Tally>, now: UnixMillis) {
+    /// Tells how the call with this slot ended; why the next could not go, unless all went well.
+    pub fn settle(
+        &self,
+        state: &mut State,
+        slot: &Slot,
+        end: &End,
+        tally: Option<Tally>,
+        now: UnixMillis,
+    ) -> Option<Closed> {
         let now = self.advance(state, now);
         let blocked = matches!(end.outcome, Outcome::Refused { .. }).then_some(Kind::Blocked);
         for kind in blocked.into_iter().chain(tally.into_iter().flat_map(Tally::kinds)) {
@@ -234,7 +244,7 @@ impl Ledger {
         let outcome = end.outcome;
         // A slot whose outcome is unknown counts as ending when it must have: it is held so already. One
         // whose end is told after its time is gone.
-        let held = outcome != Outcome::Unknown && state.take_open(slot);
+        let held = outcome.ends_the_call() && state.take_open(slot);
         let moved = self.learn(state, slot, held, end, now);
         let probe = state.probe == Some(slot.number);
         if probe {
@@ -242,10 +252,12 @@ impl Ledger {
         }
         match outcome {
             Outcome::Answered => state.breaker.answered(probe),
+            Outcome::Rejected => state.breaker.rejected(probe),
             Outcome::Refused { retry_after } => {
                 let until = now + retry_after.unwrap_or_default().max(self.limits.block);
                 self.leave_alone(state, until);
             }
+            Outcome::Overloaded { wait } => self.leave_alone(state, now + wait),
             Outcome::NotSent | Outcome::Unknown => state.breaker.failed(probe, now),
             Outcome::Unused => state.breaker.unused(probe, now),
         }
@@ -253,11 +265,15 @@ impl Ledger {
             // What was reserved before lies in windows that were taken to be elsewhere.
             self.leave_alone(state, self.release(&state.learned, self.given_up(now)));
         }
-        if !held {
-            return;
+        if held {
+            self.release_ended(state, slot, outcome, now);
         }
+        if outcome == Outcome::Answered { None } else { self.closed(state, now) }
+    }
+
+    /// Gives the slot of a call back that was over at `now`, or plans when.
+    fn release_ended(&self, state: &mut State, slot: &Slot, outcome: Outcome, now: UnixMillis) {
         match outcome {
-            Outcome::NotSent | Outcome::Unused | Outcome::Unknown => {}
             Outcome::Refused { .. } if self.model == WindowModel::CountThenBlock => {
                 self.restart_count(state, slot.reserved_at);
             }
@@ -268,6 +284,7 @@ impl Ledger {
                     state.epoch.witness.get_or_insert(now);
                 }
             }
+            _ => {}
         }
     }
 
@@ -304,27 +321,61 @@ impl Ledger {
     /// Learns from what the provider told, and from a refusal. True when its windows turn out to lie
     /// elsewhere.
     fn learn(&self, state: &mut State, slot: &Slot, held: bool, end: &End, now: UnixMillis) -> bool {
-        let (limits, learned, told) = (&self.limits, &mut state.learned, end.told.within_reason());
+        let (limits, told) = (&self.limits, end.told.within_reason());
+        let call = Ended {
+            sent_at: slot.reserved_at,
+            held: slot.used + state.newest - slot.number,
+            window_ends: self.window_ends(state, now),
+        };
+        let learned = &mut state.learned;
         if let Some(limit) = told.limit {
-            learned.limit_told(limits, limit);
+            learned.limit_told(limits, limit, &call);
         }
         // A provider that counts over any time has no window that r could be of.
-        if let Some(remaining) = told.remaining
+        if let Some(left) = told.remaining
             && held
             && self.model != WindowModel::CountThenBlock
         {
-            let around = Around { used: slot.used, given_since: state.newest - slot.number };
-            learned.remaining_told(limits, &around, remaining, told.reset, now);
+            learned.remaining_told(limits, &call, left, &told, now);
         }
         // A probe may be refused because the block lasts; so may be what was sent before it was known.
         let refused = matches!(end.outcome, Outcome::Refused { .. });
         if refused && held && slot.used > 0 && !slot.probes && !state.breaker.refuses(now) {
-            learned.refused(limits, slot.used, now);
+            learned.refused(limits, slot.used, &told, now);
         }
         let moved = self.model == WindowModel::Aligned
             && told.date.is_some_and(|date| learned.date_told(limits, slot.reserved_at, date, now));
         self.heed(state, now);
+        if let Some(left) = told.remaining
+            && held
+            && self.model == WindowModel::CountThenBlock
+            && end.outcome == Outcome::Answered
+            && !told.foreign
+        {
+            self.count_told(state, slot, left);
+        }
         moved
+    }
+
+    /// A call that is over was told how many are left. If the provider had no other meanwhile, that tells where
+    /// its count stood.
+    fn count_told(&self, state: &mut State, slot: &Slot, left: i64) {
+        let ended_before = |release: UnixMillis| release <= slot.reserved_at + self.limits.block;
+        let alone = state.open.is_empty()
+            && state.newest == slot.number
+            && state.settled.last().is_none_or(|(release, ..)| ended_before(*release));
+        if alone {
+            let sure = state.limit - left - 1 - state.held();
+            state.count = Count { sure: sure.max(0), doubt: 0 };
+        }
+    }
+
+    /// When the window of `now` ends, as far as there is one.
+    fn window_ends(&self, state: &State, now: UnixMillis) -> UnixMillis {
+        match self.model {
+            WindowModel::Aligned => self.release(&state.learned, now),
+            _ => now + self.limits.window,
+        }
     }
 
     /// Brings the limit in force at `now` to bear.
@@ -363,7 +414,7 @@ impl Ledger {
             _ => (now - period, state.first_release().unwrap_or(now)),
         };
         Status {
-            limit: state.limit,
+            limit: state.learned.lasting_limit(&self.limits, now),
             used: state.limit - remaining,
             remaining: if closed.is_some() { 0 } else { (remaining - state.line.length()).max(0) },
             window_starts_at,

@@ -19,27 +19,29 @@ impl Ledger {
         }
     }
 
-    /// Why no slot is given, if none is.
+    /// Why no slot is given, if none is, and until when: the latest of what stands in the way.
     pub(super) fn closed(&self, state: &State, now: UnixMillis) -> Option<Closed> {
         let Breaker { until, cause, .. } = state.breaker;
-        let (reopens_at, cause) = match until {
+        let (left_alone, cause) = match until {
             Some(until) if until > state.open_from => (until, cause),
             _ => (state.open_from, Cause::Refused),
         };
-        if reopens_at > now {
+        let full = self.full(state, now);
+        if left_alone > now {
+            let reopens_at = full.map_or(left_alone, |full| full.max(left_alone));
             return Some(Closed { reason: cause.into(), reopens_at });
         }
-        if state.epoch.full
-            && let Some(witness) = state.epoch.witness
-        {
-            let reopens_at = witness + self.limits.window;
-            return Some(Closed { reason: ClosedReason::FreeExhausted, reopens_at });
-        }
+        full.map(|reopens_at| Closed { reason: ClosedReason::FreeExhausted, reopens_at })
+    }
+
+    /// Until when there is no slot, if there is none.
+    fn full(&self, state: &State, now: UnixMillis) -> Option<UnixMillis> {
         let lone = self.model == WindowModel::CountThenBlock && state.held() == 0;
-        (self.remaining(state) < 1 && !lone).then(|| Closed {
-            reason: ClosedReason::FreeExhausted,
-            reopens_at: self.next_release(state, now),
-        })
+        let taken = match state.epoch.witness.filter(|_| state.epoch.full) {
+            Some(witness) => Some(witness + self.limits.window),
+            None => (self.remaining(state) < 1 && !lone).then(|| self.next_release(state, now)),
+        };
+        taken.max(state.learned.shut_until(now))
     }
 
     /// Moves time forward: releases what is over.

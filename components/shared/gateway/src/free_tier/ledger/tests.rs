@@ -295,6 +295,97 @@ fn a_short_pause_is_waited_for_and_its_probe_is_the_first_in_line() {
 }
 
 #[test]
+fn with_nothing_left_nothing_goes_until_the_reset_and_everything_then() {
+    for model in WindowModel::ALL.into_iter().filter(|model| *model != WindowModel::CountThenBlock) {
+        let mut counter = Counter::new(model, 10);
+        let slot = counter.go(0);
+        let told = Told { remaining: Some(0), reset: Some(7 * SECOND), ..Told::default() };
+        counter.tell(&slot, ANSWERED, told, 1);
+        assert_eq!(counter.closed(1), (8, FreeExhausted), "{model:?}");
+        let status = counter.status(1);
+        assert_eq!((status.limit, status.remaining), (10, 0));
+        for _ in 0..9 {
+            counter.go(8);
+        }
+    }
+}
+
+#[test]
+fn an_overloaded_provider_is_left_alone_as_long_as_it_says_and_its_limit_stays() {
+    for model in WindowModel::ALL {
+        let mut counter = Counter::new(model, 10);
+        for round in 0..3 {
+            let slot = counter.go(10 * round);
+            counter.settle(&slot, Outcome::Overloaded { wait: SECOND }, 10 * round);
+            assert_eq!(counter.closed(10 * round), (10 * round as i64 + 1, FreeBlocked), "{model:?}");
+            let probe = counter.go(10 * round + 1);
+            counter.settle(&probe, ANSWERED, 10 * round + 1);
+        }
+        assert_eq!(counter.status(31).limit, 10);
+    }
+}
+
+#[test]
+fn messages_that_are_refused_hold_their_slots_and_close_nothing() {
+    for model in WindowModel::ALL {
+        let mut counter = Counter::new(model, 10);
+        for _ in 0..10 {
+            let slot = counter.go(0);
+            counter.settle(&slot, Outcome::Rejected, 0);
+        }
+        assert_eq!(counter.closed(0).1, FreeExhausted, "{model:?}");
+    }
+}
+
+#[test]
+fn the_latest_of_what_stands_in_the_way_is_told() {
+    let mut counter = Counter::new(WindowModel::Sliding, 2);
+    let slots = [counter.go(0), counter.go(0)];
+    counter.settle(&slots[0], Outcome::Overloaded { wait: 5 * SECOND }, 1);
+    // Its outcome is unknown, so it is held until 5 seconds are over and a window more.
+    assert_eq!(counter.closed(1), (65, FreeBlocked));
+    counter.settle(&slots[1], Outcome::Overloaded { wait: 70 * SECOND }, 1);
+    assert_eq!(counter.closed(1), (71, FreeBlocked));
+}
+
+#[test]
+fn what_a_lone_call_is_told_to_be_left_shows_where_the_count_stands() {
+    let mut counter = Counter::new(WindowModel::CountThenBlock, 10);
+    counter.1 = counter.0.recovered(START);
+    let lone = counter.go(35);
+    counter.tell(&lone, ANSWERED, Told { remaining: Some(6), ..Told::default() }, 36);
+    let slots: Vec<_> = (0..6).map(|_| counter.go(36)).collect();
+    assert_eq!(counter.closed(36).1, FreeExhausted);
+    // The others were under way together: what they are told is no news.
+    for (slot, left) in slots.iter().zip((0..6).rev()) {
+        counter.tell(slot, ANSWERED, Told { remaining: Some(left), ..Told::default() }, 37);
+    }
+    assert_eq!(counter.closed(37), (67, FreeExhausted));
+    for _ in 0..10 {
+        counter.go(67);
+    }
+}
+
+#[test]
+fn a_state_that_is_trusted_again_is_as_one_that_was_never_lost() {
+    for model in WindowModel::ALL.into_iter().filter(|model| *model != WindowModel::CountThenBlock) {
+        let (mut lost, mut fresh) = (Counter::new(model, 4), Counter::new(model, 4));
+        lost.1 = lost.0.recovered(START);
+        for seconds in 65..300 {
+            let (first, second) = (lost.reserve(seconds), fresh.reserve(seconds));
+            assert_eq!(first, second, "{model:?}");
+            if let (Verdict::Go(first), Verdict::Go(second)) = (first, second) {
+                let left = Some(first.remaining);
+                for (counter, slot) in [(&mut lost, first), (&mut fresh, second)] {
+                    counter.tell(&slot, ANSWERED, Told { remaining: left, ..Told::default() }, seconds);
+                }
+            }
+            assert_eq!(lost.status(seconds), fresh.status(seconds), "{model:?}");
+        }
+    }
+}
+
+#[test]
 fn a_limit_that_is_told_holds_for_every_model() {
     for model in WindowModel::ALL {
         let mut counter = Counter::new(model, 10);

@@ -31,3 +31,8 @@ local function answered(probe)
   state.failures = 0
   if probe then state.block = nil end
 end
+
+-- A message that is refused says nothing of others: only a probe learns that the provider is there.
+local function rejected(probe)
+  if probe then answered(probe) end
+end

@@ -30,7 +30,7 @@ if operation == 'reserve' then
       -- Those before it come for what is left.
       reason, reopens_at, in_time = 1, now + ASK_AGAIN, true
     else
-      if reason == 1 and anchored then state.full = 1 end
+      if reason == 1 and anchored and held() >= lasting_limit(now) then state.full = 1 end
       in_time = patience and reopens_at <= now + patience
     end
     if in_time and patience and patience > 0 and join(id) then
@@ -42,15 +42,16 @@ if operation == 'reserve' then
   end
 elseif operation == 'settle' then
   local s, number, used = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
-  local probed, outcome, retry_after = ARGV[13] == '1', ARGV[14], tonumber(ARGV[15])
+  local probed, outcome, wait = ARGV[13] == '1', ARGV[14], tonumber(ARGV[15])
   if outcome == 'refused' then count(BLOCKED) end
-  tally(20)
+  tally(21)
   local slot = name(s, number)
   -- A slot whose outcome is unknown counts as ending when it must have: it is held so already.
-  local was_held = outcome ~= 'unknown' and redis.call('ZREM', OPEN, slot) == 1
+  local ends = outcome == 'answered' or outcome == 'refused' or outcome == 'not_sent' or outcome == 'unused'
+  local was_held = ends and redis.call('ZREM', OPEN, slot) == 1
   if was_held then open = open - 1 end
   local probe = state.probe == number
-  local moved = learn(s, number, used, probed, was_held, outcome == 'refused')
+  local moved = learn(s, number, used, probed, was_held, outcome)
   if probe then state.probe = nil end
 
   local function finish()
@@ -69,7 +70,7 @@ elseif operation == 'settle' then
       if anchored and s >= state.since and not state.witness then state.witness = now end
     end
   elseif outcome == 'refused' then
-    refused(now + math.max(retry_after, B))
+    refused(now + math.max(wait, B))
     if was_held and counting then
       release_settled(release(s))
       local others = redis.call('ZRANGE', SETTLED, 0, -1, 'WITHSCORES')
@@ -83,6 +84,10 @@ elseif operation == 'settle' then
     elseif was_held then
       finish()
     end
+  elseif outcome == 'overloaded' then
+    refused(now + wait)
+  elseif outcome == 'rejected' then
+    rejected(probe)
   elseif outcome == 'unused' then
     unused(probe)
   else
@@ -90,7 +95,7 @@ elseif operation == 'settle' then
   end
   -- What was reserved before lies in windows that were taken to be elsewhere.
   if moved then refused(release(given_up(now))) end
-  answer = { now }
+  if outcome == 'answered' then answer = { now, 0, 0 } else answer = { now, closed() } end
 elseif operation == 'record' then
   tally(10)
   answer = { now }
@@ -110,7 +115,8 @@ else
     window_start, window_end = state.earliest, (state.witness or state.earliest) + P
   end
   local free = reason == 0 and math.max(left - state.waiting, 0) or 0
-  answer = { now, state.limit, state.limit - left, free, window_start, window_end, reason, reopens_at }
+  local limit = lasting_limit(now)
+  answer = { now, limit, state.limit - left, free, window_start, window_end, reason, reopens_at }
 end
 
 -- Kept for a month longer than anything in it matters, so that a quiet time is not taken for a loss.

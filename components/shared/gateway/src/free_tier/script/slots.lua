@@ -97,13 +97,25 @@ local function next_release()
   return first
 end
 
--- The reason why no slot is given and when that ends; 0 when one is.
+-- Until when there is no slot; nothing when there is one.
+local function full()
+  local taken
+  if state.full and state.witness then
+    taken = state.witness + P
+  elseif remaining() < 1 and not (counting and held() == 0) then
+    taken = next_release()
+  end
+  if state.shut and now < state.shut then taken = math.max(taken or 0, state.shut) end
+  return taken
+end
+
+-- The reason why no slot is given and when that ends, the latest of what stands in the way; 0 when one is.
 local function closed()
   local blocked, cause = state.open_from, 2
   if state.block and state.block > blocked then blocked, cause = state.block, state.cause end
-  if blocked > now then return cause, blocked end
-  if state.full and state.witness then return 1, state.witness + P end
-  if remaining() < 1 and not (counting and held() == 0) then return 1, next_release() end
+  local taken = full()
+  if blocked > now then return cause, math.max(blocked, taken or 0) end
+  if taken then return 1, taken end
   return 0, 0
 end
 

@@ -8,14 +8,14 @@
 --       things are counted, and
 --       to reserve: the message's id, how long it would wait in milliseconds or '', 1 when it asks first
 --       to record: the kinds to count
---       to settle: the slot's reservation time, number, `used` and `probes`, the outcome, the provider's
---       Retry-After in milliseconds; of what its answer told, or '': q, r, t in milliseconds, its time; the
---       kinds to count
+--       to settle: the slot's reservation time, number, `used` and `probes`, the outcome, for how long the
+--       provider is to be left alone in milliseconds; of what its response told, or '': q, r, t in
+--       milliseconds, its time; 1 when r is counted over another window; the kinds to count
 --
 -- Answers are whole numbers, the time first:
 --   reserve  {time, 1, number, remaining, used, probes}, {time, 0, reason, reopens at} or
 --            {time, 2, ask again at}
---   settle   {time}
+--   settle   {time, reason or 0, reopens at}, always 0 when all went well
 --   record   {time}
 --   figures  {time, waiting, counts of all time, and for each window its start and counts}
 --   status   {time, limit, used, remaining, window start, window end, reason or 0, reopens at}
@@ -46,7 +46,7 @@ local function given_up(s) return s + T + u end
 
 -- The state is one packed string: as a hash of its fields it takes the server twice as long. The names are those
 -- of `State` in `ledger.rs`. Of the breaker: `block` is its deadline, `cause` a reason. Of what is learned:
--- `least`, `most` and `moved_at` are the phase.
+-- `room` and `cap` are bounds with `_since` and `_until`, `least`, `most` and `moved_at` are the phase.
 local packed, state = redis.call('GET', STATE)
 if packed then
   local read, value = pcall(cmsgpack.unpack, packed)
@@ -94,16 +94,22 @@ if lost or state.server ~= server then
   }
   if redis.call('DEL', FRESH) == 0 then
     state.open_from = bucket and given_up(now) + P or release(given_up(now))
-    state.doubt = N - 1
+    if counting then state.doubt = N - 1 end
   end
 end
 now = math.max(now, state.seen)
 state.seen = now
 
--- Calls per window that are allowed at `time`.
-local function limit_at(time)
+-- Calls per window that are allowed at `time`, without what only lasts until the next reset.
+local function lasting_limit(time)
   local limit = math.min(N, state.told or N)
-  if state.room and time < state.room_until then limit = math.min(limit, state.room) end
   if state.cap and time < state.cap_until then limit = math.min(limit, state.cap) end
   return math.max(limit, 1)
+end
+
+-- The same with it.
+local function limit_at(time)
+  local limit = lasting_limit(time)
+  if state.room and time < state.room_until then limit = math.min(limit, state.room) end
+  return limit
 end

@@ -1,0 +1,194 @@
+//! What a provider's response means: the table of `docs/FREE-TIER.md` as one function.
+//!
+//! It knows nothing of stores, slots and routes.
+
+use std::{borrow::Cow, io::Read, time::Duration};
+
+use flate2::read::MultiGzDecoder;
+use http::{HeaderMap, Response};
+use octo_core::UnixMillis;
+use serde_json::Value;
+
+use crate::{
+    free_tier::{Outcome, Told},
+    told,
+};
+
+/// Largest body read from a provider, in bytes, compressed or not: a message of the largest size with every byte
+/// escaped six-fold in JSON, and some room for what else a provider says.
+pub const MAX_BODY_BYTES: usize = 512 * 1024;
+
+/// Why a provider gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It could not be reached; it never saw the message.
+    #[error("could not be reached")]
+    Unreachable,
+    /// It did not respond within the time allowed.
+    #[error("did not answer in time")]
+    TimedOut,
+    /// It broke the connection before its response was complete.
+    #[error("broke the connection")]
+    Broken,
+    /// It does not take this message. That says nothing of any other.
+    #[error("does not take this message (status {0})")]
+    MessageRefused(u16),
+    /// It does not take our credential: the operator's fault.
+    #[error("does not accept our credential (status {0})")]
+    Credential(u16),
+    /// A quota is used up.
+    #[error("takes no calls for now")]
+    QuotaRefused {
+        /// The response's status.
+        status: u16,
+        /// Its `Retry-After`, as a time from now.
+        retry_after: Option<Duration>,
+    },
+    /// It is overloaded or being maintained, and says for how long.
+    #[error("asks to be left alone for a while (status {status})")]
+    Overloaded {
+        /// The response's status.
+        status: u16,
+        /// Its `Retry-After`, as a time from now.
+        retry_after: Duration,
+    },
+    /// It responded with a status that promises nothing.
+    #[error("answered with status {0}")]
+    Status(u16),
+    /// It responded with success and something that holds no result.
+    #[error("answered with something that is no result")]
+    Garbage,
+}
+
+impl Failure {
+    /// The name clients and logs see.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Failure::Unreachable => "unreachable",
+            Failure::TimedOut => "timed_out",
+            Failure::Broken => "connection_broken",
+            Failure::MessageRefused(_) => "message_refused",
+            Failure::Credential(_) => "credential_refused",
+            Failure::QuotaRefused { .. } => "refused",
+            Failure::Overloaded { .. } => "overloaded",
+            Failure::Status(_) => "bad_status",
+            Failure::Garbage => "bad_answer",
+        }
+    }
+
+    /// The status of the response, where that is the failure.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Failure::MessageRefused(status)
+            | Failure::Credential(status)
+            | Failure::QuotaRefused { status, .. }
+            | Failure::Overloaded { status, .. }
+            | Failure::Status(status) => Some(*status),
+            Failure::Unreachable | Failure::TimedOut | Failure::Broken | Failure::Garbage => None,
+        }
+    }
+
+    /// Whether another message would fare no better now: the provider was not to be had.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Failure::Unreachable | Failure::QuotaRefused { .. } | Failure::Overloaded { .. })
+    }
+
+    /// What the counters must know about the call.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            // It counted the call, whatever it made of it.
+            Failure::Garbage => Outcome::Answered,
+            Failure::QuotaRefused { retry_after, .. } => Outcome::Refused { retry_after: *retry_after },
+            Failure::Overloaded { retry_after, .. } => Outcome::Overloaded { wait: *retry_after },
+            // A firewall says 403 to what a message says, so that alone must close nothing for others.
+            Failure::MessageRefused(_) | Failure::Credential(403) => Outcome::Rejected,
+            Failure::Unreachable => Outcome::NotSent,
+            // An error may come from a proxy on the way: no proof that the provider counted the call, nor that
+            // the call will not reach it still.
+            Failure::Credential(_) | Failure::Status(_) | Failure::TimedOut | Failure::Broken => {
+                Outcome::Unknown
+            }
+        }
+    }
+}
+
+/// What a call came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    /// The provider's result.
+    pub result: Result<String, Failure>,
+    /// What the response tells about its limit.
+    pub told: Told,
+}
+
+impl From<Failure> for Meaning {
+    fn from(failure: Failure) -> Self {
+        Self { result: Err(failure), told: Told::default() }
+    }
+}
+
+impl Meaning {
+    /// What the counters must know about the call.
+    pub fn outcome(&self) -> Outcome {
+        self.result.as_ref().map_or_else(Failure::outcome, |_| Outcome::Answered)
+    }
+}
+
+/// What a response means that came at `now`. A result stands at `pointer` (RFC 6901) of a JSON body; `window` is
+/// what the provider is said to count its calls over.
+pub fn meaning(response: &Response<Vec<u8>>, pointer: &str, window: Duration, now: UnixMillis) -> Meaning {
+    let (status, headers) = (response.status().as_u16(), response.headers());
+    let result = match status {
+        200..=299 => result(response.body(), pointer).ok_or(Failure::Garbage),
+        _ => Err(failure(status, headers, now)),
+    };
+    let told = match &result {
+        Ok(_) | Err(Failure::Garbage | Failure::QuotaRefused { .. }) => told::told(headers, window, now),
+        // What an error says of a limit may be another's word.
+        Err(_) => Told::default(),
+    };
+    Meaning { result, told }
+}
+
+fn failure(status: u16, headers: &HeaderMap, now: UnixMillis) -> Failure {
+    let retry_after = told::retry_after(headers, now);
+    match status {
+        429 => Failure::QuotaRefused { status, retry_after },
+        403 if retry_after.is_some() || told::used_up(headers, now) => {
+            Failure::QuotaRefused { status, retry_after }
+        }
+        401 | 402 | 403 | 407 => Failure::Credential(status),
+        // About the exchange, not the message: too slow, the wrong server, too early.
+        408 | 421 | 425 => Failure::Status(status),
+        400..=499 => Failure::MessageRefused(status),
+        500..=599 => match retry_after.filter(|wait| !wait.is_zero()) {
+            Some(retry_after) => Failure::Overloaded { status, retry_after },
+            None => Failure::Status(status),
+        },
+        _ => Failure::Status(status),
+    }
+}
+
+/// The text at `pointer`. It may be empty, as a message's result may.
+fn result(body: &[u8], pointer: &str) -> Option<String> {
+    let plain = plain(body)?;
+    let json = plain.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&plain);
+    let value: Value = serde_json::from_slice(json).ok()?;
+    value.pointer(pointer)?.as_str().map(str::to_owned)
+}
+
+/// The body without its compression. We ask for none; what begins as gzip does is no JSON, so it is gzip whether
+/// `Content-Encoding` says so or not.
+fn plain(body: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if !body.starts_with(b"\x1F\x8B") {
+        return Some(Cow::Borrowed(body));
+    }
+    let mut plain = Vec::new();
+    let limit = u64::try_from(MAX_BODY_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    MultiGzDecoder::new(body).take(limit).read_to_end(&mut plain).ok()?;
+    (plain.len() <= MAX_BODY_BYTES).then_some(Cow::Owned(plain))
+}
+
+#[cfg(test)]
+#[path = "response_tests.rs"]
+mod tests;
