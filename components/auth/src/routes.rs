@@ -77,6 +77,8 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             (["users", id, "sessions"], "GET") => self.user_sessions(request, id).await,
             (["users", id, "sessions"], "DELETE") => self.end_user_sessions(request, id).await,
 
+            (["internal", "settings"], "GET") => self.settings().await,
+            (["internal", "jobs", "drain"], "POST") => self.drain(request).await,
             (["internal", "audit"], "POST") => self.note_act(request).await,
             (["internal", "accounts", id], "GET") => self.account_for_service(request, id).await,
             (["internal", "accounts", id, "subscription"], "PUT") => self.note_subscribed(request, id).await,

@@ -5,5 +5,4 @@ mod administration;
 mod internal;
 mod sessions;
 mod tokens;
-
-pub(crate) use accounts::short;
+mod upkeep;

@@ -31,9 +31,15 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
     pub(super) async fn matches(&self, password: &Password, hash: Option<&str>) -> Result<bool, Refusal> {
         self.within_lease(|| match hash {
             Some(hash) => password.matches(hash),
-            None => password.hash(self.entropy).map(|_| false),
+            None => password.match_nothing(self.entropy),
         })
         .await
+    }
+
+    /// Whether a password that is right lets anybody in: one that no account may have does not, while the rules that
+    /// allowed it (`legacy_rules`) are off.
+    pub(super) fn opens(&self, password: &Password) -> bool {
+        password.check(self.config.password_rules).is_ok()
     }
 
     /// Does what hashes.
