@@ -125,7 +125,10 @@ pub(super) fn check(world: &World) {
 pub(super) fn check_applied_once(world: &World) {
     // Who came too late, after the end of the account, is refused for good.
     let mut performed: Vec<(String, String)> =
-        world.rows("SELECT correlation_id, state FROM jobs ORDER BY correlation_id");
+        world.rows("SELECT COALESCE(correlation_id, error, queue), state FROM jobs ORDER BY correlation_id");
+    let events: Vec<(String, String)> = world
+        .rows("SELECT state, COALESCE(error, '') FROM jobs WHERE queue = 'subscriptions/account-events'");
+    assert_eq!(events, [], "events are heard and forgotten");
     if !world.accounts.gone.borrow().is_empty() {
         performed.retain(|(_, state)| state != "discarded");
     }
