@@ -37,9 +37,10 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     /// An administrator's account number.
     pub(crate) async fn administrator(&self, request: &Request) -> Result<i64, Problem> {
         let (id, caller) = self.owner(request).await?;
+        // What a token says was true when it was signed, and what a record says when it was written.
         match caller.claims.role {
-            Role::Admin => Ok(id),
-            Role::User | Role::Service => Err(respond::forbidden("An administrator is needed")),
+            Role::Admin if self.sign_on()?.is_administrator(id).await? => Ok(id),
+            _ => Err(respond::forbidden("An administrator is needed")),
         }
     }
 

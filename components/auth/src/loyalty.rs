@@ -17,12 +17,12 @@ use octo_identity::{
     refresh::RefreshToken,
     shape::Shape,
     sign_on::{LogIn, Revoked, Tokens},
+    text::short,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    own::short,
     routes::{Auth, Visit},
     stop::{Stop, settled},
 };
@@ -96,12 +96,12 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
     async fn loyalty_logged_in(&self, fields: Fields, visit: &Visit) -> Result<Response, Stop> {
         let mut fields = Checked::new(fields.into_members());
-        let email = fields.email()?;
+        let who = fields.text("email")?.filter(|text| text.contains('@'));
+        let who = fields.take("Email", "not valid", who.and_then(|text| Identifier::new(text).ok()));
         let password = fields.text("password")?.unwrap_or_default();
-        let email = fields.finish(email)?;
+        let who = fields.finish(who)?;
         let unknown = || failure(StatusCode::NOT_FOUND, "user not found");
         let password = Password::presented(password).map_err(|_| unknown())?;
-        let who = Identifier::from(email);
         match self.sign_on()?.log_in(&log_in(&who, &password, visit)).await {
             Ok(tokens) => Ok(success(&tokens)),
             Err(Refusal::BadCredentials) => Err(unknown().into()),

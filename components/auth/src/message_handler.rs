@@ -186,11 +186,14 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             self.let_change_login(&account, &caller, update.current_password.take(), &source).await?;
         }
         let change = Change { email: update.email, ..Change::default() };
-        if let Some(password) = self.updated_password(update.password)? {
+        let password = self.updated_password(update.password)?;
+        if let Some(password) = &password {
+            refuse_repetition(&change, password)?;
             let kept = Some(caller.claims.sid.as_str());
-            sign_on.set_password(id, &password, kept).await.map_err(not_updated)?;
+            sign_on.set_password(id, password, kept).await.map_err(not_updated)?;
         }
-        let account = sign_on.change_own(id, &change, &source).await.map_err(not_updated)?;
+        let account =
+            sign_on.change_own(id, &change, password.as_ref(), &source).await.map_err(not_updated)?;
         self.user_read(StatusCode::OK, &account).await
     }
 
@@ -221,7 +224,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
 
     async fn handler_administered(&self, request: Request, id: &str) -> Result<Response, Stop> {
         let (actor, caller) = self.cookie_holder(&request).await?;
-        if caller.claims.role != Role::Admin {
+        if caller.claims.role != Role::Admin || !self.sign_on()?.is_administrator(actor).await? {
             return Err(fastapi::detail(StatusCode::FORBIDDEN, "Forbidden").into());
         }
         let id = path::id(id).ok_or_else(fastapi::not_found)?;
@@ -235,10 +238,12 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             }
             _ => {
                 let mut update = UserUpdate::read(request)?;
-                if let Some(password) = self.updated_password(update.password.take())? {
+                let password = self.updated_password(update.password.take())?;
+                let change = update.change(account.grants.role);
+                if let Some(password) = password {
+                    refuse_repetition(&change, &password)?;
                     sign_on.set_password_as(actor, id, &password).await.map_err(not_updated)?;
                 }
-                let change = update.change(account.grants.role);
                 let account = sign_on.change_as(actor, id, &change).await.map_err(not_updated)?;
                 self.user_read(StatusCode::OK, &account).await
             }
@@ -367,6 +372,14 @@ fn address(body: &mut Body, text: String) -> Option<Email> {
 
 fn unauthorized() -> Response {
     fastapi::detail(StatusCode::UNAUTHORIZED, "Unauthorized")
+}
+
+/// The new password must not be the new name; nothing was changed so far.
+fn refuse_repetition(change: &Change, password: &Password) -> Result<(), Stop> {
+    if change.names().any(|name| password.repeats(name)) {
+        return Err(not_updated(Refusal::PasswordRepeatsName));
+    }
+    Ok(())
 }
 
 fn refused_password(code: &str, reason: &str) -> Response {

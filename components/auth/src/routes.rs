@@ -81,6 +81,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             (["users", id, "sessions"], "GET") => self.user_sessions(request, id).await,
             (["users", id, "sessions"], "DELETE") => self.end_user_sessions(request, id).await,
 
+            (["internal", "settings"], "GET") => self.settings().await,
             (["internal", "jobs", "drain"], "POST") => self.drain(request).await,
             (["internal", "audit"], "POST") => self.note_act(request).await,
             (["internal", "accounts", id], "GET") => self.account_for_service(request, id).await,

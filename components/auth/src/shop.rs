@@ -19,14 +19,13 @@ use octo_identity::{
     password::{Password, Rules},
     shape::Shape,
     sign_on::LogIn,
+    text::short,
     username::Username,
 };
-use octo_token::Role;
 use serde::Serialize;
 use serde_json::{Map, json};
 
 use crate::{
-    own::short,
     routes::Auth,
     stop::{Stop, settled},
 };
@@ -115,8 +114,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
             Err(refusal) => return Err(refusal.into()),
         };
         if becomes_admin {
-            let change = Change { role: Some(Role::Admin), ..Change::default() };
-            account = sign_on.change_as(0, account.id, &change).await?;
+            account = sign_on.make_administrator_by_name(account.id).await?;
         }
         Ok(user(&account))
     }

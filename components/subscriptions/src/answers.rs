@@ -8,7 +8,9 @@ use octo_edge::{
     idempotency::{self, REPLAYED},
     respond,
 };
-use octo_subscriptions::{Entry, Notification, Page, Published, Refusal, Reply, Status, Subscription};
+use octo_subscriptions::{
+    CHANGES_PER_DAY, Entry, Notification, Page, Published, Refusal, Reply, Status, Subscription,
+};
 use serde::Serialize;
 
 /// A subscription as its owner and administrators see it. Times are RFC 3339.
@@ -166,6 +168,13 @@ pub(crate) fn refused(refusal: Refusal) -> Problem {
         Refusal::NoSuchReply => {
             not_found("There is no such reply, or not any more: they are kept for a day.")
         }
+        Refusal::TooManyChanges { seconds } => Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-changes",
+            "There were too many purchases, cancels and restarts today",
+            format!("A user may ask for {CHANGES_PER_DAY} in a day (UTC). Nothing was changed."),
+        )
+        .retry_after(seconds),
         Refusal::KeyReused => idempotency::Refusal::Mismatch.into(),
         Refusal::Sql(error) => error.into(),
         Refusal::Away(away) => Problem::unavailable().because(away),

@@ -88,7 +88,12 @@ fn classify(error: rusqlite::Error) -> SqlError {
     match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => SqlError::Conflict(text),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => SqlError::Busy,
-        _ if text.contains("no such table") || text.contains("no such column") => SqlError::Missing(text),
+        _ if ["no such table", "no such column", "has no column named"]
+            .iter()
+            .any(|it| text.contains(it)) =>
+        {
+            SqlError::Missing(text)
+        }
         _ => SqlError::Failed(text),
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Barrier, thread};
 
 use octo_core::{
-    Sql, SqlError,
+    Sql, SqlError, SqlValue,
     sql::{Migrated, Schema, Step},
     testing::ready,
 };
@@ -27,9 +27,13 @@ const FIRST: &[Step] = &[
     ),
 ];
 const SECOND: &[Step] = &[Step::Both("CREATE TABLE IF NOT EXISTS more (id {id})")];
+const THIRD: &[Step] =
+    &[Step::Column { table: "things", name: "size", definition: "BIGINT NOT NULL DEFAULT 7" }];
 
 const OLD: Schema = Schema { name: "things", versions: &[FIRST] };
 const NEW: Schema = Schema { name: "things", versions: &[FIRST, SECOND] };
+
+const NEWEST: Schema = Schema { name: "things", versions: &[FIRST, SECOND, THIRD] };
 
 const INSERT: &str = "INSERT INTO things (name, data) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id";
 
@@ -50,6 +54,33 @@ fn tables_appear_when_they_are_missed_and_versions_follow() {
         assert_eq!(kept, Some(("a".to_owned(), vec![1, 2])));
         // A database that is newer than the program is no error.
         ready(old.apply()).unwrap();
+    });
+}
+
+#[test]
+fn a_column_appears_when_it_is_missed_and_the_rows_there_are_have_its_default() {
+    const WITH_SIZE: &str = "INSERT INTO things (name, size) VALUES ($1, $2)";
+    on_both(|shared| {
+        let sql = shared.connect();
+        ready(Migrated::new(&sql, &[&NEW]).query(INSERT, &["a".into(), SqlValue::Null])).unwrap();
+        let newest = Migrated::new(&sql, &[&NEWEST]);
+        ready(newest.query(WITH_SIZE, &["b".into(), 8.into()])).unwrap();
+        let rows: Vec<(String, i64)> =
+            ready(newest.fetch("SELECT name, size FROM things ORDER BY id", &[])).unwrap();
+        assert_eq!(rows, [("a".to_owned(), 7), ("b".to_owned(), 8)]);
+        // An instance that is late finds it there.
+        ready(sql.query("DELETE FROM schema_versions WHERE version = 3", &[])).unwrap();
+        ready(newest.apply()).unwrap();
+    });
+}
+
+#[test]
+fn a_text_with_a_nul_is_refused_before_it_reaches_either_database() {
+    on_both(|shared| {
+        let sql = shared.connect();
+        let sql = Migrated::new(&sql, &[&OLD]);
+        let refused = ready(sql.query(INSERT, &["a\0b".into(), SqlValue::Null]));
+        assert_eq!(refused, Err(SqlError::Unstorable));
     });
 }
 

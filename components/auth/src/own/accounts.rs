@@ -7,6 +7,7 @@ use octo_identity::{
     accounts::{Change, NewAccount},
     email::Email,
     password::Password,
+    text::short,
     username::Username,
 };
 
@@ -14,9 +15,6 @@ use crate::{
     answers,
     routes::{Auth, Visit},
 };
-
-/// Characters of a full name or a telephone number.
-const MAX_CHARACTERS: usize = 200;
 
 impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E> {
     /// `POST /auth/register`
@@ -68,14 +66,22 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let values = email.zip(username).zip(full_name.zip(phone)).zip(password);
         let (((email, username), (full_name, phone)), password) = fields.finish(values)?;
         let sign_on = self.sign_on()?;
-        if email.is_some() || username.is_some() {
-            let password = password.ok_or_else(|| {
-                Problem::invalid("/current_password", "is required to change the address or the user name")
-            })?;
-            sign_on.confirm(id, &password, &visit.source).await?;
-        }
         let change = Change { email, username, full_name, phone, ..Change::default() };
-        Ok(answers::account(StatusCode::OK, &sign_on.change_own(id, &change, &visit.source).await?))
+        let known = match change.names().next() {
+            Some(_) => {
+                let password = password.ok_or_else(|| {
+                    Problem::invalid(
+                        "/current_password",
+                        "is required to change the address or the user name",
+                    )
+                })?;
+                sign_on.confirm(id, &password, &visit.source).await?;
+                Some(password)
+            }
+            None => None,
+        };
+        let account = sign_on.change_own(id, &change, known.as_ref(), &visit.source).await?;
+        Ok(answers::account(StatusCode::OK, &account))
     }
 
     /// `DELETE /users/me`
@@ -105,10 +111,4 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         sign_on.set_password(id, &new, Some(&caller.claims.sid)).await?;
         Ok(respond::empty(StatusCode::NO_CONTENT))
     }
-}
-
-/// A text of bounded length.
-pub(crate) fn short(text: String) -> Result<String, String> {
-    let fits = text.chars().count() <= MAX_CHARACTERS;
-    if fits { Ok(text) } else { Err(format!("must have at most {MAX_CHARACTERS} characters")) }
 }

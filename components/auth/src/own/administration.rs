@@ -6,12 +6,13 @@ use octo_edge::{Request, Response, body::Fields, query::Query, respond};
 use octo_identity::{
     accounts::{Account, Change, Field, Search},
     sign_on::LONGEST_PAGE,
+    text::nfc,
 };
 use octo_token::Role;
 use serde_json::json;
 
 use crate::{
-    answers::{self, AccountBody, EntryBody, SessionBody},
+    answers::{self, AccountBody, EntryBody},
     routes::{Auth, account_id},
 };
 
@@ -72,9 +73,7 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     /// `GET /users/{id}/sessions`
     pub(crate) async fn user_sessions(&self, request: Request, id: &str) -> Result<Response, Problem> {
         self.administrator(&request).await?;
-        let sessions = self.sign_on()?.living_sessions(account_id(id)?).await?;
-        let shown: Vec<_> = sessions.iter().map(|session| SessionBody::of(session, "")).collect();
-        Ok(respond::json(StatusCode::OK, &json!({ "sessions": shown })))
+        self.sessions_page(&request, account_id(id)?, "").await
     }
 
     /// `DELETE /users/{id}/sessions`
@@ -115,5 +114,5 @@ fn cursor(search: &Search, last: &Account) -> Option<String> {
 /// Those whose name begins with `prefix`, from the one `after` on.
 fn names(query: &Query, field: Field, prefix: &str) -> Search {
     let after = query.get("after").unwrap_or("").to_owned();
-    Search::Names { field, prefix: prefix.trim().to_lowercase(), after }
+    Search::Names { field, prefix: nfc(&prefix.trim().to_lowercase()).into_owned(), after }
 }

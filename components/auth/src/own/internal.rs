@@ -3,7 +3,7 @@
 
 use http::StatusCode;
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
-use octo_edge::{Request, Response, body::Fields, drained::Drained, respond};
+use octo_edge::{Request, Response, body::Fields, respond};
 use serde::Serialize;
 use serde_json::json;
 
@@ -34,13 +34,6 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
         let (active, version) = fields.finish(active.zip(version))?;
         self.sign_on()?.note_subscribed(id, active, version).await?;
         Ok(respond::empty(StatusCode::NO_CONTENT))
-    }
-
-    /// `POST /internal/jobs/drain`: what is over of the attempts to log in is removed, whether anybody logs in or not.
-    pub(crate) async fn drain(&self, request: Request) -> Result<Response, Problem> {
-        self.service(&request).await?;
-        let more = self.sign_on()?.sweep_attempts().await?;
-        Ok(Drained { more, ..Drained::default() }.into_response())
     }
 
     /// `POST /internal/audit`: what an administrator is about to do in another component.

@@ -6,5 +6,4 @@ mod internal;
 mod sessions;
 pub(crate) mod start;
 mod tokens;
-
-pub(crate) use accounts::short;
+mod upkeep;

@@ -2,9 +2,14 @@
 
 use http::StatusCode;
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
-use octo_edge::{Request, Response, body::Fields, respond};
+use octo_edge::{Request, Response, body::Fields, query::Query, respond};
 use octo_identity::{
-    Refusal, identifier::Identifier, password::Password, refresh::RefreshToken, shape::Shape, sign_on::LogIn,
+    Refusal,
+    identifier::Identifier,
+    password::Password,
+    refresh::RefreshToken,
+    shape::Shape,
+    sign_on::{LONGEST_PAGE, LogIn},
 };
 use serde_json::json;
 
@@ -52,10 +57,23 @@ impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E>
     /// `GET /auth/sessions`
     pub(crate) async fn sessions(&self, request: Request) -> Result<Response, Problem> {
         let (id, caller) = self.owner(&request).await?;
-        let sessions = self.sign_on()?.living_sessions(id).await?;
-        let shown: Vec<_> =
-            sessions.iter().map(|session| SessionBody::of(session, &caller.claims.sid)).collect();
-        Ok(respond::json(StatusCode::OK, &json!({ "sessions": shown })))
+        self.sessions_page(&request, id, &caller.claims.sid).await
+    }
+
+    /// The sessions of an account, newest first: from the one `after` on, `limit` of them. `next` is the `after` of the
+    /// page that follows.
+    pub(super) async fn sessions_page(
+        &self,
+        request: &Request,
+        id: i64,
+        current: &str,
+    ) -> Result<Response, Problem> {
+        let query = Query::of(request);
+        let limit = query.limit(LONGEST_PAGE)?;
+        let sessions = self.sign_on()?.living_sessions(id, query.get("after"), limit).await?;
+        let next = sessions.last().filter(|_| sessions.len() as i64 == limit).map(|last| &last.id);
+        let shown: Vec<_> = sessions.iter().map(|session| SessionBody::of(session, current)).collect();
+        Ok(respond::json(StatusCode::OK, &json!({ "sessions": shown, "next": next })))
     }
 
     /// `DELETE /auth/sessions`: all of them, this one too.

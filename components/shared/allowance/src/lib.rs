@@ -128,6 +128,16 @@ impl<K: KeyValue> Allowance<'_, K> {
         Ok(Standing { left: most.saturating_sub(held).clamp(0, most), refills_on: day.next() })
     }
 
+    /// Forgets a user who will never come back.
+    pub async fn forget(&self, user: &str) -> Result<(), StoreError> {
+        let Some(days) = self.days(user).await? else { return Ok(()) };
+        // The record last: after a crash in between, the next attempt still knows the counters.
+        for day in [Some(days.last), days.before].into_iter().flatten() {
+            self.store.delete(&counter(user, day)).await?;
+        }
+        self.store.delete(&record(user)).await
+    }
+
     /// The day to take from: today, or a later one that the user has already entered. A new day is written
     /// down before its counter is made, and an old counter removed before its day is struck, so that a crash
     /// leaves no counter behind.

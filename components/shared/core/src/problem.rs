@@ -179,6 +179,9 @@ impl From<SqlError> for Problem {
             SqlError::Conflict(_) | SqlError::Missing(_) => Problem::internal().because(error),
             SqlError::Busy | SqlError::Failed(_) => Problem::unavailable().because(error),
             SqlError::Down(_) => Problem::database_unavailable().because(error),
+            SqlError::Unstorable => {
+                Problem::invalid("", "has a text with the character U+0000, which cannot be kept")
+            }
             SqlError::Misconfigured(error) => error.into(),
         }
     }

@@ -1,6 +1,7 @@
 //! Accounts, passwords, sessions and the keys that sign access tokens.
 //!
 //! - [`email`], [`username`], [`identifier`], [`password`]: what a person types, checked once.
+//! - [`text`]: one form of it, whatever system it was typed on.
 //! - [`throttle`], [`hashing`]: attempts to log in and the work they make, bounded.
 //! - [`accounts`]: who there is.
 //! - [`sessions`]: one login and all its refreshes.
@@ -30,6 +31,7 @@ pub mod sessions;
 pub mod shape;
 pub mod sign_on;
 pub mod signing;
+pub mod text;
 pub mod throttle;
 pub mod username;
 

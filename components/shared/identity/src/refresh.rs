@@ -1,5 +1,10 @@
 //! Refresh tokens: opaque, kept as digests, rotated at every use.
 //!
+//! A session has two rows of them however often it is refreshed: of its first token, which is random, and of the
+//! **family** of all that follow. These have a secret in common that is derived from the first token, count their
+//! generation, and carry a code by which `auth` knows that it made them. Only the digest of what they have in common is
+//! kept, and the newest generation: any older token of the family is known for what it is, at any time.
+//!
 //! # Invariant
 //! - A token has exactly one successor, derived from it with a secret of `auth`. So any number of
 //!   concurrent refreshes of one token give the same new token, and an answer that was lost can be given
@@ -7,6 +12,7 @@
 //! - A token that was used before is accepted again only for [`GRACE`], and only while its successor is
 //!   unused. Otherwise somebody holds a copy: the session ends.
 //! - No token of an ended session is accepted.
+//! - Who reads the database can make no token: what a family has in common is in none of its rows.
 
 use std::time::Duration;
 
@@ -14,20 +20,73 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use octo_core::{Entropy, Sql, SqlError, UnixMillis};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use crate::shape::Shape;
 
 /// How long a lost answer can be asked for again.
 pub const GRACE: Duration = Duration::from_secs(30);
-/// Longest refresh token looked at, in bytes; ours have 43.
+/// Longest refresh token looked at, in bytes; the first one of a session has 43, the others 96.
 const MAX_BYTES: usize = 128;
 
 /// A refresh token. Whoever has it has the session.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken(String);
 
+/// A token that follows the first one of its session: what the family has in common, the generation, and the code.
+struct Member {
+    common: [u8; 32],
+    generation: i64,
+}
+
+const MEMBER_BYTES: usize = 32 + 8 + 32;
+
+impl Member {
+    /// The first token that follows the first token of a session.
+    fn after_first(first: &RefreshToken, secret: &[u8]) -> Option<Self> {
+        let common = code(secret, b"octo refresh family\0", &[first.0.as_bytes()])?;
+        Some(Self { common, generation: 1 })
+    }
+
+    /// Reads a token that we made.
+    fn read(token: &RefreshToken, secret: &[u8]) -> Option<Self> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(&token.0).ok()?;
+        let bytes: &[u8; MEMBER_BYTES] = bytes.as_slice().try_into().ok()?;
+        let (common, rest) = bytes.split_first_chunk::<32>()?;
+        let (generation, presented) = rest.split_first_chunk::<8>()?;
+        let member = Self { common: *common, generation: i64::from_be_bytes(*generation) };
+        let genuine: bool = member.code(secret)?.as_slice().ct_eq(presented).into();
+        (genuine && member.generation > 0).then_some(member)
+    }
+
+    fn next(&self) -> Self {
+        Self { generation: self.generation.saturating_add(1), ..*self }
+    }
+
+    fn code(&self, secret: &[u8]) -> Option<[u8; 32]> {
+        code(secret, b"octo refresh token\0", &[&self.common, &self.generation.to_be_bytes()])
+    }
+
+    fn token(&self, secret: &[u8]) -> Option<RefreshToken> {
+        let bytes = [&self.common[..], &self.generation.to_be_bytes(), &self.code(secret)?].concat();
+        Some(RefreshToken(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// The digest the family is kept under.
+    fn digest(&self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(self.common))
+    }
+}
+
+fn code(secret: &[u8], purpose: &[u8], parts: &[&[u8]]) -> Option<[u8; 32]> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
+    mac.update(purpose);
+    parts.iter().for_each(|part| mac.update(part));
+    Some(mac.finalize().into_bytes().into())
+}
+
 impl RefreshToken {
-    /// A new token.
+    /// The first token of a session.
     pub fn generate(entropy: &impl Entropy) -> Self {
         Self(BASE64_URL_SAFE_NO_PAD.encode(entropy.bytes::<32>()))
     }
@@ -37,16 +96,14 @@ impl RefreshToken {
         (text.len() <= MAX_BYTES).then_some(Self(text))
     }
 
-    /// The token that comes after this one.
-    pub fn successor(&self, secret: &[u8]) -> Option<Self> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
-        mac.update(b"octo refresh successor\0");
-        mac.update(self.0.as_bytes());
-        Some(Self(BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())))
+    /// The token that came after this one in versions before, which kept a row of each.
+    fn successor_before(&self, secret: &[u8]) -> Option<Self> {
+        let successor = code(secret, b"octo refresh successor\0", &[self.0.as_bytes()])?;
+        Some(Self(BASE64_URL_SAFE_NO_PAD.encode(successor)))
     }
 
     /// The digest it is kept under.
-    pub fn digest(&self) -> String {
+    fn digest(&self) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(self.0.as_bytes()))
     }
 
@@ -69,10 +126,19 @@ pub struct Known {
     pub expires_at: UnixMillis,
     /// When it was ended.
     pub ended_at: Option<UnixMillis>,
-    /// When the token was first used.
-    pub used_at: Option<UnixMillis>,
-    /// When its successor was first used.
-    pub successor_used_at: Option<UnixMillis>,
+    /// Whether the token was used, and when, and whether its successor was.
+    pub used: Used,
+}
+
+/// Whether a token was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Used {
+    /// It is the newest one.
+    Not,
+    /// It was, first at this time, and its successor was not.
+    At(UnixMillis),
+    /// It was, and so was its successor.
+    WithSuccessor,
 }
 
 /// What to do with a presented token.
@@ -91,11 +157,27 @@ pub fn decide(known: &Known, now: UnixMillis) -> Decision {
     if known.ended_at.is_some() || known.expires_at <= now {
         return Decision::Refuse;
     }
-    match known.used_at {
-        None => Decision::Rotate,
-        Some(used_at) if now.since(used_at) <= GRACE && known.successor_used_at.is_none() => Decision::Rotate,
-        Some(_) => Decision::EndSession,
+    match known.used {
+        Used::Not => Decision::Rotate,
+        Used::At(used_at) if now.since(used_at) <= GRACE => Decision::Rotate,
+        Used::At(_) | Used::WithSuccessor => Decision::EndSession,
     }
+}
+
+/// What comes after a token that was found.
+pub struct Successor {
+    token: RefreshToken,
+    /// What is to be noted before it is given out.
+    note: Note,
+}
+
+enum Note {
+    /// Nothing: it was given out before.
+    Nothing,
+    /// The family begins, with the token of this digest.
+    Begin { first: String, family: String },
+    /// The family's newest generation is the one after this.
+    Advance { family: String, generation: i64 },
 }
 
 /// The refresh tokens in the database.
@@ -104,13 +186,18 @@ pub struct RefreshTokens<'a, S> {
     sql: &'a S,
 }
 
+/// What is read of a token's session.
+const SESSION: &str = "s.id, s.account_id, s.shape, s.expires_at, s.ended_at";
+
+type Session = (String, i64, String, UnixMillis, Option<UnixMillis>);
+
 impl<'a, S: Sql> RefreshTokens<'a, S> {
     /// The tokens in `sql`.
     pub fn new(sql: &'a S) -> Self {
         Self { sql }
     }
 
-    /// Keeps `token` for a living session.
+    /// Keeps the first token of a living session.
     pub async fn keep(&self, token: &RefreshToken, session: &str, now: UnixMillis) -> Result<(), SqlError> {
         let statement = "INSERT INTO refresh_tokens (digest, session_id, created_at)
             SELECT $1, $2, $3 WHERE EXISTS (SELECT 1 FROM sessions WHERE id = $2 AND ended_at IS NULL)
@@ -119,39 +206,132 @@ impl<'a, S: Sql> RefreshTokens<'a, S> {
         self.sql.query(statement, &parameters).await.map(|_| ())
     }
 
-    /// What is known of `token`.
+    /// What is known of `token`, and what comes after it; `None` when it is none of ours.
     pub async fn find(
         &self,
         token: &RefreshToken,
-        successor: &RefreshToken,
-    ) -> Result<Option<Known>, SqlError> {
-        let statement = "SELECT s.id, s.account_id, s.shape, s.expires_at, s.ended_at, t.used_at, n.used_at
-            FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
-            LEFT JOIN refresh_tokens n ON n.digest = $1 WHERE t.digest = $2";
-        type Found =
-            (String, i64, String, UnixMillis, Option<UnixMillis>, Option<UnixMillis>, Option<UnixMillis>);
-        let parameters = [successor.digest().into(), token.digest().into()];
-        let found: Option<Found> = self.sql.first(statement, &parameters).await?;
-        let Some((session, account, shape, expires_at, ended_at, used_at, successor_used_at)) = found else {
-            return Ok(None);
-        };
-        let shape = Shape::named(&shape).ok_or_else(|| SqlError::damaged("a row of `sessions`"))?;
-        Ok(Some(Known { session, account, shape, expires_at, ended_at, used_at, successor_used_at }))
+        secret: &[u8],
+    ) -> Result<Option<(Known, Successor)>, SqlError> {
+        match Member::read(token, secret) {
+            Some(member) => self.find_member(&member, secret).await,
+            None => self.find_first(token, secret).await,
+        }
     }
 
-    /// Keeps `successor` and marks `token` used, in this order: a crash in between leaves `token` unused, and
-    /// the client that asks again gets the same successor.
-    pub async fn rotate(
+    async fn find_member(
+        &self,
+        member: &Member,
+        secret: &[u8],
+    ) -> Result<Option<(Known, Successor)>, SqlError> {
+        let statement = format!(
+            "SELECT {SESSION}, f.generation, f.rotated_at
+             FROM refresh_families f JOIN sessions s ON s.id = f.session_id WHERE f.digest = $1"
+        );
+        type Found = (String, i64, String, UnixMillis, Option<UnixMillis>, i64, UnixMillis);
+        let found: Option<Found> = self.sql.first(&statement, &[member.digest().into()]).await?;
+        let Some((id, account, shape, expires_at, ended_at, newest, rotated_at)) = found else {
+            return Ok(None);
+        };
+        let used = match newest.saturating_sub(member.generation) {
+            0 => Used::Not,
+            1 => Used::At(rotated_at),
+            2.. => Used::WithSuccessor,
+            // Of a database that was put back to an earlier time.
+            _ => return Ok(None),
+        };
+        let note = match used {
+            Used::Not => Note::Advance { family: member.digest(), generation: member.generation },
+            Used::At(_) | Used::WithSuccessor => Note::Nothing,
+        };
+        let token = member.next().token(secret).ok_or_else(|| SqlError::damaged("the refresh secret"))?;
+        let known = known((id, account, shape, expires_at, ended_at), used)?;
+        Ok(Some((known, Successor { token, note })))
+    }
+
+    async fn find_first(
         &self,
         token: &RefreshToken,
-        successor: &RefreshToken,
+        secret: &[u8],
+    ) -> Result<Option<(Known, Successor)>, SqlError> {
+        let derived = Member::after_first(token, secret).zip(token.successor_before(secret));
+        let (member, before) = derived.ok_or_else(|| SqlError::damaged("the refresh secret"))?;
+        // `n`: its successor, when a version before gave it one.
+        let statement = format!(
+            "SELECT {SESSION}, t.used_at, f.generation, n.digest, n.used_at
+             FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
+             LEFT JOIN refresh_families f ON f.digest = $1
+             LEFT JOIN refresh_tokens n ON n.digest = $2 WHERE t.digest = $3"
+        );
+        type Found = (
+            String,
+            i64,
+            String,
+            UnixMillis,
+            Option<UnixMillis>,
+            Option<UnixMillis>,
+            Option<i64>,
+            Option<String>,
+            Option<UnixMillis>,
+        );
+        let parameters = [member.digest().into(), before.digest().into(), token.digest().into()];
+        let found: Option<Found> = self.sql.first(&statement, &parameters).await?;
+        let Some((id, account, shape, expires_at, ended_at, used_at, newest, before_digest, before_used_at)) =
+            found
+        else {
+            return Ok(None);
+        };
+        let successor_used =
+            newest.is_some_and(|newest| newest > member.generation) || before_used_at.is_some();
+        let used = match used_at {
+            _ if successor_used => Used::WithSuccessor,
+            Some(used_at) => Used::At(used_at),
+            None => Used::Not,
+        };
+        let successor = if before_digest.is_some() {
+            Successor { token: before, note: Note::Nothing }
+        } else {
+            let note = Note::Begin { first: token.digest(), family: member.digest() };
+            let token = member.token(secret).ok_or_else(|| SqlError::damaged("the refresh secret"))?;
+            Successor { token, note }
+        };
+        let known = known((id, account, shape, expires_at, ended_at), used)?;
+        Ok(Some((known, successor)))
+    }
+
+    /// Notes that a token's successor is given out, and gives it: a crash before leaves the token as it was, and the
+    /// client that asks again gets the same successor.
+    pub async fn rotate(
+        &self,
+        successor: Successor,
         session: &str,
         now: UnixMillis,
-    ) -> Result<(), SqlError> {
-        self.keep(successor, session, now).await?;
-        let statement = "UPDATE refresh_tokens SET used_at = $1 WHERE digest = $2 AND used_at IS NULL";
-        self.sql.query(statement, &[now.into(), token.digest().into()]).await.map(|_| ())
+    ) -> Result<RefreshToken, SqlError> {
+        match successor.note {
+            Note::Nothing => {}
+            Note::Begin { first, family } => {
+                let statement = "INSERT INTO refresh_families (digest, session_id, generation, rotated_at)
+                    SELECT $1, $2, 1, CAST($3 AS BIGINT)
+                    WHERE EXISTS (SELECT 1 FROM sessions WHERE id = $2 AND ended_at IS NULL)
+                    ON CONFLICT (digest) DO NOTHING";
+                self.sql.query(statement, &[family.into(), session.into(), now.into()]).await?;
+                let statement =
+                    "UPDATE refresh_tokens SET used_at = $1 WHERE digest = $2 AND used_at IS NULL";
+                self.sql.query(statement, &[now.into(), first.into()]).await?;
+            }
+            Note::Advance { family, generation } => {
+                let statement = "UPDATE refresh_families SET generation = generation + 1, rotated_at = $1
+                    WHERE digest = $2 AND generation = $3";
+                self.sql.query(statement, &[now.into(), family.into(), generation.into()]).await?;
+            }
+        }
+        Ok(successor.token)
     }
+}
+
+fn known(session: Session, used: Used) -> Result<Known, SqlError> {
+    let (session, account, shape, expires_at, ended_at) = session;
+    let shape = Shape::named(&shape).ok_or_else(|| SqlError::damaged("a row of `sessions`"))?;
+    Ok(Known { session, account, shape, expires_at, ended_at, used })
 }
 
 #[cfg(test)]
@@ -168,28 +348,44 @@ mod tests {
             shape: Shape::Own,
             expires_at: NOW + Duration::from_secs(60),
             ended_at: None,
-            used_at: None,
-            successor_used_at: None,
+            used: Used::Not,
         }
     }
 
     #[test]
     fn a_successor_is_always_the_same_and_needs_the_secret() {
-        let token = RefreshToken::generate(&FakeEntropy::default());
-        let successor = token.successor(b"secret").unwrap();
-        assert!(token.successor(b"secret").unwrap() == successor);
-        assert!(token.successor(b"other").unwrap() != successor);
-        assert!(successor.successor(b"secret").unwrap() != successor);
-        assert_eq!(token.reveal().len(), 43);
+        let first = RefreshToken::generate(&FakeEntropy::default());
+        assert_eq!(first.reveal().len(), 43);
+        let after = |secret: &[u8]| Member::after_first(&first, secret).unwrap().token(secret).unwrap();
+        let second = after(b"secret");
+        assert!(after(b"secret") == second && after(b"other") != second);
+        assert!(second.reveal().len() <= MAX_BYTES);
+        let third = |secret: &[u8]| Member::read(&second, secret).and_then(|it| it.next().token(secret));
+        assert!(third(b"secret") == third(b"secret") && third(b"secret").is_some_and(|it| it != second));
+        assert!(third(b"other").is_none(), "a code of another secret is none");
+    }
+
+    #[test]
+    fn a_token_that_was_changed_is_none() {
+        let first = RefreshToken::generate(&FakeEntropy::default());
+        let second = Member::after_first(&first, b"secret").unwrap().token(b"secret").unwrap();
+        for place in 0..second.0.len() {
+            let mut changed = second.0.clone().into_bytes();
+            changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
+            let changed = RefreshToken(String::from_utf8(changed).unwrap());
+            assert!(Member::read(&changed, b"secret").is_none(), "{place}");
+        }
+        assert!(Member::read(&first, b"secret").is_none());
+        assert!(Member::read(&RefreshToken("\u{e9}".into()), b"secret").is_none());
     }
 
     #[test]
     fn a_used_token_is_accepted_again_only_in_grace_and_only_while_its_successor_is_unused() {
         assert_eq!(decide(&known(), NOW), Decision::Rotate);
-        let used = Known { used_at: Some(NOW), ..known() };
+        let used = Known { used: Used::At(NOW), ..known() };
         assert_eq!(decide(&used, NOW + GRACE), Decision::Rotate);
         assert_eq!(decide(&used, NOW + GRACE + Duration::from_millis(1)), Decision::EndSession);
-        let moved_on = Known { successor_used_at: Some(NOW), ..used };
+        let moved_on = Known { used: Used::WithSuccessor, ..used };
         assert_eq!(decide(&moved_on, NOW), Decision::EndSession);
     }
 

@@ -42,6 +42,9 @@ pub enum Refusal {
     /// There is no such account.
     #[error("there is no such account")]
     NoSuchAccount,
+    /// It would leave no active administrator.
+    #[error("it is the last active administrator")]
+    LastAdministrator,
     /// The account has no such session.
     #[error("the account has no such session")]
     NoSuchSession,
@@ -89,6 +92,9 @@ impl From<NotChanged> for Refusal {
         match error {
             NotChanged::Taken => Refusal::Taken,
             NotChanged::NoSuchAccount => Refusal::NoSuchAccount,
+            NotChanged::LastAdministrator => Refusal::LastAdministrator,
+            // Whoever proved the old password has proven nothing.
+            NotChanged::OtherPassword => Refusal::BadCredentials,
             NotChanged::Sql(error) => error.into(),
         }
     }
@@ -131,9 +137,10 @@ impl From<Refusal> for Problem {
                 "Nothing was changed. Send the same request again in a moment.",
             )
             .retry_after(1),
-            Refusal::PasswordRepeatsName => {
-                Problem::invalid("/password", "must not be the account's own name; choose another")
-            }
+            Refusal::PasswordRepeatsName => Problem::invalid(
+                "/password",
+                "must not be the account's own name; choose another password or name",
+            ),
             Refusal::UnknownRefreshToken | Refusal::SpentRefreshToken => problem(
                 StatusCode::UNAUTHORIZED,
                 "bad-refresh-token",
@@ -146,6 +153,12 @@ impl From<Refusal> for Problem {
                 "There is nothing here",
                 "There is no such account or session.",
             ),
+            Refusal::LastAdministrator => problem(
+                StatusCode::CONFLICT,
+                "last-administrator",
+                "This is the last active administrator",
+                "Make another account administrator first; nobody could do so afterwards.",
+            ),
             Refusal::BadBootstrapSecret => problem(
                 StatusCode::FORBIDDEN,
                 "bad-bootstrap-secret",
@@ -156,7 +169,7 @@ impl From<Refusal> for Problem {
                 StatusCode::CONFLICT,
                 "no-first-administrator",
                 "No first administrator was made",
-                "There is an administrator already, or no account with this address. Register it first.",
+                "There is an active administrator already, or no active account with this address. Register it first.",
             ),
             Refusal::Failed(Failure::Sql(error)) => error.into(),
             Refusal::Failed(Failure::Store(error)) => error.into(),

@@ -5,6 +5,75 @@ use octo_core::sql::{Schema, Step};
 /// Accounts, sessions, keys, leases and the audit log.
 pub const SCHEMA: Schema = Schema { name: "identity", versions: &[FIRST] };
 
+/// What came later: the ends of accounts, refresh tokens that leave no row each, and administrators by name. It uses the
+/// tables of [`SCHEMA`] and of the jobs.
+pub const ACCOUNTS: Schema = Schema { name: "identity-accounts", versions: &[ENDS_AND_FAMILIES] };
+
+const ENDS_AND_FAMILIES: &[Step] = &[
+    // The refresh tokens of a session after its first one: `digest` is of what they have in common, `generation` the
+    // newest that was given out, `rotated_at` when it was.
+    Step::Both(
+        "CREATE TABLE IF NOT EXISTS refresh_families (
+        digest TEXT PRIMARY KEY,
+        session_id TEXT NOT NULL,
+        generation BIGINT NOT NULL,
+        rotated_at BIGINT NOT NULL
+    )",
+    ),
+    Step::Both("CREATE INDEX IF NOT EXISTS refresh_families_by_session ON refresh_families (session_id)"),
+    // Who was made administrator by his name only (`legacy_rules`) is kept apart from who was made one by somebody, from
+    // whose hands alone the role `admin` comes. Accounts from before are known by the audit log.
+    Step::Both(
+        "UPDATE accounts SET role = 'legacy-admin'
+        WHERE role = 'admin' AND founder IS NULL
+            AND EXISTS (SELECT 1 FROM audit made WHERE made.subject_id = accounts.id
+                AND made.actor_id = 0 AND made.act = 'change-account' AND made.detail = '{\"role\":\"admin\"}')
+            AND NOT EXISTS (SELECT 1 FROM audit later WHERE later.subject_id = accounts.id
+                AND later.actor_id > 0 AND later.act = 'change-account' AND later.detail LIKE '%\"role\"%')",
+    ),
+    // A row here ends an account: the trigger deletes it and tells every consumer, as a part of the same statement.
+    Step::Both(
+        "CREATE TABLE IF NOT EXISTS account_deletions (
+        account_id BIGINT PRIMARY KEY,
+        deleted_at BIGINT NOT NULL
+    )",
+    ),
+    Step::Both("CREATE INDEX IF NOT EXISTS account_deletions_by_age ON account_deletions (deleted_at)"),
+    Step::Sqlite(
+        "CREATE TRIGGER IF NOT EXISTS account_deleted AFTER INSERT ON account_deletions
+        BEGIN
+            DELETE FROM accounts WHERE id = NEW.account_id;
+            INSERT INTO jobs (queue, kind, args, visible_at, created_at)
+            SELECT consumer.queue, 'account-deleted/1',
+                '{\"account_id\":' || NEW.account_id || ',\"deleted_at\":' || NEW.deleted_at || '}',
+                NEW.deleted_at, NEW.deleted_at
+            FROM account_event_consumers consumer;
+        END",
+    ),
+    Step::Postgres(
+        "CREATE FUNCTION account_deleted() RETURNS trigger LANGUAGE plpgsql AS $body$
+        BEGIN
+            DELETE FROM accounts WHERE id = NEW.account_id;
+            INSERT INTO jobs (queue, kind, args, visible_at, created_at)
+            SELECT consumer.queue, 'account-deleted/1',
+                '{\"account_id\":' || NEW.account_id || ',\"deleted_at\":' || NEW.deleted_at || '}',
+                NEW.deleted_at, NEW.deleted_at
+            FROM account_event_consumers consumer;
+            RETURN NULL;
+        END $body$",
+    ),
+    Step::Postgres(
+        "CREATE TRIGGER account_deleted AFTER INSERT ON account_deletions
+            FOR EACH ROW EXECUTE FUNCTION account_deleted()",
+    ),
+    Step::Both("CREATE TABLE IF NOT EXISTS account_event_consumers (queue TEXT PRIMARY KEY)"),
+    // In one statement, and last: an account is deleted only when a row of it is there.
+    Step::Both(
+        "INSERT INTO account_event_consumers (queue)
+        VALUES ('auth/account-events'), ('subscriptions/account-events') ON CONFLICT DO NOTHING",
+    ),
+];
+
 const FIRST: &[Step] = &[
     // An account has an address, a user name, or both.
     Step::Both(

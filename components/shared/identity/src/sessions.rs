@@ -5,7 +5,11 @@ use std::time::Duration;
 use octo_core::{Sql, SqlError, UnixMillis};
 use octo_token::{Grants, Role, SessionRecord, claims::LONGEST_SECS};
 
-use crate::{accounts::PAID_ACCESS, shape::Shape};
+use crate::{
+    accounts::{self, PAID_ACCESS},
+    password::Rules,
+    shape::Shape,
+};
 
 /// Longest life an access token can be given, by any variable or shape.
 pub const LONGEST_TOKEN: Duration = Duration::from_secs(LONGEST_SECS.unsigned_abs());
@@ -51,12 +55,13 @@ pub struct NewSession<'a> {
 #[derive(Debug)]
 pub struct Sessions<'a, S> {
     sql: &'a S,
+    rules: Rules,
 }
 
 impl<'a, S: Sql> Sessions<'a, S> {
-    /// The sessions in `sql`.
-    pub fn new(sql: &'a S) -> Self {
-        Self { sql }
+    /// The sessions in `sql`, of accounts as they are under `rules`.
+    pub fn new(sql: &'a S, rules: Rules) -> Self {
+        Self { sql, rules }
     }
 
     /// Begins a session of an account that is there, active, and has the password that let it in; whether it was
@@ -101,8 +106,9 @@ impl<'a, S: Sql> Sessions<'a, S> {
 
     /// What the record of a session should say.
     pub async fn record(&self, id: &str) -> Result<SessionRecord, SqlError> {
+        let role = accounts::role(self.rules);
         let statement = format!(
-            "SELECT s.token_digest, a.role, {PAID_ACCESS} FROM sessions s
+            "SELECT s.token_digest, {role}, {PAID_ACCESS} FROM sessions s
              JOIN accounts a ON a.id = s.account_id
              WHERE s.id = $1 AND s.ended_at IS NULL AND a.active = 1"
         );
@@ -112,11 +118,33 @@ impl<'a, S: Sql> Sessions<'a, S> {
         Ok(SessionRecord::Live { digest, grants: Grants { role, paid_access } })
     }
 
-    /// The sessions of an account that go on, newest first, at most `limit`.
-    pub async fn living(&self, account: i64, now: UnixMillis, limit: i64) -> Result<Vec<Session>, SqlError> {
-        let statement = "SELECT id, client, created_at, expires_at, token_made_at FROM sessions
-            WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY id DESC LIMIT $3";
-        let rows = self.sql.fetch(statement, &[account.into(), now.into(), limit.into()]).await?;
+    /// The sessions of an account that go on, newest first: those after the one with the id `after`, or from the newest
+    /// on, at most `limit`.
+    pub async fn living(
+        &self,
+        account: i64,
+        after: Option<&str>,
+        now: UnixMillis,
+        limit: i64,
+    ) -> Result<Vec<Session>, SqlError> {
+        let columns = "id, client, created_at, expires_at, token_made_at";
+        let rows = match after {
+            None => {
+                let statement = format!(
+                    "SELECT {columns} FROM sessions WHERE account_id = $1 AND ended_at IS NULL
+                        AND expires_at > $2 ORDER BY id DESC LIMIT $3"
+                );
+                self.sql.fetch(&statement, &[account.into(), now.into(), limit.into()]).await?
+            }
+            Some(after) => {
+                let statement = format!(
+                    "SELECT {columns} FROM sessions WHERE account_id = $1 AND id < $4 AND ended_at IS NULL
+                        AND expires_at > $2 ORDER BY id DESC LIMIT $3"
+                );
+                let parameters = [account.into(), now.into(), limit.into(), after.into()];
+                self.sql.fetch(&statement, &parameters).await?
+            }
+        };
         let session = |(id, client, created_at, expires_at, renewed_at)| Session {
             id,
             client,
@@ -150,6 +178,33 @@ impl<'a, S: Sql> Sessions<'a, S> {
         self.sql.query(statement, &[now.into(), account.into(), kept.into()]).await.map(drop)
     }
 
+    /// Ends the sessions of an account that were renewed longest ago, but for the `kept` others; their ids.
+    pub async fn end_oldest(
+        &self,
+        account: i64,
+        kept: i64,
+        now: UnixMillis,
+    ) -> Result<Vec<String>, SqlError> {
+        let statement = "UPDATE sessions SET ended_at = $1, expires_at = $1 WHERE id IN (
+                SELECT id FROM sessions WHERE account_id = $2 AND ended_at IS NULL AND expires_at > $1
+                ORDER BY token_made_at DESC, id DESC LIMIT 100 OFFSET $3)
+            RETURNING id";
+        Ok(ids(self.sql.fetch(statement, &[now.into(), account.into(), kept.into()]).await?))
+    }
+
+    /// Forgets what clients of an account said they are.
+    pub async fn forget_clients(&self, account: i64) -> Result<(), SqlError> {
+        let statement = "UPDATE sessions SET client = '' WHERE account_id = $1 AND client <> ''";
+        self.sql.query(statement, &[account.into()]).await.map(drop)
+    }
+
+    /// Sessions of administrators by name that may have an access token somewhere.
+    pub async fn of_administrators_by_name(&self, now: UnixMillis) -> Result<Vec<String>, SqlError> {
+        let statement = "SELECT s.id FROM accounts a JOIN sessions s ON s.account_id = a.id
+            WHERE a.role = 'legacy-admin' AND s.token_made_at > $1";
+        Ok(ids(self.sql.fetch(statement, &[(now - LONGEST_TOKEN).into()]).await?))
+    }
+
     /// A few sessions that ended before `time`.
     pub async fn over(&self, time: UnixMillis, limit: i64) -> Result<Vec<String>, SqlError> {
         let statement = "SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2";
@@ -158,6 +213,7 @@ impl<'a, S: Sql> Sessions<'a, S> {
 
     /// Forgets a session and its refresh tokens.
     pub async fn forget(&self, id: &str) -> Result<(), SqlError> {
+        self.sql.query("DELETE FROM refresh_families WHERE session_id = $1", &[id.into()]).await?;
         self.sql.query("DELETE FROM refresh_tokens WHERE session_id = $1", &[id.into()]).await?;
         self.sql.query("DELETE FROM sessions WHERE id = $1", &[id.into()]).await.map(drop)
     }

@@ -64,6 +64,15 @@ impl<'a, S: Sql> Jobs<'a, S> {
         Ok(Enqueued::Known { args, correlation_id })
     }
 
+    /// Whether there is a job with this unique key.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn is_known(&self, unique_key: &str) -> Result<bool, SqlError> {
+        let statement = "SELECT 1 FROM jobs WHERE unique_key = $1";
+        Ok(!self.sql.query(statement, &[unique_key.into()]).await?.is_empty())
+    }
+
     /// Claims up to `limit` jobs of a queue that are due, for [`LEASE`].
     pub(crate) async fn claim(&self, queue: &str, limit: i64, now: UnixMillis) -> Result<Vec<Job>, SqlError> {
         let skip_locked = self.sql.dialect().skip_locked();

@@ -13,14 +13,16 @@ pub const KEPT: Duration = Duration::from_secs(24 * 3600);
 const SWEPT: i64 = 200;
 
 impl<S: Sql> Jobs<'_, S> {
-    /// Removes a few jobs that were done longer ago than [`KEPT`]. Dead letters stay until somebody deals with them.
+    /// Removes a few jobs that were done longer ago than [`KEPT`]; whether there may be more. Dead letters stay until
+    /// somebody deals with them.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn sweep(&self, now: UnixMillis) -> Result<(), SqlError> {
+    pub async fn sweep(&self, now: UnixMillis) -> Result<bool, SqlError> {
         let statement = "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs
             WHERE finalized_at IS NOT NULL AND state <> 'discarded' AND finalized_at < $1
-            ORDER BY finalized_at LIMIT $2)";
-        self.sql.query(statement, &[(now - KEPT).into(), SWEPT.into()]).await.map(drop)
+            ORDER BY finalized_at LIMIT $2) RETURNING id";
+        let swept = self.sql.query(statement, &[(now - KEPT).into(), SWEPT.into()]).await?;
+        Ok(swept.len() as i64 == SWEPT)
     }
 }

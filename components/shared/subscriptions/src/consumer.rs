@@ -1,9 +1,10 @@
 //! Performing notifications.
 
-use octo_core::{Clock, Sql};
+use octo_core::{Clock, Sql, UnixMillis};
+use octo_events::AccountDeleted;
 use octo_jobs::{Job, Outcome, Worker};
 
-use crate::{Accounts, Notification, Register, Subscriber};
+use crate::{Accounts, Notification, Register, Subscriber, notification::EVENTS};
 
 /// Performs the notifications of the exchange.
 #[derive(Debug)]
@@ -21,6 +22,9 @@ impl<S: Sql, A: Accounts, C: Clock> Worker for Consumer<'_, S, A, C> {
     /// as the subscription says. A crash or a failure in between leaves the accounts behind the register, until the
     /// notification is delivered again.
     async fn perform(&self, job: &Job) -> Outcome {
+        if job.queue == EVENTS {
+            return self.learn(job).await;
+        }
         let notification = match Notification::read(&job.kind, &job.args) {
             Ok(notification) => notification,
             Err(unreadable) => return Outcome::Discard(unreadable.to_string()),
@@ -42,6 +46,20 @@ impl<S: Sql, A: Accounts, C: Clock> Worker for Consumer<'_, S, A, C> {
         match serde_json::to_string(&applied.subscription) {
             Ok(reply) => Outcome::Done(reply),
             Err(error) => Outcome::Discard(error.to_string()),
+        }
+    }
+}
+
+impl<S: Sql, A: Accounts, C: Clock> Consumer<'_, S, A, C> {
+    /// Learns what became of an account. Nobody needs to be told that a deleted one has no subscription.
+    async fn learn(&self, job: &Job) -> Outcome {
+        let AccountDeleted { account_id, deleted_at } = match AccountDeleted::read(&job.kind, &job.args) {
+            Ok(event) => event,
+            Err(unreadable) => return Outcome::Discard(unreadable.to_string()),
+        };
+        match Register::new(self.sql).end(account_id, UnixMillis(deleted_at)).await {
+            Ok(()) => Outcome::Done("null".to_owned()),
+            Err(error) => Outcome::Retry(error.to_string()),
         }
     }
 }

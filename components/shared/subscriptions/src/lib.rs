@@ -18,6 +18,9 @@
 //! - **What the accounts were told last is the truth**: every change of a user's subscriptions has a version, the
 //!   accounts take no older one than they have, and a notification has no reply before they took its own.
 //!
+//! - **A deleted account has no active subscription, and no name is kept of it**, in whatever order its end, its
+//!   notifications and its purchases come ([`schema`], [`Register::end`](register::Register::end)).
+//!
 //! This crate knows no route, no token and no SDK.
 
 // The ports are used with static dispatch on one thread: nothing needs `Send`.
@@ -36,11 +39,11 @@ mod subscriptions;
 pub use accounts::{Accounts, Away};
 pub use config::Config;
 pub use consumer::Consumer;
-pub use notification::{Notification, QUEUES};
+pub use notification::{Notification, QUEUES, SERVED};
 pub use refusal::Refusal;
 pub use register::{Page, Register};
 pub use subscription::{Entry, Event, Status, Subscriber, Subscription, fold};
-pub use subscriptions::{Authority, Published, Reply, Request, Subscriptions};
+pub use subscriptions::{Authority, CHANGES_PER_DAY, Published, Reply, Request, Subscriptions};
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,12 @@ use crate::Event;
 /// The queues of the exchange.
 pub const QUEUES: [&str; 3] = ["PURCHASED", "CANCELED", "RESTARTED"];
 
+/// Where the events about accounts wait.
+pub const EVENTS: &str = "subscriptions/account-events";
+
+/// The queues that are served here: those of the exchange, and the events.
+pub const SERVED: [&str; 4] = ["PURCHASED", "CANCELED", "RESTARTED", EVENTS];
+
 /// What somebody wants to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notification {
@@ -131,6 +137,13 @@ mod tests {
             assert_eq!(notification.payload().unwrap(), payload);
             assert_eq!(Notification::read(routing_key, payload).unwrap(), notification);
         }
+    }
+
+    #[test]
+    fn all_queues_are_served_and_the_events_come_where_they_are_sent() {
+        assert_eq!(SERVED[..3], QUEUES);
+        assert!(octo_events::account_deleted::CONSUMERS.contains(&"subscriptions"));
+        assert_eq!(octo_events::account_deleted::queue_of("subscriptions"), EVENTS);
     }
 
     #[test]

@@ -19,6 +19,12 @@ pub enum Refusal {
     /// The caller's key belongs to another request.
     #[error("the key belongs to another request")]
     KeyReused,
+    /// The user has asked for as many changes as may be in a day.
+    #[error("too many changes of a user's subscriptions in a day")]
+    TooManyChanges {
+        /// How long to wait, in seconds.
+        seconds: u64,
+    },
     /// The database failed.
     #[error(transparent)]
     Sql(#[from] SqlError),

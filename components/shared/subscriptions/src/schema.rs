@@ -16,7 +16,53 @@
 use octo_core::sql::{Schema, Step};
 
 /// Subscriptions, their history, and the subscribers.
-pub const SCHEMA: Schema = Schema { name: "subscriptions", versions: &[FIRST] };
+pub const SCHEMA: Schema = Schema { name: "subscriptions", versions: &[FIRST, ENDS] };
+
+/// The ends of accounts, and how much a user may change in a day.
+const ENDS: &[Step] = &[
+    // When the account was deleted. Setting it ends what is active, with a line in the history, in the same statement.
+    Step::Column { table: "subscribers", name: "ended_at", definition: "BIGINT" },
+    Step::Sqlite(
+        "CREATE TRIGGER IF NOT EXISTS subscriber_ended AFTER UPDATE OF ended_at ON subscribers
+            WHEN OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL
+        BEGIN
+            INSERT INTO subscription_notifications
+                (correlation_id, subscription_id, type, changed, updated_at, created_at)
+            SELECT 'account-deleted/' || NEW.user_id || '/' || id, id, 'SUBSCRIPTION_CANCELED', 1,
+                NEW.ended_at, NEW.ended_at
+            FROM subscriptions WHERE user_id = NEW.user_id AND status = 'ACTIVE';
+        END",
+    ),
+    Step::Postgres(
+        "CREATE FUNCTION subscriber_ended() RETURNS trigger LANGUAGE plpgsql AS $body$
+        BEGIN
+            INSERT INTO subscription_notifications
+                (correlation_id, subscription_id, type, changed, updated_at, created_at)
+            SELECT 'account-deleted/' || NEW.user_id || '/' || id, id, 'SUBSCRIPTION_CANCELED', 1,
+                NEW.ended_at, NEW.ended_at
+            FROM subscriptions WHERE user_id = NEW.user_id AND status = 'ACTIVE';
+            RETURN NULL;
+        END $body$",
+    ),
+    Step::Postgres(
+        "CREATE TRIGGER subscriber_ended AFTER UPDATE OF ended_at ON subscribers
+            FOR EACH ROW WHEN (OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL)
+            EXECUTE FUNCTION subscriber_ended()",
+    ),
+    // To be forgotten one day: deleted accounts that never had a subscription, and notifications that changed nothing.
+    Step::Both(
+        "CREATE INDEX IF NOT EXISTS subscribers_ended ON subscribers (ended_at)
+            WHERE ended_at IS NOT NULL AND version = 0",
+    ),
+    Step::Both(
+        "CREATE INDEX IF NOT EXISTS subscription_notifications_without_change
+            ON subscription_notifications (created_at) WHERE changed = 0",
+    ),
+    // The day (since the epoch) on which the user last asked for a change, and how often on it. They come last: no user
+    // is ended while they are missing, so none is without the trigger.
+    Step::Column { table: "subscribers", name: "changes_on", definition: "BIGINT NOT NULL DEFAULT 0" },
+    Step::Column { table: "subscribers", name: "changes", definition: "BIGINT NOT NULL DEFAULT 0" },
+];
 
 const FIRST: &[Step] = &[
     // `purchase`: the correlation id of the notification that it was bought by.

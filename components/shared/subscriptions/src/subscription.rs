@@ -75,7 +75,7 @@ pub fn fold(history: impl IntoIterator<Item = Event>) -> Option<Status> {
     history.into_iter().last().map(Event::status)
 }
 
-/// A subscription. Its JSON is the reply to a notification.
+/// A subscription. Its JSON is the reply to a notification, without the name: that is where it can be forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
     /// Its number.
@@ -83,6 +83,7 @@ pub struct Subscription {
     /// The number of the account it is for.
     pub user_id: i64,
     /// The full name of that account's owner when the last subscription was bought; may be empty.
+    #[serde(skip)]
     pub user: String,
     /// Whether it is active.
     pub status: Status,

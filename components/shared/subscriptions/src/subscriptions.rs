@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use octo_core::{
-    Clock, Entropy, Sql, SqlError, UnixMillis, new_id,
+    Clock, Entropy, Sql, SqlError, UnixMillis, UtcDay, new_id,
     sql::{Migrated, Schema},
 };
 use octo_jobs::{Drained, Enqueued, Jobs, NewJob, Performer, Standing};
 
 use crate::{
-    Accounts, Consumer, Entry, Notification, Page, QUEUES, Refusal, Register, Subscription, schema::SCHEMA,
+    Accounts, Consumer, Entry, Notification, Page, Refusal, Register, SERVED, Subscription, schema::SCHEMA,
 };
 
 /// What subscriptions keep in the database.
@@ -18,6 +18,12 @@ const TABLES: &[&Schema] = &[&octo_jobs::SCHEMA, &SCHEMA];
 /// Attempts before a notification is a dead letter: with the pauses between them, several hours of a database or of
 /// accounts that are away.
 const MAX_ATTEMPTS: i64 = 20;
+
+/// Changes (purchases, cancels and restarts) that a user may ask for in a day (UTC): each leaves rows that stay.
+pub const CHANGES_PER_DAY: i64 = 100;
+
+/// How long what only keeps late deliveries from doing harm is kept: longer than any job.
+const KEPT: Duration = Duration::from_secs(2 * 24 * 3600);
 
 /// The user that the original system has from the start (contract 001, section 3).
 const SEEDED: (i64, &str) = (1, "Admin");
@@ -99,7 +105,14 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
     /// else, and when the database or the accounts are away. Only with a key is it safe to ask again after the last.
     pub async fn publish(&self, request: &Request<'_>) -> Result<Published, Refusal> {
         let Request { authority, notification, key, wait } = *request;
-        self.check(authority, notification).await?;
+        let user_id = self.check(authority, notification).await?;
+        let is_new = match key {
+            Some(key) => !Jobs::new(&self.sql).is_known(key).await?,
+            None => true,
+        };
+        if is_new && authority != Authority::Everybody {
+            self.take_change(user_id).await?;
+        }
         let args = notification.payload()?;
         let line = notification.line();
         let correlation_id = new_id(self.clock, self.entropy);
@@ -117,11 +130,13 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
         let (enqueued, standing) =
             self.performing(async |performer| performer.call(&new, wait).await).await?;
         match enqueued {
-            Enqueued::New(_) => Ok(Published { correlation_id, repeated: false, reply: reply(standing)? }),
+            Enqueued::New(_) => {
+                Ok(Published { correlation_id, repeated: false, reply: self.named(standing).await? })
+            }
             Enqueued::Known { args: earlier, .. } if earlier != args => Err(Refusal::KeyReused),
             Enqueued::Known { correlation_id, .. } => {
                 let correlation_id = correlation_id.ok_or(Refusal::NoSuchReply)?;
-                Ok(Published { correlation_id, repeated: true, reply: reply(standing)? })
+                Ok(Published { correlation_id, repeated: true, reply: self.named(standing).await? })
             }
         }
     }
@@ -132,7 +147,7 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
     /// When there is none that the caller may see, and when the database is away.
     pub async fn reply(&self, authority: Authority, correlation_id: &str) -> Result<Reply, Refusal> {
         let standing = Jobs::new(&self.sql).reply(correlation_id).await?.ok_or(Refusal::NoSuchReply)?;
-        match reply(standing)? {
+        match self.named(standing).await? {
             Reply::Done(subscription) if !authority.covers(subscription.user_id) => Err(Refusal::NoSuchReply),
             // Who knows the correlation id has published it, and nothing else is told.
             reply => Ok(reply),
@@ -180,20 +195,57 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
     /// # Errors
     /// Those of the database.
     pub async fn drain(&self, until: UnixMillis) -> Result<Drained, SqlError> {
-        self.performing(async |performer| performer.drain(until).await).await
+        let mut drained = self.performing(async |performer| performer.drain(until).await).await?;
+        let mut more = true;
+        while more && self.clock.now() < until {
+            more = self.register().sweep(self.clock.now() - KEPT).await?;
+        }
+        drained.more |= more;
+        Ok(drained)
+    }
+
+    /// Counts a change that the user asks for.
+    async fn take_change(&self, user_id: i64) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        let today = UtcDay::containing(now);
+        if self.register().take_change(user_id, today, CHANGES_PER_DAY).await? {
+            return Ok(());
+        }
+        let seconds = today.next().start().since(now).as_secs() + 1;
+        Err(Refusal::TooManyChanges { seconds })
+    }
+
+    /// How a notification stands, with the name that its reply leaves out.
+    async fn named(&self, standing: Standing) -> Result<Reply, Refusal> {
+        let mut reply = reply(standing)?;
+        if let Reply::Done(subscription) = &mut reply {
+            subscription.user = self.register().full_name(subscription.user_id).await?.unwrap_or_default();
+        }
+        Ok(reply)
     }
 
     /// Finds out at once what performing the notification could only find out later. A user that is to have a
     /// subscription is enrolled.
-    async fn check(&self, authority: Authority, notification: Notification) -> Result<(), Refusal> {
+    /// Returns the number of the user whom it concerns.
+    async fn check(&self, authority: Authority, notification: Notification) -> Result<i64, Refusal> {
         match notification {
             Notification::Purchased { user_id } => {
                 let name = if authority.covers(user_id) { self.full_name(user_id).await? } else { None };
                 let name = name.ok_or(Refusal::NoSuchUser)?;
-                Ok(self.register().enrol(user_id, &name).await?)
+                self.register().enrol(user_id, &name).await?;
+                Ok(user_id)
             }
-            Notification::Canceled { subscription_id } | Notification::Restarted { subscription_id } => {
-                self.subscription(authority, subscription_id).await.map(drop)
+            Notification::Canceled { subscription_id } => {
+                Ok(self.subscription(authority, subscription_id).await?.user_id)
+            }
+            Notification::Restarted { subscription_id } => {
+                let user_id = self.subscription(authority, subscription_id).await?.user_id;
+                match self.full_name(user_id).await {
+                    Ok(None) => Err(Refusal::NoSuchSubscription),
+                    // While the accounts are away it waits like everything else, and is refused in the end.
+                    Ok(Some(_)) | Err(Refusal::Away(_)) => Ok(user_id),
+                    Err(refusal) => Err(refusal),
+                }
             }
         }
     }
@@ -210,7 +262,7 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
     ) -> Result<T, SqlError> {
         let worker = Consumer { sql: &self.sql, accounts: self.accounts, clock: self.clock };
         let (clock, entropy) = (self.clock, self.entropy);
-        perform(&Performer { sql: &self.sql, worker: &worker, queues: &QUEUES, clock, entropy }).await
+        perform(&Performer { sql: &self.sql, worker: &worker, queues: &SERVED, clock, entropy }).await
     }
 
     fn register(&self) -> Register<'_, Migrated<'a, S>> {

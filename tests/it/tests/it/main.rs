@@ -8,6 +8,7 @@
 mod external;
 mod harness;
 
+mod accounts;
 mod administration;
 mod bodies;
 mod breakers;

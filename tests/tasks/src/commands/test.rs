@@ -11,8 +11,16 @@ use xtask::{build, process};
 
 /// The modules of the integration tests about what is kept in the database. They run on SQLite with all others, and then
 /// again on Postgres.
-const ON_POSTGRES: [&str; 7] =
-    ["administration::", "contract_001::", "jobs::", "races::", "sessions::", "sign_on::", "subscriptions::"];
+const ON_POSTGRES: [&str; 8] = [
+    "accounts::",
+    "administration::",
+    "contract_001::",
+    "jobs::",
+    "races::",
+    "sessions::",
+    "sign_on::",
+    "subscriptions::",
+];
 
 /// The integration tests: HTTP only, against the built components.
 const INTEGRATION: &str = "it";

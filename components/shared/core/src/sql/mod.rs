@@ -89,6 +89,9 @@ pub enum SqlError {
     /// The database refused it, or answered something that no statement of ours asks for.
     #[error("the database failed: {0}")]
     Failed(String),
+    /// A text has a NUL, which not every database can hold. Nothing was asked of the database.
+    #[error("a text has a NUL")]
+    Unstorable,
     /// The variables do not say which database there is.
     #[error(transparent)]
     Misconfigured(#[from] SettingError),

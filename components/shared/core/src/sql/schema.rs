@@ -32,6 +32,16 @@ pub enum Step {
     Sqlite(&'static str),
     /// For Postgres only.
     Postgres(&'static str),
+    /// A further column of a table that another version made: its name and, after it, its definition. It may be null or
+    /// has a default, for the rows that are there.
+    Column {
+        /// The table.
+        table: &'static str,
+        /// The column's name.
+        name: &'static str,
+        /// Its type and constraints.
+        definition: &'static str,
+    },
 }
 
 impl Step {
@@ -45,7 +55,12 @@ impl Step {
         let text = match (self, dialect) {
             (Step::Both(text), _)
             | (Step::Sqlite(text), Dialect::Sqlite)
-            | (Step::Postgres(text), Dialect::Postgres) => text,
+            | (Step::Postgres(text), Dialect::Postgres) => text.to_owned(),
+            (Step::Column { table, name, definition }, _) => {
+                // SQLite has no such condition: `add_column` looks.
+                let unless = if dialect == Dialect::Postgres { "IF NOT EXISTS " } else { "" };
+                format!("ALTER TABLE {table} ADD COLUMN {unless}{name} {definition}")
+            }
             _ => return None,
         };
         Some(text.replace("{id}", id).replace("{bytes}", bytes).replace("{text}", sorted))
@@ -87,8 +102,12 @@ impl Schema {
         sql.query(NOTES, &[]).await?;
         let newest = self.newest(sql).await?;
         for (version, steps) in (1..).zip(self.versions).filter(|(version, _)| *version > newest) {
-            for text in steps.iter().filter_map(|step| step.text(Dialect::Sqlite)) {
-                sql.query(&text, &[]).await?;
+            for step in steps.iter() {
+                let Some(text) = step.text(Dialect::Sqlite) else { continue };
+                match step {
+                    Step::Column { table, name, .. } => add_column(sql, &text, table, name).await?,
+                    _ => drop(sql.query(&text, &[]).await?),
+                }
             }
             let note = "INSERT INTO schema_versions (name, version) VALUES ($1, $2) ON CONFLICT DO NOTHING";
             sql.query(note, &[self.name.into(), SqlValue::Integer(version)]).await?;
@@ -115,7 +134,22 @@ impl Schema {
     }
 }
 
-/// A database with the tables of `schemas`, each applied after those before it.
+/// Adds a column to a table in SQLite unless it is there; another instance may do so at the same time.
+async fn add_column(sql: &impl Sql, statement: &str, table: &str, name: &str) -> Result<(), SqlError> {
+    let look = format!("SELECT {name} FROM {table} LIMIT 0");
+    match sql.query(&look, &[]).await {
+        Ok(_) => return Ok(()),
+        Err(SqlError::Missing(_)) => {}
+        Err(error) => return Err(error),
+    }
+    match sql.query(statement, &[]).await {
+        Ok(_) => Ok(()),
+        Err(error) => sql.query(&look, &[]).await.map(drop).map_err(|_| error),
+    }
+}
+
+/// A database with the tables of `schemas`, each applied after those before it. Every domain asks through one, so here is
+/// where a text that no database of ours can hold is refused, on both alike.
 #[derive(Debug)]
 pub struct Migrated<'a, S> {
     sql: &'a S,
@@ -146,6 +180,9 @@ impl<S: Sql> Sql for Migrated<'_, S> {
     }
 
     async fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, SqlError> {
+        if parameters.iter().any(|value| !value.is_storable()) {
+            return Err(SqlError::Unstorable);
+        }
         match self.sql.query(statement, parameters).await {
             Err(SqlError::Missing(_)) => {
                 self.apply().await?;

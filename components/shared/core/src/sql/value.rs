@@ -32,6 +32,11 @@ impl SqlValue {
         }
     }
 
+    /// Whether every database can hold it: Postgres has no NUL in its texts.
+    pub fn is_storable(&self) -> bool {
+        !self.text().is_some_and(|text| text.contains('\0'))
+    }
+
     /// The bytes, if they are any.
     pub fn blob(&self) -> Option<&[u8]> {
         match self {

@@ -7,8 +7,9 @@ use subtle::ConstantTimeEq;
 use super::SignOn;
 use crate::{
     Refusal,
-    accounts::{Account, Change, NewAccount},
+    accounts::{Account, Change, NewAccount, NotChanged},
     email::Email,
+    identifier::Identifier,
     password::{Password, Rules},
     throttle::{Attempt, Permit, Purpose},
     username::Username,
@@ -42,7 +43,7 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
             return Err(Refusal::PasswordRepeatsName);
         }
         // Nobody waits for a hash that will not be used. Whether a name is taken is said in any case.
-        if self.accounts().is_taken(new).await? {
+        if self.accounts().is_taken(new.email.as_ref(), new.username.as_ref(), 0).await? {
             return Err(Refusal::Taken);
         }
         let hash = self.within_lease(|| password.hash(self.entropy)).await?;
@@ -58,7 +59,18 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
 
     /// Changes an account. What it may do counts from the next request on, for every token it has.
     pub async fn change(&self, id: i64, change: &Change) -> Result<Account, Refusal> {
-        let account = self.accounts().change(id, change).await?;
+        self.change_by(id, change, None, false).await
+    }
+
+    pub(super) async fn change_by(
+        &self,
+        id: i64,
+        change: &Change,
+        password: Option<&Password>,
+        by_name: bool,
+    ) -> Result<Account, Refusal> {
+        let hash = self.check_names(id, change, password).await?;
+        let account = self.accounts().change(id, change, hash.as_deref(), by_name).await?;
         if change.active == Some(false) {
             self.end_all_sessions(id, None).await?;
         } else if change.concerns_sessions() {
@@ -67,9 +79,16 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         Ok(account)
     }
 
-    /// Changes what an account says of itself, for its owner at `source`. Asking for another address or user name tells
-    /// whether it is taken, and so counts as much as a registration.
-    pub async fn change_own(&self, id: i64, change: &Change, source: &str) -> Result<Account, Refusal> {
+    /// Changes what an account says of itself, for its owner at `source`, who may just have proven its password: that must
+    /// not become its name. Asking for another address or user name tells whether it is taken, and so counts as much as a
+    /// registration.
+    pub async fn change_own(
+        &self,
+        id: i64,
+        change: &Change,
+        password: Option<&Password>,
+        source: &str,
+    ) -> Result<Account, Refusal> {
         let account = self.account(id).await?;
         let differs = |new: Option<&str>, old: &Option<String>| new.is_some() && new != old.as_deref();
         if differs(change.email.as_ref().map(Email::as_str), &account.email)
@@ -77,7 +96,44 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         {
             self.permit_unless_legacy(source).await?;
         }
-        self.change(id, change).await
+        self.change_by(id, change, password, false).await
+    }
+
+    /// Refuses a new name that is the account's password. Where nobody has typed the password, those that repeat the
+    /// name are compared with its hash, which is returned: the name is changed only while it is still that one.
+    async fn check_names(
+        &self,
+        id: i64,
+        change: &Change,
+        password: Option<&Password>,
+    ) -> Result<Option<String>, Refusal> {
+        if change.names().next().is_none() {
+            return Ok(None);
+        }
+        let (account, hash) = self.accounts().by_id_with_password(id).await?.ok_or(Refusal::NoSuchAccount)?;
+        let kept = [account.email.as_deref(), account.username.as_deref()];
+        for name in change.names().filter(|name| !kept.contains(&Some(*name))) {
+            let repeats = match password {
+                Some(password) => password.repeats(name),
+                None => {
+                    self.within_lease(|| {
+                        let mut is_password = Ok(false);
+                        for guess in Password::repetitions(name) {
+                            is_password = guess.matches(&hash);
+                            if is_password != Ok(false) {
+                                break;
+                            }
+                        }
+                        is_password
+                    })
+                    .await?
+                }
+            };
+            if repeats {
+                return Err(Refusal::PasswordRepeatsName);
+            }
+        }
+        Ok(Some(hash))
     }
 
     /// Notes whether a subscription of the account goes on, as of `version` of its subscriptions. What that means for
@@ -109,18 +165,23 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
             return Err(Refusal::PasswordRepeatsName);
         }
         let hash = self.within_lease(|| new.hash(self.entropy)).await?;
-        if !self.accounts().set_password(id, &old_hash, &hash).await? {
-            // Somebody else has just set one.
+        if !self.accounts().set_password(&account, &old_hash, &hash).await? {
+            // Somebody has just set another one, or another name.
             return Err(Refusal::BadCredentials);
         }
         self.end_all_sessions(id, kept).await
     }
 
-    /// Deletes an account with its sessions. Deleting it twice is no error.
+    /// Deletes an account with its sessions, and tells those who hold something of it. Deleting it twice is no error;
+    /// says whether there was one.
     pub async fn delete(&self, id: i64) -> Result<bool, Refusal> {
         // The account first: from then on nobody can log in to it, and no session of it has a live record to be
-        // written. Whoever was interrupted in between sends the request again.
-        let deleted = self.accounts().delete(id).await?;
+        // written. Whoever is interrupted in between has left a job that does the rest.
+        let deleted = match self.accounts().delete(id, self.clock.now()).await {
+            Ok(()) => true,
+            Err(NotChanged::NoSuchAccount) => false,
+            Err(error) => return Err(error.into()),
+        };
         self.end_all_sessions(id, None).await?;
         Ok(deleted)
     }
@@ -132,7 +193,9 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
             return Err(Refusal::BadBootstrapSecret);
         }
         self.note(0, 0, "make-first-administrator", &json!({})).await?;
-        let made = self.accounts().make_first_administrator(email).await?;
+        let who = Identifier::from(email.clone());
+        let (account, _) = self.accounts().with_password(&who).await?.ok_or(Refusal::NoFirstAdministrator)?;
+        let made = self.accounts().make_first_administrator(account.id).await?;
         let account = made.ok_or(Refusal::NoFirstAdministrator)?;
         self.renew_records(account.id).await?;
         Ok(account)

@@ -1,6 +1,7 @@
 //! What administrators do to others' accounts. Each act is noted in the audit log first.
 
 use octo_core::{Clock, Entropy, KeyValue, Sql};
+use octo_token::Role;
 use serde_json::{Map, Value, json};
 
 use super::SignOn;
@@ -23,7 +24,23 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
     /// Changes somebody's account.
     pub async fn change_as(&self, actor: i64, id: i64, change: &Change) -> Result<Account, Refusal> {
         self.note(actor, id, "change-account", &shown(change)).await?;
-        self.change(id, change).await
+        // Who is administrator by name only can make others no more than that.
+        let by_name = change.role.is_some() && self.accounts().is_administrator_by_name(actor).await?;
+        self.change_by(id, change, None, by_name).await
+    }
+
+    /// Makes an account administrator because of its user name, which holds while the rules that do so (`legacy_rules`)
+    /// are on.
+    pub async fn make_administrator_by_name(&self, id: i64) -> Result<Account, Refusal> {
+        let change = Change { role: Some(Role::Admin), ..Change::default() };
+        self.note(0, id, "change-account", &shown(&change)).await?;
+        self.change_by(id, &change, None, true).await
+    }
+
+    /// Whether this account may do everything now, whatever its tokens say.
+    pub async fn is_administrator(&self, id: i64) -> Result<bool, Refusal> {
+        let account = self.accounts().by_id(id).await?;
+        Ok(account.is_some_and(|account| account.is_admin() && account.active))
     }
 
     /// Sets somebody's password, and ends all their sessions.

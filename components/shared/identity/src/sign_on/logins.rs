@@ -7,7 +7,7 @@ use octo_token::{
     keys::jwks,
 };
 
-use super::SignOn;
+use super::{LONGEST_PAGE, SignOn};
 use crate::{
     Refusal,
     accounts::Account,
@@ -22,8 +22,8 @@ use crate::{
 
 /// Sessions removed at each login: logins are what makes sessions, so none are left for long.
 const SWEPT_PER_LOGIN: i64 = 10;
-/// Sessions shown to their owner, the newest.
-const SESSIONS_SHOWN: i64 = 100;
+/// Sessions of one account that go on at once: beyond, a login ends those that were renewed longest ago.
+pub(super) const MOST_SESSIONS: i64 = 500;
 
 /// A login.
 pub struct LogIn<'a> {
@@ -76,7 +76,10 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         if self.renew_record(&id).await? == SessionRecord::Ended {
             return Err(Refusal::BadCredentials);
         }
-        self.sweep(now).await?;
+        for oldest in self.sessions().end_oldest(account.id, MOST_SESSIONS, now).await? {
+            SessionRecord::Ended.write(self.store, &oldest).await?;
+        }
+        self.sweep(now, SWEPT_PER_LOGIN).await?;
         Ok(Tokens { account, access, expires_in, refresh })
     }
 
@@ -99,9 +102,9 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
     /// Gives a new access token and the presented refresh token's successor.
     pub async fn refresh(&self, presented: &RefreshToken) -> Result<Tokens, Refusal> {
         let secret = signing::refresh_secret(&self.sql, self.entropy).await?;
-        let refresh = presented.successor(&secret).ok_or(Refusal::UnknownRefreshToken)?;
         let tokens = self.refresh_tokens();
-        let known = tokens.find(presented, &refresh).await?.ok_or(Refusal::UnknownRefreshToken)?;
+        let (known, successor) =
+            tokens.find(presented, &secret).await?.ok_or(Refusal::UnknownRefreshToken)?;
         let now = self.clock.now();
         match decide(&known, now) {
             Decision::Rotate => {}
@@ -117,7 +120,7 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
                 return Err(Refusal::SpentRefreshToken);
             }
         }
-        tokens.rotate(presented, &refresh, &known.session, now).await?;
+        let refresh = tokens.rotate(successor, &known.session, now).await?;
         let account = self.accounts().by_id(known.account).await?.ok_or(Refusal::SpentRefreshToken)?;
         let (access, expires_in) = self.sign(&account, &known.session, known.shape).await?;
         self.sessions().renew(&known.session, &digest(&access), now).await?;
@@ -127,9 +130,15 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         Ok(Tokens { account, access, expires_in, refresh })
     }
 
-    /// The sessions of an account that go on, newest first.
-    pub async fn living_sessions(&self, account: i64) -> Result<Vec<Session>, Refusal> {
-        Ok(self.sessions().living(account, self.clock.now(), SESSIONS_SHOWN).await?)
+    /// A page of the sessions of an account that go on, newest first: those after the one with the id `after`.
+    pub async fn living_sessions(
+        &self,
+        account: i64,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<Session>, Refusal> {
+        let limit = limit.clamp(1, LONGEST_PAGE);
+        Ok(self.sessions().living(account, after, self.clock.now(), limit).await?)
     }
 
     /// What the tokens of a session look like, and when it began; `None` when it is not known.
@@ -213,13 +222,14 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         Ok(())
     }
 
-    /// Removes a few sessions that nobody can use any more, with everything kept for them.
-    async fn sweep(&self, now: UnixMillis) -> Result<(), Refusal> {
+    /// Removes a few sessions that nobody can use any more, with everything kept for them; how many.
+    pub(super) async fn sweep(&self, now: UnixMillis, limit: i64) -> Result<usize, Refusal> {
         // Until its last access token has expired, the record must go on refusing it.
-        for session in self.sessions().over(now - LONGEST_TOKEN, SWEPT_PER_LOGIN).await? {
-            SessionRecord::remove(self.store, &session).await?;
-            self.sessions().forget(&session).await?;
+        let over = self.sessions().over(now - LONGEST_TOKEN, limit).await?;
+        for session in &over {
+            SessionRecord::remove(self.store, session).await?;
+            self.sessions().forget(session).await?;
         }
-        Ok(())
+        Ok(over.len())
     }
 }

@@ -1,6 +1,7 @@
 //! The commands of sign-on.
 //!
 //! - `accounts`: making, changing and deleting an account.
+//! - `upkeep`: what is done from time to time, and what the end of an account leaves to do.
 //! - `logins`: beginning, renewing and ending sessions.
 //! - `passwords`: hashing and comparing within bounds.
 //! - `free_messages`: what is left of a user's free messages of the day.
@@ -17,6 +18,7 @@ mod keys;
 mod logins;
 mod passwords;
 mod presented;
+mod upkeep;
 
 use octo_core::{
     Clock, Entropy, KeyValue, Sql,
@@ -26,12 +28,18 @@ use octo_core::{
 pub use self::administration::LONGEST_PAGE;
 pub use self::logins::{LogIn, Tokens};
 pub use self::presented::{Introspected, Revoked};
+pub use self::upkeep::Upkeep;
 use crate::{
-    Config, accounts::Accounts, refresh::RefreshTokens, schema::SCHEMA, sessions::Sessions, throttle::buckets,
+    Config,
+    accounts::Accounts,
+    refresh::RefreshTokens,
+    schema::{ACCOUNTS, SCHEMA},
+    sessions::Sessions,
+    throttle::buckets,
 };
 
-/// What sign-on keeps in the database.
-pub(crate) const TABLES: &[&Schema] = &[&SCHEMA, &buckets::SCHEMA];
+/// What sign-on keeps in the database. The jobs are there for what it has to tell others.
+pub(crate) const TABLES: &[&Schema] = &[&octo_jobs::SCHEMA, &SCHEMA, &ACCOUNTS, &buckets::SCHEMA];
 
 /// Sign-on over its ports.
 pub struct SignOn<'a, S, K, C, E> {
@@ -49,11 +57,11 @@ impl<'a, S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'a, S, K, C, E> {
     }
 
     fn accounts(&self) -> Accounts<'_, Migrated<'a, S>> {
-        Accounts::new(&self.sql)
+        Accounts::new(&self.sql, self.config.password_rules)
     }
 
     fn sessions(&self) -> Sessions<'_, Migrated<'a, S>> {
-        Sessions::new(&self.sql)
+        Sessions::new(&self.sql, self.config.password_rules)
     }
 
     fn refresh_tokens(&self) -> RefreshTokens<'_, Migrated<'a, S>> {

@@ -23,7 +23,8 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
             Ok(permit) => permit,
             Err(wait) => return Err(Refusal::TooManyAttempts { seconds: wait.seconds(now) }),
         };
-        let right = self.unless_busy(&permit, self.matches(password, hash).await).await?;
+        let matches = self.unless_busy(&permit, self.matches(password, hash).await).await?;
+        let right = matches && self.opens(password);
         if right {
             self.throttle().proven(&permit, self.clock.now()).await?;
         }
@@ -53,9 +54,15 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
     async fn matches(&self, password: &Password, hash: Option<&str>) -> Result<bool, Refusal> {
         self.within_lease(|| match hash {
             Some(hash) => password.matches(hash),
-            None => password.hash(self.entropy).map(|_| false),
+            None => password.match_nothing(self.entropy),
         })
         .await
+    }
+
+    /// Whether a password that is right lets anybody in: one that no account may have does not, while the rules that
+    /// allowed it (`legacy_rules`) are off.
+    pub(super) fn opens(&self, password: &Password) -> bool {
+        password.check(self.config.password_rules).is_ok()
     }
 
     /// Does what hashes.
@@ -71,12 +78,8 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         Ok(done?)
     }
 
-    /// Removes what the counting of attempts has left behind; whether there may be more. Needs no attempts to be made.
-    pub async fn sweep_attempts(&self) -> Result<bool, Refusal> {
-        Ok(self.throttle().sweep(self.clock.now()).await?)
-    }
-
-    fn throttle(&self) -> Throttle<'_, impl Sql> {
+    /// What counts attempts.
+    pub(super) fn throttle(&self) -> Throttle<'_, impl Sql> {
         Throttle::new(&self.sql)
     }
 }

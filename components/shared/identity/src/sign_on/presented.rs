@@ -94,8 +94,7 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
     async fn known_refresh_token(&self, token: &str) -> Result<Option<Known>, Refusal> {
         let Some(token) = RefreshToken::presented(token.to_owned()) else { return Ok(None) };
         let secret = crate::signing::refresh_secret(&self.sql, self.entropy).await?;
-        let Some(successor) = token.successor(&secret) else { return Ok(None) };
-        Ok(self.refresh_tokens().find(&token, &successor).await?)
+        Ok(self.refresh_tokens().find(&token, &secret).await?.map(|(known, _)| known))
     }
 }
 

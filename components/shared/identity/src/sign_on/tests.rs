@@ -1,3 +1,9 @@
+mod administrators;
+mod ends;
+mod legacy;
+mod rows;
+mod spellings;
+
 use std::time::Duration;
 
 use octo_core::UnixMillis;
@@ -39,6 +45,14 @@ impl Scene {
     }
 
     fn sign_on(&self) -> SignOn<'_, Recorded<Database>, FakeKeyValue, FakeClock, FakeEntropy> {
+        self.sign_on_under("off")
+    }
+
+    /// Sign-on with `legacy_rules` on or off.
+    fn sign_on_under(
+        &self,
+        legacy_rules: &str,
+    ) -> SignOn<'_, Recorded<Database>, FakeKeyValue, FakeClock, FakeEntropy> {
         let settings = FakeSettings::of(&[
             ("signing_key", ""),
             ("published_key", ""),
@@ -46,7 +60,7 @@ impl Scene {
             ("bootstrap_secret", BOOTSTRAP),
             ("access_token_seconds", "900"),
             ("session_seconds", "3600"),
-            ("legacy_rules", "off"),
+            ("legacy_rules", legacy_rules),
             ("password_hash_slots", "4"),
             ("free_daily_per_user", "0"),
         ]);
@@ -66,6 +80,33 @@ impl Scene {
         let login =
             LogIn { who: &who, password: &password, shape: Shape::Own, client: "a test", source: "here" };
         ready(self.sign_on().log_in(&login))
+    }
+
+    /// Runs a statement as it is, and returns its first column as text.
+    fn rows(&self, statement: &str) -> Vec<String> {
+        let rows = ready(self.sql.query(statement, &[])).unwrap();
+        let text = |value: &octo_core::SqlValue| match value {
+            octo_core::SqlValue::Integer(number) => number.to_string(),
+            other => other.text().unwrap_or("").to_owned(),
+        };
+        rows.iter().map(|row| text(&row[0])).collect()
+    }
+
+    fn count(&self, table: &str) -> usize {
+        self.rows(&format!("SELECT COUNT(*) FROM {table}"))[0].parse().unwrap()
+    }
+
+    fn make_first_administrator(&self, email: &str) -> Result<Account, Refusal> {
+        ready(self.sign_on().make_first_administrator(BOOTSTRAP, &Email::new(email.into()).unwrap()))
+    }
+
+    fn change(&self, id: i64, change: Change) -> Result<Account, Refusal> {
+        ready(self.sign_on().change(id, &change))
+    }
+
+    fn upkeep(&self) -> Upkeep {
+        let until = octo_core::Clock::now(&self.clock) + Duration::from_secs(5);
+        ready(self.sign_on().upkeep(until)).unwrap()
     }
 
     fn refresh(&self, token: &RefreshToken) -> Result<Tokens, Refusal> {
@@ -237,6 +278,9 @@ fn what_an_account_may_do_counts_for_the_tokens_it_has() {
         assert_eq!((claims.role, claims.paid_access), (Role::Admin, true));
 
         assert!(matches!(change(9, Change::default()), Err(Refusal::NoSuchAccount)));
+        // Another one stays.
+        let other = scene.register("bob@example.com").unwrap().id;
+        change(other, Change { role: Some(Role::Admin), ..Change::default() }).unwrap();
         change(1, Change { active: Some(false), ..Change::default() }).unwrap();
         assert_eq!(scene.record(&first.access), Err(Rejection::Ended));
         assert!(matches!(scene.log_in("ada@example.com", "correct horse"), Err(Refusal::BadCredentials)));
@@ -441,9 +485,17 @@ fn an_index_serves_every_statement() {
         ready(sign_on.note_subscribed(id, true, 1)).unwrap();
         ready(sign_on.audit(Some(id), 0, 10)).unwrap();
         ready(sign_on.audit(None, 0, 10)).unwrap();
-        ready(sign_on.living_sessions(id)).unwrap();
-        drop(tokens);
+        ready(sign_on.living_sessions(id, None, 10)).unwrap();
+        ready(sign_on.living_sessions(id, Some("x"), 10)).unwrap();
+        ready(sign_on.administrators_without_right()).unwrap();
+        drop(scene.refresh(&tokens.refresh).unwrap());
+        let other = scene.register("bob@example.org").unwrap().id;
+        scene.change(other, Change { role: Some(Role::Admin), ..Change::default() }).unwrap();
+        scene.change(id, Change { role: Some(Role::User), ..Change::default() }).unwrap();
+        let email = Some(Email::new("new@example.org".into()).unwrap());
+        scene.change(id, Change { email, ..Change::default() }).unwrap();
         ready(sign_on.delete_as(id, id)).unwrap();
+        scene.upkeep();
         let looker = shared.connect();
         let statements = scene.sql.statements();
         assert!(statements.len() >= 25, "{}", statements.len());
@@ -546,7 +598,7 @@ fn asking_for_names_counts_as_much_as_registering() {
         scene.register("bob@example.com").unwrap();
         let change = |email: &str, source: &str| {
             let email = Some(Email::new(email.into()).unwrap());
-            ready(scene.sign_on().change_own(ada, &Change { email, ..Change::default() }, source))
+            ready(scene.sign_on().change_own(ada, &Change { email, ..Change::default() }, None, source))
         };
         for _ in 0..198 {
             assert!(matches!(change("bob@example.com", "here"), Err(Refusal::Taken)));

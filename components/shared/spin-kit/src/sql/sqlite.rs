@@ -64,6 +64,9 @@ fn from_spin(value: Value) -> Result<SqlValue, SqlError> {
     }
 }
 
+/// What SQLite says of a table or column that is not there; the last one when an `INSERT` names it.
+const LACKS: [&str; 3] = ["no such table", "no such column", "has no column named"];
+
 /// Spin passes SQLite's failures on as text; the words are SQLite's own and stable.
 fn classify(error: Error) -> SqlError {
     let text = match error {
@@ -72,7 +75,7 @@ fn classify(error: Error) -> SqlError {
     };
     if text.contains("constraint failed") {
         SqlError::Conflict(text)
-    } else if text.contains("no such table") || text.contains("no such column") {
+    } else if LACKS.iter().any(|words| text.contains(words)) {
         SqlError::Missing(text)
     } else if text.contains("database is locked") || text.contains("database table is locked") {
         SqlError::Busy

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::pending,
     pin::pin,
     task::{Context, Poll, Waker},
@@ -10,13 +10,17 @@ use std::{
 };
 
 use octo_core::{
-    Sql, SqlError, SqlValue, UnixMillis,
-    sql::{Dialect, Row},
+    Clock, Sql, SqlError, SqlValue, UnixMillis,
+    sql::{Dialect, Migrated, Row},
     testing::{FakeClock, FakeEntropy},
 };
 use octo_databases::{Database, Shared};
+use octo_events::{AccountDeleted, account_deleted};
+use octo_jobs::{Jobs, NewJob};
 
-use crate::{Accounts, Authority, Away, Notification, Published, Refusal, Request, Subscriptions};
+use crate::{
+    Accounts, Authority, Away, Notification, Published, Refusal, Request, Subscriptions, notification::EVENTS,
+};
 
 pub(super) const NOW: UnixMillis = UnixMillis(1_800_000_030_000);
 
@@ -38,6 +42,8 @@ pub(super) struct FakeAccounts {
     /// Of each user, whether there is an active subscription, and as of which version.
     pub(super) noted: RefCell<BTreeMap<i64, (bool, i64)>>,
     pub(super) down: Cell<bool>,
+    /// The users whose accounts were deleted.
+    pub(super) gone: RefCell<BTreeSet<i64>>,
 }
 
 impl FakeAccounts {
@@ -48,6 +54,9 @@ impl FakeAccounts {
 
 impl Accounts for FakeAccounts {
     async fn full_name(&self, user_id: i64) -> Result<Option<String>, Away> {
+        if self.gone.borrow().contains(&user_id) {
+            return self.answer(None);
+        }
         self.answer(USERS.iter().find(|(id, _)| *id == user_id).map(|(_, name)| (*name).to_owned()))
     }
 
@@ -166,6 +175,27 @@ impl World {
         self.publish_until_cut(None, notification, key).expect("nothing here waits")
     }
 
+    /// Deletes an account: the event comes with it.
+    pub(super) fn delete_account(&self, user_id: i64) {
+        self.accounts.gone.borrow_mut().insert(user_id);
+        let event = AccountDeleted { account_id: user_id, deleted_at: self.clock.now().0 };
+        let new = NewJob {
+            queue: EVENTS,
+            kind: account_deleted::KIND,
+            args: &serde_json::to_string(&event).unwrap(),
+            line: None,
+            unique_key: None,
+            correlation_id: None,
+            priority: 0,
+            scheduled_at: self.clock.now(),
+            max_attempts: 20,
+        };
+        self.act(async |sql, _| {
+            let sql = Migrated::new(sql, &[&octo_jobs::SCHEMA]);
+            Jobs::new(&sql).enqueue(&new, self.clock.now()).await.unwrap();
+        });
+    }
+
     /// Performs what is due, until the instance crashes.
     pub(super) fn drain_until_cut(&self, cut: Option<usize>) {
         self.until_cut(cut, async |sql, accounts| {
@@ -175,7 +205,6 @@ impl World {
     }
 
     fn clock_in(&self, seconds: u64) -> UnixMillis {
-        use octo_core::Clock;
         self.clock.now() + Duration::from_secs(seconds)
     }
 

@@ -2,6 +2,8 @@
 
 mod at_once;
 mod commands;
+mod ends;
 mod instance;
 mod plans;
 mod random;
+mod rows;

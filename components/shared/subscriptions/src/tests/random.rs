@@ -9,7 +9,7 @@ use octo_jobs::{Job, LEASE, Outcome, Performer, Worker};
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use super::instance::{USERS, World};
-use crate::{Consumer, Event, Notification, QUEUES, Refusal, Reply, Status, fold, schema::SCHEMA};
+use crate::{Consumer, Event, Notification, Refusal, Reply, SERVED, Status, fold, schema::SCHEMA};
 
 /// What the clients, the instances and the world do. `cut`: after how many steps the instance crashes. Subscriptions
 /// are counted from 0, in the order in which they were bought.
@@ -23,6 +23,8 @@ enum Act {
     Late { delivery: prop::sample::Index, cut: Option<usize> },
     /// The accounts go, or come back.
     Accounts { down: bool },
+    /// A user deletes the account.
+    Delete { user_id: i64 },
     /// Time passes.
     Pass { seconds: u64 },
 }
@@ -40,6 +42,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         2 => cut().prop_map(|cut| Act::Drain { cut }),
         2 => (any::<prop::sample::Index>(), cut()).prop_map(|(delivery, cut)| Act::Late { delivery, cut }),
         1 => any::<bool>().prop_map(|down| Act::Accounts { down }),
+        1 => (1..=3_i64).prop_map(|user_id| Act::Delete { user_id }),
         2 => (0..LEASE.as_secs() * 2).prop_map(|seconds| Act::Pass { seconds }),
     ];
     prop::collection::vec(act, 1..40)
@@ -63,7 +66,8 @@ impl<W: Worker> Worker for Remembering<'_, W> {
         self.memory.deliveries.borrow_mut().push(job.clone());
         let outcome = self.worker.perform(job).await;
         if let Outcome::Done(reply) = &outcome {
-            let correlation_id = job.correlation_id.clone().unwrap();
+            // An event has none: nobody waits for it.
+            let correlation_id = job.correlation_id.clone().unwrap_or_default();
             let before = self.memory.replies.borrow_mut().insert(correlation_id, reply.clone());
             assert!(before.is_none_or(|before| before == *reply), "the same reply at every delivery");
         }
@@ -79,7 +83,7 @@ fn drain(world: &World, memory: &Memory, cut: Option<usize>) {
         let worker = &Consumer { sql, accounts, clock: &world.clock };
         let worker = &Remembering { worker, memory };
         let performer =
-            Performer { sql, worker, queues: &QUEUES, clock: &world.clock, entropy: &world.entropy };
+            Performer { sql, worker, queues: &SERVED, clock: &world.clock, entropy: &world.entropy };
         performer.drain(super::instance::NOW + Duration::from_secs(1_000_000)).await.unwrap();
     });
 }
@@ -101,6 +105,14 @@ pub(super) fn check(world: &World) {
         assert_eq!(twice, None, "{id}: every line of a history changes the status");
     }
     assert!(histories.is_empty(), "a history without a subscription: {histories:?}");
+    let ended: Vec<(i64, String)> =
+        world.rows("SELECT user_id, full_name FROM subscribers WHERE ended_at IS NOT NULL");
+    for (ended, name) in ended {
+        assert_eq!(name, "", "user {ended}: the name is forgotten for good");
+        let active =
+            subscriptions.iter().find(|(_, user, status)| *user == ended && *status == Status::Active);
+        assert_eq!(active, None, "user {ended} has nothing active any more");
+    }
     let counts: Vec<(i64, i64)> = world.rows("SELECT user_id, active FROM subscribers");
     for (user_id, active) in counts {
         let is_active =
@@ -111,11 +123,20 @@ pub(super) fn check(world: &World) {
 
 /// Every notification was applied once, and nothing else.
 pub(super) fn check_applied_once(world: &World) {
-    let performed: Vec<(String, String)> =
-        world.rows("SELECT correlation_id, state FROM jobs ORDER BY correlation_id");
+    // Who came too late, after the end of the account, is refused for good.
+    let mut performed: Vec<(String, String)> =
+        world.rows("SELECT COALESCE(correlation_id, error, queue), state FROM jobs ORDER BY correlation_id");
+    let events: Vec<(String, String)> = world
+        .rows("SELECT state, COALESCE(error, '') FROM jobs WHERE queue = 'subscriptions/account-events'");
+    assert_eq!(events, [], "events are heard and forgotten");
+    if !world.accounts.gone.borrow().is_empty() {
+        performed.retain(|(_, state)| state != "discarded");
+    }
     assert!(performed.iter().all(|(_, state)| state == "completed"), "nothing is lost: {performed:?}");
-    let applied: Vec<(String,)> =
-        world.rows("SELECT correlation_id FROM subscription_notifications ORDER BY correlation_id");
+    let applied: Vec<(String,)> = world.rows(
+        "SELECT correlation_id FROM subscription_notifications
+         WHERE correlation_id NOT LIKE 'account-deleted/%' ORDER BY correlation_id",
+    );
     assert!(
         performed.iter().map(|(id, _)| id).eq(applied.iter().map(|(id,)| id)),
         "{performed:?} {applied:?}"
@@ -132,16 +153,23 @@ fn check_settled(world: &World) {
          JOIN subscription_notifications n ON n.correlation_id = j.correlation_id ORDER BY j.id",
     );
     let last: BTreeMap<i64, Event> = last.into_iter().collect();
-    let statuses: Vec<(i64, Status)> = world.rows("SELECT id, status FROM subscriptions");
-    for (id, status) in statuses {
+    let gone = world.accounts.gone.borrow();
+    let statuses: Vec<(i64, i64, Status)> = world.rows("SELECT id, user_id, status FROM subscriptions");
+    for (id, user_id, status) in statuses {
+        if gone.contains(&user_id) {
+            assert_eq!(status, Status::Canceled, "subscription {id} of a deleted account");
+            continue;
+        }
         assert_eq!(Some(status), last.get(&id).map(|event| event.status()), "subscription {id}");
     }
 
     let truth: Vec<(i64, i64, i64)> =
         world.rows("SELECT user_id, active, version FROM subscribers WHERE version > 0");
     let noted = world.accounts.noted.borrow();
-    assert_eq!(noted.len(), truth.len());
     for (user_id, active, version) in truth {
+        if gone.contains(&user_id) {
+            continue;
+        }
         assert_eq!(noted.get(&user_id), Some(&(active > 0, version)), "what was told last is the truth");
     }
 }
@@ -161,12 +189,16 @@ fn run(shared: &Shared, acts: &[Act]) {
                 match world.publish_until_cut(*cut, notification, key.as_deref()) {
                     None | Some(Err(Refusal::NoSuchSubscription | Refusal::KeyReused | Refusal::Away(_))) => {
                     }
+                    Some(Err(Refusal::NoSuchUser)) => assert!(!world.accounts.gone.borrow().is_empty()),
                     Some(Err(refusal)) => panic!("{refusal}"),
                     Some(Ok(published)) => {
                         if let Reply::Done(subscription) = published.reply {
-                            if !published.repeated {
+                            let is_gone = world.accounts.gone.borrow().contains(&subscription.user_id);
+                            if !published.repeated && !is_gone {
                                 assert_told(&world, subscription.user_id);
                             }
+                            // The name is no part of the reply: it may be forgotten meanwhile.
+                            let subscription = crate::Subscription { user: String::new(), ..subscription };
                             let before = replies.insert(published.correlation_id, subscription.clone());
                             assert!(before.is_none_or(|before| before == subscription), "one reply for all");
                         }
@@ -182,10 +214,12 @@ fn run(shared: &Shared, acts: &[Act]) {
                         let worker = &Consumer { sql, accounts, clock: &world.clock };
                         Remembering { worker, memory: &memory }.perform(delivery.get(&jobs)).await
                     });
-                    assert!(!matches!(outcome, Some(Outcome::Discard(_))), "{outcome:?}");
+                    let none_is_gone = world.accounts.gone.borrow().is_empty();
+                    assert!(!(none_is_gone && matches!(outcome, Some(Outcome::Discard(_)))), "{outcome:?}");
                 }
             }
             Act::Accounts { down } => world.accounts.down.set(*down),
+            Act::Delete { user_id } => world.delete_account(*user_id),
             Act::Pass { seconds } => world.clock.advance(Duration::from_secs(*seconds)),
         }
         check(&world);
@@ -240,6 +274,9 @@ fn an_instance_may_crash_at_any_step() {
                 cut: None,
             },
             Act::Pass { seconds: LEASE.as_secs() + 1 },
+            Act::Drain { cut },
+            Act::Publish { notification: Notification::Restarted { subscription_id: 0 }, key: None, cut },
+            Act::Delete { user_id: USERS[0].0 },
             Act::Drain { cut },
             Act::Publish { notification: Notification::Restarted { subscription_id: 0 }, key: None, cut },
         ]

@@ -33,6 +33,9 @@ pub(crate) fn run(settings: Settings) -> Result<()> {
     let host =
         steps.run("Starting", || runtime.block_on(start(&app, &settings, secret.as_ref(), &scheduler)))?;
     print!("{}", welcome::text(&host, secret.as_ref()));
+    if let Some(notice) = runtime.block_on(notice(&host)) {
+        eprintln!("{notice}\n");
+    }
     runtime.block_on(serve(host, &scheduler))
 }
 
@@ -84,6 +87,20 @@ async fn check_settings(host: &Host) -> Result<()> {
             bail!("the router cannot work with these settings: {}", reason.unwrap_or(status.as_str()))
         }
     }
+}
+
+/// What the operator should know of the accounts there are. Silence when sign-on cannot say: it says why to whoever
+/// logs in.
+async fn notice(host: &Host) -> Option<String> {
+    host.app().manifest().components.get("auth")?;
+    let request = Request::get("/internal/settings").body(Bytes::new()).ok()?;
+    let answer = host.call("auth", request).await.ok()?;
+    let told: serde_json::Value = serde_json::from_slice(answer.body()).ok()?;
+    let number = told.get("administrators_without_right")?.as_i64().filter(|number| *number > 0)?;
+    Some(format!(
+        "Note: legacy_rules is off. {number} account(s) that it made administrators by their user name have no such \
+         right now, and a password that may not be chosen logs nobody in (docs/COMPATIBILITY.md)."
+    ))
 }
 
 async fn serve(host: Host, scheduler: &Scheduler) -> Result<()> {
