@@ -325,4 +325,6 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
 }
 
 #[cfg(test)]
+mod figures_tests;
+#[cfg(test)]
 mod tests;
