@@ -3,6 +3,7 @@
 //! - [`exchange`]: one request from arrival to log line.
 //! - [`body`]: JSON bodies, read with errors that name the field and the rule.
 //! - [`drained`]: what was done of the jobs that wait.
+//! - [`enclosed`]: an answer inside the body of another.
 //! - [`form`]: the fields of a form.
 //! - [`fastapi`]: bodies and answers as most of the original systems have them.
 //! - [`gzip`]: compressed bodies, for the clients of an original system.
@@ -29,6 +30,7 @@ pub mod component;
 pub mod cookie;
 pub mod cors;
 pub mod drained;
+pub mod enclosed;
 pub mod exchange;
 pub mod fastapi;
 pub mod form;
