@@ -57,6 +57,16 @@ impl Failure {
             Failure::Garbage => "bad_answer",
         }
     }
+
+    /// Whether the provider may have processed the message all the same. Not when it never saw it, nor when it says
+    /// that it takes no call, or not this one (4xx; but 409 may tell of a call under way with the same id).
+    pub fn may_have_been_processed(&self) -> bool {
+        match self {
+            Failure::Unreachable | Failure::Refused { .. } => false,
+            Failure::Status(status) => !(400..500).contains(status) || *status == 409,
+            _ => true,
+        }
+    }
 }
 
 /// What the free tier's counter must know about a call.

@@ -85,6 +85,13 @@ pub enum Unprocessed {
     Closed(Closed),
     /// The sender's free messages of the day are used up until the given time, and they have no paid access.
     AllowanceUsed(UnixMillis),
+    /// The free provider is closed or failed, and the sender's paid messages of the day are used up.
+    PaidAllowanceUsed {
+        /// Until then.
+        refills_at: UnixMillis,
+        /// When it is next worth sending the message: a free call may be possible before.
+        again_at: UnixMillis,
+    },
     /// The free tier cannot be counted, and the sender has no paid access.
     CounterUnavailable,
     /// The free provider failed, and the sender has no paid access.
@@ -122,11 +129,26 @@ pub struct Routed {
     pub store_errors: Vec<StoreError>,
     /// Whether a provider may have seen the message.
     pub sent: bool,
+    /// Whether a provider processed it, or may have: sent again, it might be processed twice.
+    pub may_be_processed: bool,
     /// How long it waited in line for a free slot.
     pub waited: Duration,
     /// What the stores are to be told. Nothing is lost with it but money and figures, so it may follow the
     /// answer.
     pub ending: Ending,
+}
+
+impl Routed {
+    /// Whether the paid provider processed the message, or may have.
+    pub fn paid_for(&self) -> bool {
+        match &self.result {
+            Ok(processed) => processed.provider == Provider::Paid,
+            Err(Unprocessed::PaidFailed { paid: PaidFailure::Called(failure), .. }) => {
+                failure.may_have_been_processed()
+            }
+            Err(_) => false,
+        }
+    }
 }
 
 /// A message and what routing must know of who sends it.
@@ -172,6 +194,7 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
             free_failure: None,
             store_errors: vec![],
             sent: false,
+            may_be_processed: false,
             waited: Duration::ZERO,
             ending: Ending::default(),
         };
@@ -221,6 +244,7 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
                 .await;
         let outcome = provider::outcome(&result);
         routed.sent |= outcome != Outcome::NotSent;
+        routed.may_be_processed |= result.as_ref().err().is_none_or(Failure::may_have_been_processed);
         match result {
             Ok(response) => {
                 let remaining = Some(slot.remaining());
@@ -327,6 +351,7 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         .await;
         let outcome = provider::outcome(&result);
         routed.sent |= outcome != Outcome::NotSent;
+        routed.may_be_processed |= result.as_ref().err().is_none_or(Failure::may_have_been_processed);
         if outcome != Outcome::Answered || permitted != Pass::default() {
             let paid = Some(PaidCall { outcome, pass: permitted });
             self.tell(Ending { paid, ..Ending::default() }, routed).await;
