@@ -119,7 +119,7 @@ pub(crate) fn refused(refusal: Refusal) -> Result<Response, Problem> {
     match refusal {
         Refusal::Problem(problem) => Err(problem),
         Refusal::Answer(answer) => Ok(*answer),
-        Refusal::Away(error) => Err(error.into()),
+        Refusal::Away(error) | Refusal::Silent(error) => Err(error.into()),
     }
 }
 

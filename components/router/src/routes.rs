@@ -211,7 +211,7 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
         mut application: Application,
         error: StoreError,
     ) -> Result<Entry, Refusal> {
-        for asked in &mut application.message {
+        if let Some(asked) = &mut application.message {
             asked.counted = false;
         }
         match desk.admit(&application).await {
