@@ -8,13 +8,13 @@
 
 use octo_admission::{Service, service::MAX_QUESTION};
 use octo_spin_kit::{
-    Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinRedis, serve,
+    Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinRedis, serve_in_steps,
 };
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 #[spin_sdk::http_component]
 async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
-    serve("admission", Logged::Failures, MAX_QUESTION, incoming, out, async |request| {
+    serve_in_steps("admission", Logged::Failures, MAX_QUESTION, incoming, out, async |request| {
         let service = Service {
             settings: SettingsBlock::default(),
             store: SpinKeyValue::default(),

@@ -1,17 +1,24 @@
 //! Which request is for what.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use octo_core::{
     Clock, Entropy, HttpOut, KeyValue, Problem, Settings, Sql,
     sql::{Migrated, Schema},
 };
-use octo_edge::{Request, Response, path, query::Query, respond};
+use octo_edge::{Request, Response, idempotency::KeyValueIdempotency, path, query::Query, respond};
 use octo_jobs::{Jobs, SCHEMA};
 
 use crate::answers::{self, DeadLettersBody, QueuesBody};
 
 /// Largest body read, in bytes: none is looked at.
 pub(crate) const MAX_BODY: usize = 4 * 1024;
+
+/// How long one call for a drain removes old idempotency keys.
+const SWEPT_FOR: Duration = Duration::from_secs(1);
+/// Of these so many before the time is looked at.
+const KEYS_AT_ONCE: usize = 16;
 
 /// Dead letters of a page.
 const LONGEST_PAGE: i64 = 100;
@@ -65,7 +72,20 @@ impl<S: Settings, D: Sql, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Desk<S,
                 break;
             }
         }
+        self.forget_old_keys().await;
         self.perform().await
+    }
+
+    /// Removes old idempotency keys, whether new ones come or not. A store that is away has them removed another time,
+    /// and must not keep the jobs waiting.
+    async fn forget_old_keys(&self) {
+        let until = self.clock.now() + SWEPT_FOR;
+        let keys = KeyValueIdempotency::new(&self.store);
+        while self.clock.now() < until {
+            if !keys.forget_old(self.clock.now(), KEYS_AT_ONCE).await.unwrap_or(false) {
+                return;
+            }
+        }
     }
 
     /// `GET /internal/jobs`

@@ -55,10 +55,11 @@ struct BlockBody {
     until: Option<String>,
 }
 
-/// The answer to a routed message.
+/// The answer to a routed message. `kept`: it is what repeats with the same key get.
 pub(crate) fn routed(
     id: &str,
     routed: Routed,
+    kept: bool,
     config: &Config,
     now: UnixMillis,
 ) -> Result<Response, Problem> {
@@ -107,7 +108,8 @@ pub(crate) fn routed(
                 Unprocessed::Closed(closed) => Some(*closed),
                 _ => None,
             };
-            let problem = unprocessed_problem(unprocessed, now).with("id", id);
+            let problem =
+                unprocessed_problem(unprocessed, if kept { KEPT } else { SEND_AGAIN }, now).with("id", id);
             log = log.with("problem", problem.slug);
             let mut response = respond::problem(&problem);
             if let Some(closed) = closed {
@@ -124,7 +126,7 @@ pub(crate) fn refused(refusal: Refusal) -> Result<Response, Problem> {
     match refusal {
         Refusal::Problem(problem) => Err(problem),
         Refusal::Answer(answer) => Ok(*answer),
-        Refusal::Away(error) => Err(error.into()),
+        Refusal::Away(error) | Refusal::Silent(error) => Err(error.into()),
     }
 }
 
@@ -171,16 +173,21 @@ const HOW_TO_GET_PAID_ACCESS: &str = "With paid access the message would go to t
 const LEFT_ALONE: &str = "failed or refused before and is left alone for a while";
 const NO_CREDENTIAL: &str = "was not asked, for its credential cannot be read";
 const SEND_AGAIN: &str = "The message was not processed for you; it is safe to send it again.";
+const KEPT: &str = "A provider may have processed the message although its result is lost, so the same Idempotency-Key gets this response again; with a new key it is sent again.";
 
-fn unprocessed_problem(unprocessed: Unprocessed, now: UnixMillis) -> Problem {
+/// `again` says what is to be expected of sending the message again.
+fn unprocessed_problem(unprocessed: Unprocessed, again: &str, now: UnixMillis) -> Problem {
     match unprocessed {
         Unprocessed::Closed(closed) => closed_problem(closed, now),
         Unprocessed::AllowanceUsed(refills_at) => allowance_problem(refills_at, now),
+        Unprocessed::PaidAllowanceUsed { refills_at, again_at } => {
+            paid_allowance_problem(refills_at, again_at, now)
+        }
         Unprocessed::CounterUnavailable => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "counter-unavailable",
             "Free calls cannot be counted right now",
-            format!("Nothing is sent to the free provider on a guess. {HOW_TO_GET_PAID_ACCESS} {SEND_AGAIN}"),
+            format!("Nothing is sent to the free provider on a guess. {HOW_TO_GET_PAID_ACCESS} {again}"),
         )
         .retry_after(1),
         Unprocessed::FreeFailed { failure: failure @ Failure::MessageRefused(_), .. } => message_refused(
@@ -191,7 +198,7 @@ fn unprocessed_problem(unprocessed: Unprocessed, now: UnixMillis) -> Problem {
             let problem = failed(
                 "free-provider-failed",
                 "The free provider gave no result",
-                format!("The free provider {failure}. {HOW_TO_GET_PAID_ACCESS} {SEND_AGAIN}"),
+                format!("The free provider {failure}. {HOW_TO_GET_PAID_ACCESS} {again}"),
                 json!([provider_failure("free", &failure)]),
                 failure.is_away(),
                 closed.map_or(1, |closed| closed.reopens_at.seconds_from(now).max(1)),
@@ -201,11 +208,17 @@ fn unprocessed_problem(unprocessed: Unprocessed, now: UnixMillis) -> Problem {
                 None => problem,
             }
         }
-        Unprocessed::PaidFailed { paid, reason, free } => paid_problem(paid, reason, free, now),
+        Unprocessed::PaidFailed { paid, reason, free } => paid_problem(paid, reason, free, again, now),
     }
 }
 
-fn paid_problem(paid: PaidFailure, reason: Reason, free: Option<Failure>, now: UnixMillis) -> Problem {
+fn paid_problem(
+    paid: PaidFailure,
+    reason: Reason,
+    free: Option<Failure>,
+    again: &str,
+    now: UnixMillis,
+) -> Problem {
     let mut failures: Vec<Value> = free.iter().map(|failure| provider_failure("free", failure)).collect();
     let free_part = match &free {
         Some(failure) => format!("The free provider {failure}, and the"),
@@ -238,7 +251,7 @@ fn paid_problem(paid: PaidFailure, reason: Reason, free: Option<Failure>, now: U
             (NO_CREDENTIAL.to_owned(), true, 1)
         }
     };
-    let detail = format!("{free_part} paid provider {paid_part}. {SEND_AGAIN}");
+    let detail = format!("{free_part} paid provider {paid_part}. {again}");
     let problem =
         failed("providers-failed", "No provider gave a result", detail, json!(failures), away, seconds);
     problem.with("reason", json!(reason))
@@ -256,6 +269,23 @@ fn allowance_problem(refills_at: UnixMillis, now: UnixMillis) -> Problem {
         detail,
     )
     .with("reason", json!(Reason::AllowanceUsed))
+    .with("refills_at", refills_at.to_string())
+    .retry_after(seconds)
+}
+
+fn paid_allowance_problem(refills_at: UnixMillis, again_at: UnixMillis, now: UnixMillis) -> Problem {
+    let seconds = again_at.seconds_from(now).max(1);
+    let day = refills_at.seconds_from(now).max(1);
+    let detail = format!(
+        "No free call is possible now, and your messages of the day that are paid for are used up; there are new ones \
+         in {day} s. Try again in {seconds} s."
+    );
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "paid-allowance-used",
+        "Your paid messages of the day are used up",
+        detail,
+    )
     .with("refills_at", refills_at.to_string())
     .retry_after(seconds)
 }

@@ -80,6 +80,9 @@ pub(crate) fn routed(id: &str, routed: &Routed, now: UnixMillis) -> Option<Respo
         Err(Unprocessed::AllowanceUsed(refills_at)) => {
             (nothing_left(*refills_at, now), log.with("reason", "allowance_used"))
         }
+        Err(Unprocessed::PaidAllowanceUsed { again_at, .. }) => {
+            (nothing_left(*again_at, now), log.with("reason", "paid_allowance_used"))
+        }
         Err(_) => return None,
     };
     response.extensions_mut().insert(log);

@@ -17,6 +17,7 @@
 mod answers;
 mod contract_000;
 mod figures;
+mod metered;
 mod routes;
 
 use octo_edge::cors;

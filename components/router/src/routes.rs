@@ -4,7 +4,8 @@ use std::cell::RefCell;
 
 use http::{Method, StatusCode};
 use octo_admission::{
-    Application, Asked, Closing, Desk, Either, Entry, Held, Local, Once, Refusal, Remote, Repeats,
+    Application, Asked, Closing, Desk, Either, Entry, Held, Local, Once, PaidAllowance, Refusal, Remote,
+    Repeats,
 };
 use octo_core::{
     Clock, Entropy, HttpOut, KeyValue, Problem, Settings, StoreError, UnixMillis, new_id,
@@ -19,8 +20,10 @@ use octo_edge::{
 };
 use octo_gateway::{
     Config, Message,
-    admission::Ending,
-    routing::{Dispatch, Gateway, Routed},
+    admission::{Admitted, Ending},
+    figures::Fate,
+    free_tier::Verdict,
+    routing::{Dispatch, Gateway, Permission, Routed, Unprocessed},
 };
 use serde_json::json;
 use subtle::ConstantTimeEq;
@@ -29,6 +32,7 @@ use crate::{
     answers,
     contract_000::{self, Call},
     figures,
+    metered::Metered,
 };
 
 /// Largest body read, in bytes: a message of the largest size whose every byte is escaped as `\u00XX`, and
@@ -83,8 +87,8 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
             daily: (config.daily_per_user > 0).then_some(config.daily_per_user),
             message: read_message(request),
         };
-        let respond = |id: &str, routed| {
-            let mut response = answers::routed(id, routed, &config, self.clock.now())?;
+        let respond = |id: &str, routed, kept| {
+            let mut response = answers::routed(id, routed, kept, &config, self.clock.now())?;
             if let Some(applied) = wait.and_then(prefer::applied) {
                 response.headers_mut().insert(prefer::PREFERENCE_APPLIED, applied);
             }
@@ -107,10 +111,11 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
             daily: Some(octo_allowance::of_the_original(config.daily_per_user)),
             message: message.map(|message| (message, None)),
         };
-        let respond = |id: &str, routed: Routed| match contract_000::routed(id, &routed, self.clock.now()) {
-            Some(response) => Ok(response),
-            None => answers::routed(id, routed, &config, self.clock.now()),
-        };
+        let respond =
+            |id: &str, routed: Routed, kept| match contract_000::routed(id, &routed, self.clock.now()) {
+                Some(response) => Ok(response),
+                None => answers::routed(id, routed, kept, &config, self.clock.now()),
+            };
         self.dispatch(&config, posted, respond).await.or_else(|refusal| match refusal.status() {
             Some(StatusCode::UNAUTHORIZED) => Ok(contract_000::bad_token()),
             _ => answers::refused(refusal),
@@ -123,42 +128,65 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
         &self,
         config: &Config,
         posted: Posted,
-        respond: impl FnOnce(&str, Routed) -> Result<Response, Problem>,
+        respond: impl FnOnce(&str, Routed, bool) -> Result<Response, Problem>,
     ) -> Result<Response, Refusal> {
         let desk = self.desk(config);
         let id = new_id(&self.clock, &self.entropy);
         let Posted { token, wait_until, daily, message } = posted;
+        let paid_daily = (config.paid_daily_per_user > 0).then_some(config.paid_daily_per_user);
         let asked = message.as_ref().ok().map(|(_, once)| Asked {
             id: id.clone(),
             wait_until,
             needs_paid_key: config.paid.key.is_none(),
             daily,
+            paid_daily,
+            counted: true,
             once: once.clone(),
         });
         let application = Application { token, message: asked };
         let asked_at = self.clock.now();
-        let (entry, counter_hung) = match desk.admit(&application).await {
-            Ok(entry) => (entry, false),
-            Err(Refusal::Away(error)) => (self.without_stores(&application, error).await?, true),
+        let (entry, counter_silent) = match desk.admit(&application).await {
+            Ok(entry) => (entry, None),
+            Err(Refusal::Away(error)) => (self.without_stores(&application, error).await?, None),
+            Err(Refusal::Silent(error)) => {
+                (self.without_counter(&desk, application, error).await?, Some(asked_at))
+            }
             Err(refusal) => return Err(refusal),
         };
         let (message, _) = message?;
-        let admitted = entry.admitted.ok_or_else(Problem::internal)?;
+        let Entry { caller, asked_at, admitted, mut held } = entry;
+        let admitted = admitted.ok_or_else(Problem::internal)?;
+        let free_again_at = closed_until(&admitted);
         let (free, paid, http, clock) = (&config.free, &config.paid, &self.http, &self.clock);
-        let gateway = Gateway { free, paid, admission: &desk, http, clock };
-        let paid_access = entry.caller.claims.paid_access;
+        let metered = Metered::new(&desk, &caller.claims.sub, paid_daily, held.paid.take());
+        let gateway = Gateway { free, paid, admission: &metered, http, clock };
+        let paid_access = caller.claims.paid_access;
         let dispatch = Dispatch { id: &id, message: &message, paid_access, asked_at, wait_until };
         let mut routed = gateway.route(&dispatch, admitted).await;
 
-        let sent = routed.sent;
-        let ending = Ending { counter_hung, ..std::mem::take(&mut routed.ending) };
-        let response = respond(&id, routed)?;
-        let repeats = match (sent, StoredAnswer::of(&response)) {
+        held.paid = metered.into_allowance();
+        let mut ending = Ending { counter_silent, ..std::mem::take(&mut routed.ending) };
+        if let (Some(PaidAllowance::UsedUp { refills_at }), Err(_)) = (&held.paid, &routed.result) {
+            let refills_at = *refills_at;
+            let again_at = free_again_at.unwrap_or(refills_at).min(refills_at);
+            routed.result = Err(Unprocessed::PaidAllowanceUsed { refills_at, again_at });
+            // The paid provider was not asked.
+            if let (Some(tally), false) = (&mut ending.tally, routed.sent)
+                && let Fate::Failed(reason) = tally.fate
+            {
+                tally.fate = Fate::Refused(reason);
+            }
+        }
+        let paid_for = routed.paid_for();
+        let may_be_processed = routed.may_be_processed;
+        let kept = may_be_processed && held.claim.is_some();
+        let response = respond(&id, routed, kept)?;
+        let repeats = match (may_be_processed, StoredAnswer::of(&response)) {
             (false, _) => Repeats::Anew,
             (true, Some(answer)) => Repeats::Answered(answer),
             (true, None) => Repeats::Unknown,
         };
-        let closing = Closing { ending, held: entry.held, repeats, tidy: false };
+        let closing = Closing { ending, held, paid_for, repeats, tidy: false };
         if closing.held.claim.is_some() {
             // Before the answer, so that whoever has it and asks again gets it again.
             self.close(config, closing).await;
@@ -175,15 +203,35 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
         }
     }
 
-    /// What can be said of a message while no store answers. One that must not be carried out twice is not
-    /// carried out then.
+    /// What the other stores say of a message while the counter gives no answer: who sends it, by their token and by
+    /// what was granted or ended since; and whether it was sent before.
+    async fn without_counter(
+        &self,
+        desk: &impl Desk,
+        mut application: Application,
+        error: StoreError,
+    ) -> Result<Entry, Refusal> {
+        if let Some(asked) = &mut application.message {
+            asked.counted = false;
+        }
+        match desk.admit(&application).await {
+            Err(Refusal::Away(_) | Refusal::Silent(_)) => {
+                Ok(self.without_stores(&application, error).await?)
+            }
+            answered => answered,
+        }
+    }
+
+    /// What can be said of a message while no store answers. Its sender's token alone counts: what was granted since
+    /// it was made is not known. One that must not be carried out twice is not carried out then.
     async fn without_stores(&self, application: &Application, error: StoreError) -> Result<Entry, Problem> {
         let token = application.token.as_deref();
         let caller = caller::authenticate(token, &NoKeyValue, &AskAuth(&self.http), &self.clock).await?;
         if application.message.as_ref().is_some_and(|asked| asked.once.is_some()) {
             return Err(error.into());
         }
-        Ok(Entry { caller, admitted: Some(Err(error)), held: Held::default() })
+        let asked_at = self.clock.now();
+        Ok(Entry { caller, asked_at, admitted: Some(Err(error)), held: Held::default() })
     }
 
     /// `GET /messages/quota`
@@ -240,12 +288,21 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
     fn desk<'a>(&'a self, config: &'a Config) -> Either<'a, K, NoRedis, H, C, E> {
         let Self { store, http, clock, entropy, .. } = self;
         match config.tier.redis {
-            Some(_) => Either::Remote(Remote { http, timeout: config.admission_timeout }),
+            Some(_) => Either::Remote(Remote { http, timeout: config.tier.store_timeout }),
             None => {
                 let config = &config.tier;
                 Either::Local(Local { config, store, redis: None, http, clock, entropy })
             }
         }
+    }
+}
+
+/// When the free provider is open again, or its sender has free messages again, if that is what stands in the way.
+fn closed_until(admitted: &Result<Admitted, StoreError>) -> Option<UnixMillis> {
+    match admitted.as_ref().ok()?.permission {
+        Permission::Tier(Verdict::Closed(closed)) => Some(closed.reopens_at),
+        Permission::AllowanceUsed(refills_at) => Some(refills_at),
+        Permission::Tier(Verdict::Go(_) | Verdict::Wait(_)) => None,
     }
 }
 

@@ -8,7 +8,7 @@ use octo_edge::{
     idempotency::{Claim, Fingerprint, IdempotencyKey, StoredAnswer},
 };
 use octo_gateway::{
-    admission::{Admission, Admitted, Ending},
+    admission::{Admission, Admitted, Ending, PaidPass},
     figures::Figures,
     free_tier::Status,
 };
@@ -24,6 +24,9 @@ pub trait Desk: Admission {
 
     /// What became of the messages.
     async fn figures(&self) -> Result<Figures, StoreError>;
+
+    /// What a call to the paid provider takes, and one of the sender's paid messages of the day.
+    async fn paid_entry(&self, ask: &PaidAsk) -> PaidEntry;
 
     /// Tells the stores all that is left to tell of a message.
     async fn close(&self, closing: Closing) -> Result<(), StoreError>;
@@ -49,6 +52,10 @@ pub struct Asked {
     pub needs_paid_key: bool,
     /// Free messages that its sender has in a day, if they are counted.
     pub daily: Option<i64>,
+    /// Messages of its sender that are paid for in a day, if they are counted.
+    pub paid_daily: Option<i64>,
+    /// Whether the counter is to be asked. When it was, and gave no answer, the other stores may still give theirs.
+    pub counted: bool,
     /// For a message that is to be carried out once, however often it is sent.
     pub once: Option<Once>,
 }
@@ -62,11 +69,45 @@ pub struct Once {
     pub fingerprint: Fingerprint,
 }
 
+/// A request to be let in to the paid provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaidAsk {
+    /// Whether it takes the key that the application made for it.
+    pub with_key: bool,
+    /// Who sends the message.
+    pub account: String,
+    /// Messages of theirs that are paid for in a day, if they are counted.
+    pub daily: Option<i64>,
+}
+
+/// The answer to a [`PaidAsk`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PaidEntry {
+    /// What the call takes.
+    pub pass: PaidPass,
+    /// What the sender has left of the day, if that is counted.
+    pub allowance: Option<PaidAllowance>,
+}
+
+/// What a sender has left of the paid messages of the day.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PaidAllowance {
+    /// One, which this message holds.
+    Taken(Taken),
+    /// None.
+    UsedUp {
+        /// Until then.
+        refills_at: UnixMillis,
+    },
+}
+
 /// The answer to an [`Application`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Entry {
     /// Who sends it.
     pub caller: Caller,
+    /// When the counter was asked, if it was: a slot that it gave is held from then on, or later.
+    pub asked_at: UnixMillis,
     /// Whether the message may go free; an error when the counter cannot tell.
     pub admitted: Option<Result<Admitted, StoreError>>,
     /// What is held for the message until it is closed.
@@ -80,6 +121,10 @@ pub struct Held {
     pub claim: Option<Claim>,
     /// One of its sender's free messages of the day; given back unless it goes free.
     pub allowance: Option<Taken>,
+    /// One of its sender's paid messages of the day; given back unless it is paid for.
+    pub paid: Option<PaidAllowance>,
+    /// Room for the answer that repeats get; given back when none is kept.
+    pub kept: Option<Taken>,
 }
 
 /// The end of a message.
@@ -89,6 +134,8 @@ pub struct Closing {
     pub ending: Ending,
     /// What was held for it.
     pub held: Held,
+    /// Whether the paid provider processed it, or may have.
+    pub paid_for: bool,
     /// What becomes of it when it is sent again.
     pub repeats: Repeats,
     /// Whether there is time to remove what is too old to matter.
@@ -98,7 +145,7 @@ pub struct Closing {
 /// What becomes of a message that was to be carried out once when it is sent again.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub enum Repeats {
-    /// It is carried out then, for no provider can have seen it.
+    /// It is carried out then, for no provider can have processed it.
     Anew,
     /// It gets the same answer.
     Answered(StoredAnswer),
@@ -114,8 +161,10 @@ pub enum Refusal {
     Problem(Problem),
     /// Here is the answer: a refusal, or what was answered when the message was sent before.
     Answer(Box<Response>),
-    /// Nobody can tell: the stores did not answer in time.
+    /// Nobody can tell: the stores are away, or could not even be asked in time.
     Away(StoreError),
+    /// Nobody can tell: the stores were asked, and gave no answer in time.
+    Silent(StoreError),
 }
 
 impl Refusal {
@@ -124,7 +173,7 @@ impl Refusal {
         match self {
             Refusal::Problem(problem) => Some(problem.status),
             Refusal::Answer(answer) => Some(answer.status()),
-            Refusal::Away(_) => None,
+            Refusal::Away(_) | Refusal::Silent(_) => None,
         }
     }
 }

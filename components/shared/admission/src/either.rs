@@ -7,7 +7,7 @@ use octo_gateway::{
     free_tier::{AnySlot, Ask, Closed, Status, Verdict},
 };
 
-use crate::{Application, Closing, Desk, Entry, Local, Refusal, Remote};
+use crate::{Application, Closing, Desk, Entry, Local, PaidAsk, PaidEntry, Refusal, Remote};
 
 /// [`Desk`] in either way.
 #[derive(Debug)]
@@ -37,6 +37,13 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Either<'_
         match self {
             Self::Local(desk) => desk.figures().await,
             Self::Remote(desk) => desk.figures().await,
+        }
+    }
+
+    async fn paid_entry(&self, ask: &PaidAsk) -> PaidEntry {
+        match self {
+            Self::Local(desk) => desk.paid_entry(ask).await,
+            Self::Remote(desk) => desk.paid_entry(ask).await,
         }
     }
 

@@ -4,24 +4,32 @@
 //! A WASI 0.2 guest waits for a store for as long as its host does, which may be for ever: a server that is
 //! frozen holds every request. What can be bounded is a call to another component. So where a store is
 //! across a network (`redis_url` is set), the router asks no store itself: it asks the component `admission`,
-//! for so long and no longer, and pays for the message otherwise.
+//! for so long and no longer, and pays for the message otherwise. The component answers in two steps: at once that it
+//! is at work, then what the stores say. So a machine that is too busy to ask them is told from stores that do not
+//! answer.
 //!
+//! - [`counter_gate`]: when a counter that gives no answer is left alone.
 //! - [`desk`]: the questions, and the two ways to ask them.
 //! - [`either`]: one or the other.
 //! - [`local`]: the answers, from the stores.
 //! - [`remote`]: the answers, from the component that has the stores.
 //! - [`service`]: that component.
+//! - [`waiting`]: how many messages of one sender wait for a window.
 
 // The ports are used with static dispatch on one thread: nothing needs `Send`.
 #![allow(async_fn_in_trait)]
 
+pub mod counter_gate;
 pub mod desk;
 pub mod either;
 pub mod local;
 pub mod remote;
 pub mod service;
+pub mod waiting;
 
-pub use desk::{Application, Asked, Closing, Desk, Entry, Held, Once, Refusal, Repeats};
+pub use desk::{
+    Application, Asked, Closing, Desk, Entry, Held, Once, PaidAllowance, PaidAsk, PaidEntry, Refusal, Repeats,
+};
 pub use either::Either;
 pub use local::Local;
 pub use remote::Remote;

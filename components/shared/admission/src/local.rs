@@ -1,35 +1,42 @@
 //! The answers, from the stores.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::time::Duration;
 
-use octo_allowance::{self as allowance, Allowance, Taken};
-use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Redis, StoreError};
+use http::StatusCode;
+use octo_allowance::{self as allowance, Allowance, Taken, kept_for, paid_by};
+use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Redis, StoreError, UnixMillis};
 use octo_edge::{
     Caller, ServiceKey,
     caller::{self, AskAuth},
-    idempotency::{Begun, Claim, KeyValueIdempotency, Scope},
+    idempotency::{Begun, Claim, KeyValueIdempotency, Scope, StoredAnswer, key_value::AFTER_A_FIRST},
 };
 use octo_gateway::{
     TierConfig,
     admission::{Admission, Admitted, Ending, PaidCall, PaidPass},
-    breaker::{Gate, Pass, Permit},
+    breaker::{Cause, Gate, Pass, Permit},
     figures::{Fate, Figures, Tally},
     free_tier::{
-        AnyFreeTier, AnySlot, Ask, Closed, FreeTier, KeyValueFreeTier, Outcome, RedisFreeTier, Status,
-        Verdict,
+        AnyFreeTier, AnySlot, Ask, Closed, End, FreeTier, KeyValueFreeTier, Outcome, RedisFreeTier, Status,
+        Told, Verdict,
     },
     routing::{Permission, Reason},
 };
 
-use crate::desk::{Application, Asked, Closing, Desk, Entry, Held, Once, Refusal, Repeats};
+use crate::{
+    counter_gate::{CounterGate, Leave},
+    desk::{
+        Application, Asked, Closing, Desk, Entry, Held, Once, PaidAllowance, PaidAsk, PaidEntry, Refusal,
+        Repeats,
+    },
+    waiting,
+};
 
 /// How long the paid provider is left alone when it refuses a call without saying for how long.
 const PAID_PAUSE: Duration = Duration::from_secs(1);
 
-/// A Redis server that gave no answer in time is left alone for as long as a window lasts, within these
-/// bounds. What was asked of it may hang until it wakes: Spin ends no request by itself, and each holds an
-/// instance.
-const HANG_PAUSE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(10);
+/// Room for the answers that are kept for one sender's repeats in a day, in KiB: each takes one at least. They are kept for
+/// three to four days.
+pub const KEPT_KIB: i64 = 16 * 1024;
 
 /// [`Desk`] over stores that are asked right here.
 #[derive(Debug)]
@@ -72,49 +79,87 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
         }
     }
 
-    /// The gate before the Redis server. While it is closed nobody asks there, and one message finds out
-    /// whether the server answers again.
-    fn counter_gate(&self) -> Gate<'_, K> {
-        Gate::new(self.store, "counter", self.hang_pause())
+    fn counter_gate(&self) -> CounterGate<'_, K> {
+        CounterGate::new(self.store)
     }
 
-    fn hang_pause(&self) -> Duration {
-        self.config.limits.window.clamp(*HANG_PAUSE.start(), *HANG_PAUSE.end())
-    }
-
-    /// Asks the counter, unless it hangs.
+    /// Asks the counter, unless it is left alone.
     async fn reserve(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
         if self.redis.is_none() {
             return self.tier().reserve(ask, self.clock.now()).await;
         }
-        let gate = self.counter_gate();
-        let permit = match gate.read().await {
-            Ok(state) => gate.permit(&state, self.clock.now()).await,
-            Err(error) => Err(error),
-        };
-        // The key-value store may be away while Redis is there.
-        match permit.unwrap_or(Permit::Go(Pass::default())) {
-            Permit::Closed { .. } => Err(StoreError("the counter gave no answer and is left alone".into())),
-            Permit::Go(pass) => {
+        match self.counter_gate().ask(self.clock.now()).await {
+            Leave::Alone => Err(StoreError("the counter gave no answer and is left alone".into())),
+            Leave::Ask(question) => {
                 let verdict = self.tier().reserve(ask, self.clock.now()).await;
-                // It answered, if only with an error. That this cannot be noted costs the next a pause.
-                let _ = gate.answered(&pass).await;
+                // An error that came late is no answer: so ends a question to a server that is not there.
+                if verdict.is_ok() || !self.is_late(question.put_at) {
+                    self.counter_gate().answered(question, self.clock.now()).await;
+                }
                 verdict
             }
         }
     }
 
-    /// The right to carry the message out, unless somebody has it or had it.
-    async fn claim(&self, once: &Once, caller: &Caller) -> Result<Claim, Refusal> {
-        let scope = Scope { caller: &caller.claims.sub, route: "POST /messages" };
-        let fingerprint = once.fingerprint.clone();
+    /// Whether who asked at `began` has given up by now, or may have.
+    fn is_late(&self, began: UnixMillis) -> bool {
+        self.redis.is_some() && self.clock.now().since(began) >= self.config.store_timeout
+    }
+
+    fn scope<'c>(caller: &'c Caller) -> Scope<'c> {
+        Scope { caller: &caller.claims.sub, route: "POST /messages" }
+    }
+
+    /// Whether the key is free. Before the counter is asked, so that a repeat takes no slot.
+    async fn look(&self, once: &Once, caller: &Caller) -> Result<(), Refusal> {
         let claims = KeyValueIdempotency::new(self.store);
-        let begun = claims.begin(&once.key, scope, fingerprint, self.clock.now()).await;
-        match begun.map_err(Problem::from)? {
-            Begun::First(claim) => Ok(claim),
-            Begun::Replay(answer) => Err(Refusal::Answer(Box::new(answer.into_response()))),
-            Begun::Refused(refusal) => Err(Problem::from(refusal).into()),
+        let (scope, now) = (Self::scope(caller), self.clock.now());
+        match claims.look(&once.key, scope, &once.fingerprint, now).await.map_err(Problem::from)? {
+            Some(begun) => unclaimed(begun),
+            None => Ok(()),
         }
+    }
+
+    /// The right to carry the message out, unless somebody has it or had it, and room for its answer. After the
+    /// counter was asked: a counter that hangs must leave the key free.
+    async fn claim(&self, once: &Once, caller: &Caller) -> Result<(Claim, Taken), Refusal> {
+        let now = self.clock.now();
+        let kept = match self.room().take(&kept_for(&caller.claims.sub), now).await.map_err(Problem::from)? {
+            allowance::Verdict::Taken(taken) => taken,
+            allowance::Verdict::UsedUp { refills_at } => return Err(no_room(refills_at, now).into()),
+        };
+        let claims = KeyValueIdempotency::new(self.store);
+        let begun = claims.claim(&once.key, Self::scope(caller), once.fingerprint.clone(), now).await;
+        match begun.map_err(Problem::from)? {
+            Begun::First(claim) => Ok((claim, kept)),
+            other => {
+                self.room().give_back(kept).await.map_err(Problem::from)?;
+                Err(unclaimed(other).err().unwrap_or_else(|| Problem::internal().into()))
+            }
+        }
+    }
+
+    fn room(&self) -> Allowance<'_, K> {
+        Allowance { store: self.store, per_day: KEPT_KIB }
+    }
+
+    /// Keeps the answer for repeats, if there is room for it: without it they find the outcome unknown.
+    async fn keep(&self, claim: Claim, kept: Option<Taken>, answer: StoredAnswer) -> Result<(), StoreError> {
+        let more = i64::try_from(answer.size() / 1024).unwrap_or(i64::MAX);
+        let fits = match kept {
+            Some(kept) if more > 0 => self.room().take_more(&kept, more).await?,
+            _ => true,
+        };
+        if fits { KeyValueIdempotency::new(self.store).finish(claim, answer).await } else { Ok(()) }
+    }
+
+    /// Takes back what was given to a message that is not carried out.
+    async fn undo(&self, admitted: Result<Admitted, StoreError>, held: Held) -> Result<(), StoreError> {
+        if let Ok(Admitted { permission: Permission::Tier(Verdict::Go(slot)), .. }) = admitted {
+            let unused = End { outcome: Outcome::Unused, told: Told::default() };
+            self.tier().settle(&slot, &unused, None, self.clock.now()).await?;
+        }
+        self.close(Closing { held, repeats: Repeats::Anew, ..Closing::default() }).await
     }
 
     /// Counts what became of a message.
@@ -128,41 +173,77 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
 
     /// Whether the message may go free, by what its sender has left of the day and by the counter of all; and
     /// what of the former it holds.
-    async fn let_in(&self, asked: &Asked, caller: &Caller) -> Result<(Admitted, Option<Taken>), StoreError> {
-        let (permission, taken) = match asked.daily {
-            None => (Permission::Tier(self.ask(asked).await?), None),
+    async fn let_in(&self, asked: &Asked, caller: &Caller) -> Result<(Admitted, Held), StoreError> {
+        if !asked.counted {
+            return Err(StoreError("the counter gave no answer".into()));
+        }
+        let mut held = Held::default();
+        let permission = match asked.daily {
+            None => Permission::Tier(self.ask(asked, caller).await?),
             Some(per_day) => {
                 let allowance = Allowance { store: self.store, per_day };
                 match allowance.take(&caller.claims.sub, self.clock.now()).await? {
-                    allowance::Verdict::UsedUp { refills_at } => {
-                        (Permission::AllowanceUsed(refills_at), None)
-                    }
-                    allowance::Verdict::Taken(taken) => match self.ask(asked).await {
+                    allowance::Verdict::UsedUp { refills_at } => Permission::AllowanceUsed(refills_at),
+                    allowance::Verdict::Taken(taken) => match self.ask(asked, caller).await {
                         Ok(verdict @ (Verdict::Go(_) | Verdict::Wait(_))) => {
-                            (Permission::Tier(verdict), Some(taken))
+                            held.allowance = Some(taken);
+                            Permission::Tier(verdict)
                         }
                         denied => {
                             // At once: the sender's next message may have it.
                             allowance.give_back(taken).await?;
-                            (Permission::Tier(denied?), None)
+                            Permission::Tier(denied?)
                         }
                     },
                 }
             }
         };
         let may_go = matches!(permission, Permission::Tier(Verdict::Go(_) | Verdict::Wait(_)));
-        let paid = if caller.claims.paid_access && !may_go {
-            Some(self.paid_pass(asked.needs_paid_key).await)
-        } else {
-            None
-        };
-        Ok((Admitted { permission, paid }, taken))
+        let mut paid = None;
+        if caller.claims.paid_access && !may_go {
+            let (account, daily) = (caller.claims.sub.clone(), asked.paid_daily);
+            let entry = self.paid_entry(&PaidAsk { with_key: asked.needs_paid_key, account, daily }).await;
+            (paid, held.paid) = (Some(entry.pass), entry.allowance);
+        }
+        Ok((Admitted { permission, paid }, held))
     }
 
-    async fn ask(&self, asked: &Asked) -> Result<Verdict<AnySlot>, StoreError> {
+    async fn ask(&self, asked: &Asked, caller: &Caller) -> Result<Verdict<AnySlot>, StoreError> {
         let ask = Ask { id: asked.id.clone(), first: true, wait_until: asked.wait_until };
-        self.reserve(&ask).await
+        if self.redis.is_some() || asked.wait_until.is_none() {
+            return self.reserve(&ask).await;
+        }
+        // In this form a message that waits takes a slot at once, of a window to come.
+        match self.reserve(&Ask { wait_until: None, ..ask.clone() }).await? {
+            Verdict::Closed(closed) if asked.wait_until.is_some_and(|until| closed.reopens_at <= until) => {
+                let (sub, calls) = (&caller.claims.sub, self.config.limits.calls);
+                let has_a_place = waiting::take_place(self.store, sub, closed.reopens_at, calls).await?;
+                if has_a_place { self.reserve(&ask).await } else { Ok(Verdict::Closed(closed)) }
+            }
+            verdict => Ok(verdict),
+        }
     }
+}
+
+/// What a request is answered whose key is in use.
+fn unclaimed(begun: Begun) -> Result<(), Refusal> {
+    match begun {
+        Begun::First(_) => Ok(()),
+        Begun::Replay(answer) => Err(Refusal::Answer(Box::new(answer.into_response()))),
+        Begun::Refused(refusal) => Err(Problem::from(refusal).into()),
+    }
+}
+
+fn no_room(refills_at: UnixMillis, now: UnixMillis) -> Problem {
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "idempotency-keys-used-up",
+        "There is no room for more of your keys today",
+        "The responses kept under your Idempotency-Keys take all the room that an account has in a day. Without a key \
+         the message is processed.",
+    )
+    .with("refills_at", refills_at.to_string())
+    .retry_after(refills_at.seconds_from(now).max(1))
 }
 
 /// Where messages are counted that went without the counter: paid for, refused, failed.
@@ -181,41 +262,84 @@ fn unavailable(tally: &Tally) -> Option<&'static str> {
 
 impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Local<'_, K, R, H, C, E> {
     async fn admit(&self, application: &Application) -> Result<Entry, Refusal> {
+        let began = self.clock.now();
         let token = application.token.as_deref();
         let caller = caller::authenticate(token, self.store, &AskAuth(self.http), self.clock).await?;
         let Some(asked) = &application.message else {
-            return Ok(Entry { caller, admitted: None, held: Held::default() });
+            return Ok(Entry { caller, asked_at: began, admitted: None, held: Held::default() });
         };
-        let claim = match &asked.once {
-            Some(once) => Some(self.claim(once, &caller).await?),
-            None => None,
+        if let Some(once) = &asked.once {
+            self.look(once, &caller).await?;
+        }
+        let asked_at = self.clock.now();
+        let (admitted, mut held) = match self.let_in(asked, &caller).await {
+            Ok((admitted, held)) => (Ok(admitted), held),
+            Err(error) => (Err(error), Held::default()),
         };
-        let (admitted, allowance) = match self.let_in(asked, &caller).await {
-            Ok((admitted, allowance)) => (Ok(admitted), allowance),
-            Err(error) => (Err(error), None),
-        };
-        Ok(Entry { caller, admitted: Some(admitted), held: Held { claim, allowance } })
+        if let Some(once) = asked.once.as_ref().filter(|_| !self.is_late(began)) {
+            match self.claim(once, &caller).await {
+                Ok((claim, kept)) => (held.claim, held.kept) = (Some(claim), Some(kept)),
+                Err(refusal) => {
+                    self.undo(admitted, held).await.map_err(Problem::from)?;
+                    return Err(refusal);
+                }
+            }
+        }
+        if self.is_late(began) {
+            // Nobody listens any more. Others may have what this message got, and the key is free again.
+            self.undo(admitted, held).await.map_err(Problem::from)?;
+            return Err(Refusal::Away(StoreError("the stores took too long".into())));
+        }
+        Ok(Entry { caller, asked_at, admitted: Some(admitted), held })
     }
 
     async fn close(&self, closing: Closing) -> Result<(), StoreError> {
         let told = self.finish(&closing.ending).await;
         let went_free = closing.ending.tally.is_some_and(|tally| tally.fate == Fate::Free);
-        if let Some(taken) = closing.held.allowance
-            && !went_free
+        let Held { claim, allowance, paid, kept } = closing.held;
+        // Only what is given back counts here, not how many there are.
+        let counted = Allowance { store: self.store, per_day: 0 };
+        if let Some(taken) = allowance.filter(|_| !went_free) {
+            counted.give_back(taken).await?;
+        }
+        if let Some(PaidAllowance::Taken(taken)) = paid
+            && !closing.paid_for
         {
-            // Only what is given back counts here, not how many there are.
-            Allowance { store: self.store, per_day: 0 }.give_back(taken).await?;
+            counted.give_back(taken).await?;
         }
         let once = KeyValueIdempotency::new(self.store);
-        match (closing.held.claim, closing.repeats) {
-            (Some(claim), Repeats::Anew) => once.release(claim).await?,
-            (Some(claim), Repeats::Answered(answer)) => once.finish(claim, answer).await?,
+        match (claim, closing.repeats) {
+            (Some(claim), Repeats::Anew) => {
+                once.release(claim).await?;
+                if let Some(kept) = kept {
+                    counted.give_back(kept).await?;
+                }
+            }
+            (Some(claim), Repeats::Answered(answer)) => self.keep(claim, kept, answer).await?,
             (_, Repeats::Unknown) | (None, _) => {}
         }
         if closing.tidy {
-            once.forget_old(self.clock.now()).await?;
+            once.forget_old(self.clock.now(), AFTER_A_FIRST).await?;
         }
         told.map(drop)
+    }
+
+    async fn paid_entry(&self, ask: &PaidAsk) -> PaidEntry {
+        let mut allowance = None;
+        if let Some(per_day) = ask.daily {
+            let taken = Allowance { store: self.store, per_day };
+            // While the store is away nobody can count them, and messages are paid for all the same.
+            match taken.take(&paid_by(&ask.account), self.clock.now()).await {
+                Ok(allowance::Verdict::UsedUp { refills_at }) => {
+                    let permit = Permit::Closed { until: refills_at, cause: Cause::Refused };
+                    let used_up = Some(PaidAllowance::UsedUp { refills_at });
+                    return PaidEntry { pass: PaidPass { key: None, permit }, allowance: used_up };
+                }
+                Ok(allowance::Verdict::Taken(taken)) => allowance = Some(PaidAllowance::Taken(taken)),
+                Err(_) => {}
+            }
+        }
+        PaidEntry { pass: self.paid_pass(ask.with_key).await, allowance }
     }
 
     async fn status(&self) -> Result<Status, StoreError> {
@@ -259,12 +383,18 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Admission for Loca
     async fn finish(&self, ending: &Ending) -> Result<Option<Closed>, StoreError> {
         let now = self.clock.now();
         let counted = match (&ending.settle, ending.tally) {
-            (Some((slot, end)), tally) => self.tier().settle(slot, end, tally, now).await,
+            (Some((slot, end)), tally) => {
+                let settled = self.tier().settle(slot, end, tally, now).await;
+                if settled.is_ok() && self.redis.is_some() {
+                    self.counter_gate().heard().await;
+                }
+                settled
+            }
             (None, Some(tally)) => self.count(tally).await.map(|()| None),
             (None, None) => Ok(None),
         };
-        if ending.counter_hung && self.redis.is_some() {
-            self.counter_gate().refused(now + self.hang_pause()).await?;
+        if let Some(put_at) = ending.counter_silent.filter(|_| self.redis.is_some()) {
+            self.counter_gate().given_up(put_at, now).await?;
         }
         match &ending.paid {
             Some(call) => self.paid_ended(call).await.and(counted),

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use http::{HeaderName, Request, Response, StatusCode, header};
-use octo_core::{HttpOut, StoreError, ports::CallLimits};
-use octo_edge::idempotency::REPLAYED;
+use octo_core::{
+    HttpOut, SendError, StoreError,
+    ports::{CallLimits, StepError},
+};
+use octo_edge::{enclosed, idempotency::REPLAYED};
 use octo_gateway::{
     admission::{Admission, Ending, PaidPass},
     breaker::{Pass, Permit},
@@ -13,10 +16,14 @@ use octo_gateway::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::desk::{Application, Closing, Desk, Entry, Refusal};
+use crate::desk::{Application, Closing, Desk, Entry, PaidAsk, PaidEntry, Refusal};
 
 /// Largest answer, in bytes: one that repeats the answer to an earlier request may have 512 KiB, escaped.
 const MAX_ANSWER: usize = 2 * 1024 * 1024;
+/// How long the component may take to begin. A busy machine makes everybody wait, the stores or not: a message that
+/// waits for its turn is not paid for because of that. With what the stores and two providers may take, a request
+/// is still over in the 30 s that a platform gives it.
+const BEGIN: Duration = Duration::from_secs(8);
 /// What a relayed answer does not keep of its header fields: they are about its own way here.
 const OF_THE_WAY: [HeaderName; 6] = [
     header::CONNECTION,
@@ -35,21 +42,41 @@ const OF_THE_WAY: [HeaderName; 6] = [
 pub struct Remote<'a, H> {
     /// The way there.
     pub http: &'a H,
-    /// Longest wait for an answer.
+    /// Longest wait for an answer, once it is at work.
     pub timeout: Duration,
 }
 
+/// Why there is no answer.
+struct Unheard {
+    /// It was at work, and did not come to an end in time.
+    silent: bool,
+    error: StoreError,
+}
+
+impl Unheard {
+    fn unfit(error: &dyn std::fmt::Display) -> Self {
+        Self { silent: false, error: StoreError(format!("no question: {error}")) }
+    }
+}
+
+impl From<StepError> for Unheard {
+    fn from(error: StepError) -> Self {
+        let silent = error == StepError::Failed(SendError::TimedOut);
+        Self { silent, error: StoreError(format!("asked through `admission`: {error}")) }
+    }
+}
+
 impl<H: HttpOut> Remote<'_, H> {
-    async fn ask(&self, path: &str, question: &impl Serialize) -> Result<Response<Vec<u8>>, StoreError> {
-        let unfit = |error: &dyn std::fmt::Display| StoreError(format!("no question: {error}"));
-        let body = serde_json::to_vec(question).map_err(|error| unfit(&error))?;
+    async fn ask(&self, path: &str, question: &impl Serialize) -> Result<Response<Vec<u8>>, Unheard> {
+        let body = serde_json::to_vec(question).map_err(|error| Unheard::unfit(&error))?;
         let request = Request::post(format!("http://admission.spin.internal{path}"))
             .header(header::CONTENT_TYPE, "application/json")
             .body(body)
-            .map_err(|error| unfit(&error))?;
+            .map_err(|error| Unheard::unfit(&error))?;
         let limits = CallLimits { timeout: self.timeout, max_answer: MAX_ANSWER };
-        let sent = self.http.send(request, limits).await;
-        sent.map_err(|error| StoreError(format!("asked through `admission`: {error}")))
+        let response = self.http.send_in_steps(request, BEGIN, limits).await?;
+        let nonsense = || StoreError(format!("`admission` answers nonsense with {}", response.status()));
+        enclosed::unpack(response.body()).ok_or_else(|| Unheard { silent: false, error: nonsense() })
     }
 
     async fn answer<T: DeserializeOwned>(
@@ -57,7 +84,7 @@ impl<H: HttpOut> Remote<'_, H> {
         path: &str,
         question: &impl Serialize,
     ) -> Result<T, StoreError> {
-        let response = self.ask(path, question).await?;
+        let response = self.ask(path, question).await.map_err(|unheard| unheard.error)?;
         if response.status() != StatusCode::OK {
             return Err(StoreError(format!("`admission` answers {path} with {}", response.status())));
         }
@@ -79,7 +106,9 @@ fn read<T: DeserializeOwned>(response: &Response<Vec<u8>>) -> Result<T, StoreErr
 
 impl<H: HttpOut> Desk for Remote<'_, H> {
     async fn admit(&self, application: &Application) -> Result<Entry, Refusal> {
-        let response = self.ask("/admit", application).await.map_err(Refusal::Away)?;
+        let response = self.ask("/admit", application).await.map_err(|unheard| {
+            if unheard.silent { Refusal::Silent(unheard.error) } else { Refusal::Away(unheard.error) }
+        })?;
         let problem = response.headers().get(header::CONTENT_TYPE);
         let problem = problem.is_some_and(|kind| kind == "application/problem+json");
         match response.status() {
@@ -100,6 +129,12 @@ impl<H: HttpOut> Desk for Remote<'_, H> {
         self.answer("/figures", &()).await
     }
 
+    async fn paid_entry(&self, ask: &PaidAsk) -> PaidEntry {
+        let unknown = |error| PaidPass { key: Some(Err(error)), permit: Permit::Go(Pass::default()) };
+        let entry = self.answer("/paid-entry", ask).await;
+        entry.unwrap_or_else(|error| PaidEntry { pass: unknown(error), allowance: None })
+    }
+
     async fn close(&self, closing: Closing) -> Result<(), StoreError> {
         self.answer("/close", &closing).await
     }
@@ -111,8 +146,7 @@ impl<H: HttpOut> Admission for Remote<'_, H> {
     }
 
     async fn paid_pass(&self, with_key: bool) -> PaidPass {
-        let pass = self.answer("/paid-pass", &with_key).await;
-        pass.unwrap_or_else(|error| PaidPass { key: Some(Err(error)), permit: Permit::Go(Pass::default()) })
+        self.paid_entry(&PaidAsk { with_key, account: String::new(), daily: None }).await.pass
     }
 
     async fn finish(&self, ending: &Ending) -> Result<Option<Closed>, StoreError> {

@@ -50,12 +50,12 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy, R: Redis> Servi
                 Ok(entry) => respond::json(StatusCode::OK, &entry),
                 Err(Refusal::Problem(problem)) => return Err(problem),
                 Err(Refusal::Answer(answer)) => *answer,
-                Err(Refusal::Away(error)) => return Err(error.into()),
+                Err(Refusal::Away(error) | Refusal::Silent(error)) => return Err(error.into()),
             },
             "/again" => respond::json(StatusCode::OK, &desk.again(&question(request)?).await),
-            "/paid-pass" => {
-                let with_key = question(request)?;
-                respond::json(StatusCode::OK, &Ok::<_, ()>(desk.paid_pass(with_key).await))
+            "/paid-entry" => {
+                let entry = desk.paid_entry(&question(request)?).await;
+                respond::json(StatusCode::OK, &Ok::<_, ()>(entry))
             }
             "/finish" => respond::json(StatusCode::OK, &desk.finish(&question(request)?).await),
             "/close" => respond::json(StatusCode::OK, &desk.close(question(request)?).await),

@@ -30,6 +30,7 @@ fn settings() -> FakeSettings {
         ("paid_provider_timeout_ms", "10000"),
         ("redis_url", "redis://none.invalid:6379"),
         ("redis_password", ""),
+        ("store_timeout_ms", "1000"),
     ])
 }
 
@@ -60,7 +61,8 @@ impl HttpOut for Chained<'_> {
             redis: |_| -> NoRedis { panic!("no address is given") },
         };
         let response = service.handle(request.map(Ok)).await;
-        Ok(response.unwrap_or_else(|problem| octo_edge::respond::problem(&problem)))
+        let response = response.unwrap_or_else(|problem| octo_edge::respond::problem(&problem));
+        Ok(http::Response::new(octo_edge::enclosed::pack(&response)))
     }
 }
 
@@ -143,9 +145,22 @@ fn a_component_that_does_not_answer_in_time_is_a_store_that_is_away() {
     let chained = Chained { store: &store, clock: &clock, instead: Cell::new(None) };
     let desk = Remote { http: &chained, timeout: Duration::from_secs(1) };
     chained.instead.set(Some(SendError::TimedOut));
-    let message = Asked { id: "m".into(), wait_until: None, needs_paid_key: false, daily: None, once: None };
+    let message = Asked {
+        id: "m".into(),
+        wait_until: None,
+        needs_paid_key: false,
+        daily: None,
+        paid_daily: None,
+        counted: true,
+        once: None,
+    };
     let application = Application { token: None, message: Some(message) };
-    assert!(matches!(ready(desk.admit(&application)), Err(Refusal::Away(_))));
+    assert!(matches!(ready(desk.admit(&application)), Err(Refusal::Silent(_))));
+    // What was never put says nothing of the stores.
+    for error in [SendError::NotSent("no".into()), SendError::Broken("no".into()), SendError::TooLarge] {
+        chained.instead.set(Some(error));
+        assert!(matches!(ready(desk.admit(&application)), Err(Refusal::Away(_))));
+    }
     chained.instead.set(Some(SendError::TimedOut));
     assert!(ready(desk.again(&ask())).is_err());
     chained.instead.set(Some(SendError::TimedOut));

@@ -1,7 +1,8 @@
-//! How many free messages one user may send on one day.
+//! How much of something one user may have on one day: free messages, messages that are paid for, and room for the
+//! answers kept under the keys of requests that are sent again.
 //!
-//! The allowance lies under the quota that all users share: a message goes free only when both have room.
-//! It is optional, and a day is a day in UTC. The rule is contract 000's, refilled when the date changes; unlike
+//! The allowance of free messages lies under the quota that all users share: a message goes free only when both have
+//! room. It is optional, and a day is a day in UTC. The rule is contract 000's, refilled when the date changes; unlike
 //! there, a day's counter is atomic, so parallel messages never get more than their number (defect F1).
 //!
 //! The gateway takes messages from it; sign-on only shows what is left, to the original's clients. It must know
@@ -33,12 +34,22 @@ pub fn of_the_original(set: i64) -> i64 {
     if set == 0 { ORIGINALS } else { set }
 }
 
+/// What a user's messages that are paid for are counted under, as free ones are under the user's own name.
+pub fn paid_by(user: &str) -> String {
+    format!("paid/{user}")
+}
+
+/// What the room for a user's kept answers is counted under.
+pub fn kept_for(user: &str) -> String {
+    format!("kept/{user}")
+}
+
 /// The allowances of all users.
 #[derive(Debug)]
 pub struct Allowance<'a, K> {
     /// Where they are counted.
     pub store: &'a K,
-    /// Free messages for each user and day; none when 0 or less.
+    /// How much each user has in a day (free messages, say); none when 0 or less.
     pub per_day: i64,
 }
 
@@ -106,6 +117,16 @@ impl<K: KeyValue> Allowance<'_, K> {
             return Ok(Verdict::UsedUp { refills_at });
         }
         Ok(Verdict::Taken(Taken { left: self.per_day - held, refills_at, user: user.to_owned(), day }))
+    }
+
+    /// Takes so much more for the same, if there is as much. One store call, two when there is not.
+    pub async fn take_more(&self, taken: &Taken, amount: i64) -> Result<bool, StoreError> {
+        let counter = counter(&taken.user, taken.day);
+        let fits = self.store.increment(&counter, amount).await? <= self.per_day;
+        if !fits {
+            self.store.increment(&counter, -amount).await?;
+        }
+        Ok(fits)
     }
 
     /// The message did not go free after all.

@@ -45,6 +45,20 @@ fn a_day_has_its_messages_and_the_next_has_them_again() {
 }
 
 #[test]
+fn more_is_taken_only_as_far_as_there_is_some_and_each_kind_is_counted_by_itself() {
+    let store = FakeKeyValue::default();
+    let allowance = Allowance { store: &store, per_day: 10 };
+    let first = taken(ready(allowance.take(&kept_for("u"), NOW)).unwrap());
+    assert!(ready(allowance.take_more(&first, 8)).unwrap());
+    assert!(!ready(allowance.take_more(&first, 2)).unwrap());
+    assert!(ready(allowance.take_more(&first, 1)).unwrap());
+    assert!(matches!(ready(allowance.take(&kept_for("u"), NOW)), Ok(Verdict::UsedUp { .. })));
+    for other in ["u".to_owned(), paid_by("u"), kept_for("v")] {
+        assert_eq!(taken(ready(allowance.take(&other, NOW)).unwrap()).left, 9, "{other}");
+    }
+}
+
+#[test]
 fn what_did_not_go_free_is_given_back_however_often_others_were_refused() {
     let store = FakeKeyValue::default();
     let first = taken(take(&store, NOW));

@@ -129,6 +129,17 @@ pub struct CallLimits {
     pub max_answer: usize,
 }
 
+/// Why a request whose answer comes in two steps got none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// No head came in the time allowed: nobody has taken the request up yet, or nobody will.
+    #[error("nobody took the request up in time")]
+    NotBegun,
+    /// The exchange failed, in whichever step.
+    #[error(transparent)]
+    Failed(#[from] SendError),
+}
+
 /// Outbound HTTP.
 pub trait HttpOut {
     /// Sends `request` and reads the whole answer within `limits`. Never retries.
@@ -137,4 +148,16 @@ pub trait HttpOut {
         request: http::Request<Vec<u8>>,
         limits: CallLimits,
     ) -> Result<http::Response<Vec<u8>>, SendError>;
+
+    /// The same for an answer in two steps: its head, which comes within `begin` and says that the other side is
+    /// at work; then its body, within the time of `limits`. So a machine that is too busy to begin is told from work
+    /// that does not get on. A port that cannot tell them apart takes both for one.
+    async fn send_in_steps(
+        &self,
+        request: http::Request<Vec<u8>>,
+        _begin: Duration,
+        limits: CallLimits,
+    ) -> Result<http::Response<Vec<u8>>, StepError> {
+        Ok(self.send(request, limits).await?)
+    }
 }

@@ -4,6 +4,7 @@
 //! - [`accept`]: which of two kinds of answer a client would rather have.
 //! - [`body`]: JSON bodies, read with errors that name the field and the rule.
 //! - [`drained`]: what was done of the jobs that wait.
+//! - [`enclosed`]: an answer inside the body of another.
 //! - [`form`]: the fields of a form.
 //! - [`coding`]: which bodies a component takes in.
 //! - [`fastapi`]: bodies and answers as most of the original systems have them.
@@ -35,6 +36,7 @@ pub mod component;
 pub mod cookie;
 pub mod cors;
 pub mod drained;
+pub mod enclosed;
 pub mod exchange;
 pub mod fastapi;
 pub mod form;

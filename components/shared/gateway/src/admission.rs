@@ -3,7 +3,7 @@
 //!
 //! Behind this port the stores may be right here or, with a bound on every wait, in another component.
 
-use octo_core::StoreError;
+use octo_core::{StoreError, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -64,6 +64,6 @@ pub struct Ending {
     pub paid: Option<PaidCall>,
     /// What became of the message.
     pub tally: Option<Tally>,
-    /// Nobody answered in time whether it may go free.
-    pub counter_hung: bool,
+    /// Since when there was no answer to whether it may go free: the counter was asked then, and gave none in time.
+    pub counter_silent: Option<UnixMillis>,
 }

@@ -40,8 +40,8 @@ pub struct Config {
     pub paid: Endpoint,
     /// Free messages of one user in a UTC day; 0 for no such limit.
     pub daily_per_user: i64,
-    /// How long the stores may take to admit a message, when they are asked through another component.
-    pub admission_timeout: Duration,
+    /// Messages of one user that are paid for in a UTC day; 0 for no such limit.
+    pub paid_daily_per_user: i64,
 }
 
 /// What the counter of free calls is told by variables.
@@ -55,6 +55,8 @@ pub struct TierConfig {
     pub redis: Option<RedisAddress>,
     /// The longest time a call to the paid provider can take.
     pub paid_timeout: Duration,
+    /// How long the stores may take to answer, when they are asked through another component.
+    pub store_timeout: Duration,
 }
 
 impl Config {
@@ -66,7 +68,7 @@ impl Config {
             paid: Endpoint::read(settings, "paid_provider", tier.limits.window)?,
             tier,
             daily_per_user: number(settings, "free_daily_per_user", 0..=1_000_000)?,
-            admission_timeout: milliseconds(settings, "store_timeout_ms", 10..=5_000)?,
+            paid_daily_per_user: number(settings, "paid_daily_per_user", 0..=1_000_000)?,
         })
     }
 }
@@ -88,7 +90,8 @@ impl TierConfig {
             None => require_countable_by_increment(model, &limits)?,
         }
         let paid_timeout = timeout(settings, "paid_provider")?;
-        Ok(Self { limits, model, redis, paid_timeout })
+        let store_timeout = milliseconds(settings, "store_timeout_ms", 10..=5_000)?;
+        Ok(Self { limits, model, redis, paid_timeout, store_timeout })
     }
 }
 
@@ -263,6 +266,7 @@ pub(crate) mod tests {
             ("redis_url", "redis://none.invalid:6379"),
             ("redis_password", ""),
             ("free_daily_per_user", "0"),
+            ("paid_daily_per_user", "0"),
             ("store_timeout_ms", "1000"),
             ("free_provider_origin", "http://free-provider.spin.internal"),
             ("free_provider_path", "/process"),

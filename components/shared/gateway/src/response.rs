@@ -93,6 +93,19 @@ impl Failure {
         matches!(self, Failure::Unreachable | Failure::QuotaRefused { .. } | Failure::Overloaded { .. })
     }
 
+    /// Whether the provider may have processed the message all the same. Not when it never saw it, nor when it says
+    /// that it takes no call, or not this one (4xx; but 409 may tell of a call under way with the same id).
+    pub fn may_have_been_processed(&self) -> bool {
+        match self {
+            Failure::Unreachable | Failure::Credential(_) | Failure::QuotaRefused { .. } => false,
+            Failure::Overloaded { status, .. } => !matches!(status, 503 | 529),
+            Failure::MessageRefused(status) | Failure::Status(status) => {
+                !(400..500).contains(status) || *status == 409
+            }
+            Failure::TimedOut | Failure::Broken | Failure::Garbage => true,
+        }
+    }
+
     /// What the counters must know about the call.
     pub fn outcome(&self) -> Outcome {
         match self {

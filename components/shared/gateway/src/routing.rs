@@ -86,6 +86,13 @@ pub enum Unprocessed {
     Closed(Closed),
     /// The sender's free messages of the day are used up until the given time, and they have no paid access.
     AllowanceUsed(UnixMillis),
+    /// The free provider is closed or failed, and the sender's paid messages of the day are used up.
+    PaidAllowanceUsed {
+        /// Until then.
+        refills_at: UnixMillis,
+        /// When it is next worth sending the message: a free call may be possible before.
+        again_at: UnixMillis,
+    },
     /// The free tier cannot be counted, and the sender has no paid access.
     CounterUnavailable,
     /// The free provider failed, and the sender has no paid access.
@@ -130,11 +137,26 @@ pub struct Routed {
     pub store_errors: Vec<StoreError>,
     /// Whether a provider may have seen the message.
     pub sent: bool,
+    /// Whether a provider processed it, or may have: sent again, it might be processed twice.
+    pub may_be_processed: bool,
     /// How long it waited in line for a free slot.
     pub waited: Duration,
     /// What the stores are to be told. Nothing is lost with it but money and figures, so it may follow the
     /// answer.
     pub ending: Ending,
+}
+
+impl Routed {
+    /// Whether the paid provider processed the message, or may have.
+    pub fn paid_for(&self) -> bool {
+        match &self.result {
+            Ok(processed) => processed.provider == Provider::Paid,
+            Err(Unprocessed::PaidFailed { paid: PaidFailure::Called(failure), .. }) => {
+                failure.may_have_been_processed()
+            }
+            Err(_) => false,
+        }
+    }
 }
 
 /// A message and what routing must know of who sends it.
@@ -181,6 +203,7 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
             paid_failure: None,
             store_errors: vec![],
             sent: false,
+            may_be_processed: false,
             waited: Duration::ZERO,
             ending: Ending::default(),
         };
@@ -230,6 +253,8 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
                 .await;
         let (outcome, told) = (called.outcome(), called.told);
         routed.sent |= outcome != Outcome::NotSent;
+        let maybe_processed = called.result.as_ref().err().is_none_or(Failure::may_have_been_processed);
+        routed.may_be_processed |= maybe_processed;
         match called.result {
             Ok(response) => {
                 let remaining = Some(slot.remaining());
@@ -336,6 +361,8 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         .await;
         let outcome = called.outcome();
         routed.sent |= outcome != Outcome::NotSent;
+        let maybe_processed = called.result.as_ref().err().is_none_or(Failure::may_have_been_processed);
+        routed.may_be_processed |= maybe_processed;
         // Without failures before it nothing is to be taken back, and a message that is refused says nothing.
         let says_nothing = match outcome {
             Outcome::Answered => permitted == Pass::default(),

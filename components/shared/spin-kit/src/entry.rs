@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use octo_core::Problem;
-use octo_edge::{Bodies, Body, BodyError, Request, Response};
+use octo_edge::{Bodies, Body, BodyError, Request, Response, enclosed, exchange::Answered};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 use spin_sdk::wit::wasi::http0_2_0::types::{Fields, OutgoingResponse};
 
@@ -42,12 +42,44 @@ pub async fn serve(
         handle(request).await
     };
     let answered = octo_edge::answer(component, &SpinClock, &SpinEntropy, request, handle).await;
+    let line = line(logged, &answered);
+    write(out, answered.response);
+    if let Some(line) = line {
+        println!("{line}");
+    }
+}
+
+/// The same in two steps ([`HttpOut::send_in_steps`](octo_core::HttpOut::send_in_steps)): the head of the answer is
+/// sent at once, to say that the request is being worked on; the answer itself, enclosed in the body, when there is
+/// one. For a component that only others of this application ask.
+pub async fn serve_in_steps(
+    component: &str,
+    logged: Logged,
+    max_body: usize,
+    incoming: IncomingRequest,
+    out: ResponseOutparam,
+    handle: impl AsyncFnOnce(Request) -> Result<Response, Problem>,
+) {
+    let request = read(incoming, max_body).await;
+    let outgoing = OutgoingResponse::new(Fields::new());
+    let body = outgoing.body();
+    out.set(outgoing);
+    let answered = octo_edge::answer(component, &SpinClock, &SpinEntropy, request, handle).await;
+    let line = line(logged, &answered);
+    let bytes = enclosed::pack(&answered.response);
+    if let Some(body) = body.ok().and_then(|body| Outgoing::begin(body, &bytes)) {
+        body.finish();
+    }
+    if let Some(line) = line {
+        println!("{line}");
+    }
+}
+
+/// The line for the log, if there is to be one.
+fn line(logged: Logged, answered: &Answered) -> Option<String> {
     let went_well = answered.response.status().is_success();
     let is_logged = logged == Logged::Every && !answered.routine;
-    write(out, answered.response);
-    if is_logged || !went_well {
-        println!("{}", answered.log_line);
-    }
+    (is_logged || !went_well).then(|| answered.log_line.clone())
 }
 
 async fn read(incoming: IncomingRequest, max_body: usize) -> Request {

@@ -1,9 +1,12 @@
 //! Outbound HTTP, bounded in time and size.
 
-use std::{future::poll_fn, pin::pin, task::Poll};
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use futures::future::{Either, select};
-use octo_core::{Clock, HttpOut, SendError, ports::CallLimits};
+use octo_core::{
+    Clock, HttpOut, SendError,
+    ports::{CallLimits, StepError},
+};
 use spin_executor::CancelOnDropToken;
 use spin_sdk::wit::wasi::http0_2_0::{
     outgoing_handler,
@@ -25,20 +28,33 @@ impl HttpOut for SpinHttp {
         request: http::Request<Vec<u8>>,
         limits: CallLimits,
     ) -> Result<http::Response<Vec<u8>>, SendError> {
-        // The host's own timeouts bound each phase; only a timer here bounds the whole exchange.
-        let exchange = pin!(exchange(request, limits.max_answer));
-        let timer = pin!(SpinClock.sleep(limits.timeout));
-        match select(exchange, timer).await {
-            Either::Left((result, _)) => result,
-            Either::Right(((), _)) => Err(SendError::TimedOut),
-        }
+        let exchange = async { end(begin(request).await?, limits.max_answer).await };
+        within(limits.timeout, exchange).await.unwrap_or(Err(SendError::TimedOut))
+    }
+
+    async fn send_in_steps(
+        &self,
+        request: http::Request<Vec<u8>>,
+        begin_within: Duration,
+        limits: CallLimits,
+    ) -> Result<http::Response<Vec<u8>>, StepError> {
+        let incoming = within(begin_within, begin(request)).await.ok_or(StepError::NotBegun)??;
+        let ended = within(limits.timeout, end(incoming, limits.max_answer)).await;
+        Ok(ended.unwrap_or(Err(SendError::TimedOut))?)
     }
 }
 
-async fn exchange(
-    request: http::Request<Vec<u8>>,
-    max_answer: usize,
-) -> Result<http::Response<Vec<u8>>, SendError> {
+/// What comes of `future`, unless it takes longer. The host's own timeouts bound each phase of a call; only a
+/// timer here bounds all of it. When both are ready the future counts.
+async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(future), pin!(SpinClock.sleep(time))).await {
+        Either::Left((result, _)) => Some(result),
+        Either::Right(((), _)) => None,
+    }
+}
+
+/// Sends the request, and waits for the head of the answer.
+async fn begin(request: http::Request<Vec<u8>>) -> Result<IncomingResponse, SendError> {
     let (head, bytes) = request.into_parts();
     let outgoing = outgoing(&head, bytes.len())?;
     let unfit = || SendError::NotSent("the request has no body to write to".into());
@@ -51,8 +67,11 @@ async fn exchange(
         body.finish();
         pending
     };
-    let incoming = response(&pending).await.map_err(classify)?;
+    response(&pending).await.map_err(classify)
+}
 
+/// Reads the rest of the answer.
+async fn end(incoming: IncomingResponse, max_answer: usize) -> Result<http::Response<Vec<u8>>, SendError> {
     let mut answer = http::Response::new(Vec::new());
     *answer.status_mut() = http::StatusCode::from_u16(incoming.status())
         .map_err(|_| SendError::Broken("the answer has no valid status".into()))?;

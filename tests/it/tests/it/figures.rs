@@ -160,3 +160,37 @@ async fn a_provider_that_takes_less_than_was_thought_is_respected_by_what_it_say
     assert_eq!((books.windows, books.refused_total), (vec![4, 4, 4], 0));
     assert_eq!(bob.quota().await["limit"], 4);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_stays_as_it_was_when_the_limit_changes() {
+    let mut app = TestApp::with("free_limit", 10).start().await;
+    let ada = app.paying_user("ada").await;
+    for _ in 0..12 {
+        ada.send("hello").await.expect(200);
+    }
+    let was = stats_of(&ada, 12).await;
+    assert_eq!((&was["total"]["free"], &was["total"]["paid"]), (&json!(10), &json!(2)));
+    for limit in ["5", "20", "1"] {
+        app = app.restart(&[("free_limit", limit)]).await;
+        let ada = relogged(&app).await;
+        assert_eq!(stats(&ada).await, was, "with {limit}");
+    }
+    // In the same window with the lower limit, and when it is put away.
+    let ada = relogged(&app).await;
+    assert_eq!(ada.send("hello").await.expect(200)["reason"], "free_exhausted");
+    assert_eq!(stats_of(&ada, 13).await["total"]["free"], 10);
+    for total in [11, 12, 13] {
+        app.clock().advance(Duration::from_secs(120));
+        ada.send("hello").await.expect(200);
+        let stats = stats_of(&ada, 3 + total).await;
+        assert_eq!(stats["total"]["free"], total);
+        assert_eq!(stats["windows"].as_array().unwrap().last().unwrap()["free"], 10);
+    }
+}
+
+/// Ada, on the hosts as they are now.
+async fn relogged(app: &TestApp) -> User {
+    let tokens = app.log_in("ada@example.com").await.expect(200);
+    let account = app.get("/users/me").bearer(tokens["access_token"].as_str().unwrap()).await.expect(200);
+    User::new(app, &account, &tokens)
+}

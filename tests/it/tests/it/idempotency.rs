@@ -134,3 +134,112 @@ async fn counted_in_redis_a_repeated_message_gets_its_first_answer_too() {
     assert_eq!(app.calls_to(FREE) + app.calls_to(PAID), 1);
     send(&ada, 1, "k-1", "something else").await.problem(422, "idempotency-key-reused");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_provider_processed_leaves_its_key_free_whatever_stood_in_the_way() {
+    let refusals = [OutboundFault::Status(429), OutboundFault::Status(400), OutboundFault::Status(413)];
+    for fault in refusals.into_iter().chain([OutboundFault::Refuse]) {
+        let app = TestApp::start().await;
+        let (ada, bob) = (app.paying_user("ada").await, app.user("bob").await);
+        for provider in [FREE, PAID] {
+            app.host().faults().outbound(provider, fault.clone());
+        }
+        for user in [&ada, &bob] {
+            let refused = send(user, 0, "k-1", "hello").await;
+            assert!(refused.status >= 400, "{fault:?}: {}", refused.text());
+            // Again, while it still stands in the way: no repetition.
+            let again = send(user, 0, "k-1", "hello").await;
+            assert!(!again.headers.contains_key("idempotency-replayed"), "{fault:?}: {}", again.text());
+        }
+        for provider in [FREE, PAID] {
+            app.host().faults().outbound(provider, OutboundFault::None);
+        }
+        app.clock().advance(Duration::from_secs(61));
+        for user in [&ada, &bob] {
+            // Even another message: the key is as if it had never been used.
+            assert_eq!(send(user, 0, "k-1", "hullo").await.expect(200)["response"], "olluh", "{fault:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_been_processed_is_kept_and_does_not_say_that_it_is_safe_to_send_it_again() {
+    let lost = [OutboundFault::Cut, OutboundFault::CutMidBody, OutboundFault::Status(500)];
+    for fault in lost {
+        let app = TestApp::start().await;
+        let bob = app.user("bob").await;
+        app.host().faults().outbound(FREE, fault.clone());
+        let first = send(&bob, 0, "k-1", "hello").await;
+        let detail = first.problem(502, "free-provider-failed")["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("with a new key") && !detail.contains("safe to send it again"), "{detail}");
+        app.host().faults().outbound(FREE, OutboundFault::None);
+        assert_eq!(send(&bob, 0, "k-1", "hello").await.text(), first.text(), "{fault:?}");
+        send(&bob, 0, "k-2", "hello").await.expect(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_and_refused_tokens_leave_no_key_behind() {
+    let app = TestApp::setup().over_redis().start().await;
+    let ada = app.user("ada").await;
+    for body in [json!({}), json!({ "message": "" }), json!({ "message": 7 })] {
+        let call = ada.call(Method::POST, "/messages").json(&body).header("idempotency-key", "k-1");
+        call.await.problem(422, "invalid-fields");
+    }
+    let call = app.post("/messages").bearer("x.y.z").json(&json!({ "message": "hello" }));
+    call.header("idempotency-key", "k-1").await.problem(401, "unauthorized");
+    assert_eq!(kept(&app), 0);
+    send(&ada, 0, "k-1", "hello").await.expect(200);
+    assert_eq!(kept(&app), 1);
+}
+
+/// How many keys have a record.
+fn kept(app: &TestApp) -> i64 {
+    let count = "EVAL \"return #redis.call('KEYS','*idempotency/key/*/record')\" 0";
+    app.redis().ask(count).unwrap().trim().trim_start_matches(':').parse().unwrap()
+}
+
+/// Bytes of the files of the key-value store.
+fn stored(app: &TestApp) -> u64 {
+    let files = std::fs::read_dir(app.host().state_dir()).unwrap().map(Result::unwrap);
+    let files = files.filter(|file| file.file_name().to_string_lossy().starts_with("sqlite_key_value"));
+    files.map(|file| file.metadata().unwrap().len()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_messages_of_control_characters_take_a_few_megabytes_of_the_store() {
+    let app = TestApp::with("free_limit", 100).start().await;
+    let ada = app.user("ada").await;
+    let before = stored(&app);
+    for number in 0..50_usize {
+        let code = |index: usize| char::from(u8::try_from((index * index + number) % 31 + 1).unwrap());
+        let message: String = (0..64 * 1024).map(code).collect();
+        let key = format!("k-{number}");
+        let first = send(&ada, 0, &key, &message).await;
+        let again = send(&ada, 0, &key, &message).await;
+        assert_eq!((first.expect(200), again.header("idempotency-replayed")), (again.json(), "true"));
+    }
+    let taken = stored(&app) - before;
+    assert!(taken < 8 * 1024 * 1024, "{taken} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_scheduler_removes_old_keys_although_no_new_one_comes() {
+    const KEY: &str = "the key of the scheduler";
+    let app = TestApp::with("jobs_key", KEY).with("free_limit", 100).over_redis().start().await;
+    let ada = app.user("ada").await;
+    for number in 0..40 {
+        send(&ada, 0, &format!("k-{number}"), "hello").await.expect(200);
+    }
+    assert_eq!(kept(&app), 40);
+    for hour in 0..120 {
+        app.post("/internal/jobs/drain").bearer(KEY).await.expect(200);
+        if hour < 24 {
+            assert_eq!(kept(&app), 40, "after {hour} hours");
+        }
+        app.clock().advance(Duration::from_secs(3600));
+    }
+    assert_eq!(kept(&app), 0);
+    let keys = "EVAL \"return #redis.call('KEYS','*idempotency/*')\" 0";
+    assert_eq!(app.redis().ask(keys).unwrap().trim().trim_start_matches(':'), "2", "two numbers are left");
+}

@@ -98,3 +98,34 @@ async fn messages_in_line_go_in_the_order_they_came_whichever_host_they_came_to(
     assert_eq!(pairs, [0, 0, 1, 1, 2, 2]);
     assert_eq!(app.free_provider().books().await.refused_total, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_whose_clients_hang_up_take_a_quarter_of_a_window_at_most() {
+    // Two at first, then two more: whether one after the other or at once.
+    let app = setup(8).start().await;
+    let (ada, bob) = (app.user("ada").await, app.user("bob").await);
+    window_begins().await;
+    for _ in 0..8 {
+        ada.send("hello").await.expect(200);
+    }
+    let hang_up = async |_| {
+        let stream = tokio::net::TcpStream::connect(app.host().addr()).await.unwrap();
+        let body = r#"{"message":"gone"}"#;
+        let head = format!(
+            "POST /messages HTTP/1.1\r\nhost: octo\r\nauthorization: Bearer {}\r\nprefer: wait=5\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            ada.access,
+            body.len()
+        );
+        let mut stream = stream;
+        tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes()).await.unwrap();
+        sleep(Duration::from_millis(300)).await;
+    };
+    join_all((0..8).map(hang_up)).await;
+    window_begins().await;
+    let living = join_all((0..8).map(|_| bob.send("hello"))).await;
+    assert_eq!(living.iter().filter(|answer| answer.status == 200).count(), 6);
+    app.quiet().await;
+    let books = app.free_provider().books().await;
+    assert_eq!((books.windows, books.refused_total), (vec![8, 8], 0));
+}

@@ -1,5 +1,8 @@
 //! The answer that repeats get.
 
+use std::io::{Read, Write};
+
+use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +24,10 @@ const KEPT: [HeaderName; 6] = [
 /// The mark of an answer that was given before.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
+/// A body longer than this is compressed: a message of control characters, six bytes each in JSON, would else take
+/// half a megabyte of the store.
+const COMPRESSED_FROM: usize = 1024;
+
 /// An answer as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredAnswer {
@@ -28,6 +35,9 @@ pub struct StoredAnswer {
     headers: Vec<(String, String)>,
     #[serde(with = "base64_text")]
     body: Vec<u8>,
+    /// Whether the body is compressed (RFC 1951).
+    #[serde(default)]
+    deflated: bool,
 }
 
 /// Bytes as base64 in JSON; as a list of numbers they would be several times as long.
@@ -51,18 +61,27 @@ impl StoredAnswer {
             let value = response.headers().get(&name)?.to_str().ok()?;
             Some((name.to_string(), value.to_owned()))
         });
-        (response.body().len() <= MAX_BODY_BYTES).then(|| Self {
+        let body = response.body();
+        let deflated = body.len() > COMPRESSED_FROM;
+        (body.len() <= MAX_BODY_BYTES).then(|| Self {
             status: response.status().as_u16(),
             headers: kept.collect(),
-            body: response.body().clone(),
+            body: if deflated { deflate(body) } else { body.clone() },
+            deflated,
         })
+    }
+
+    /// About how many bytes of the store it takes.
+    pub fn size(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        headers + self.body.len().div_ceil(3) * 4
     }
 
     /// The answer again, marked as a repetition.
     pub fn into_response(self) -> Response {
         // Both were valid when they were stored.
         let mut response = respond::empty(StatusCode::from_u16(self.status).unwrap_or_default());
-        *response.body_mut() = self.body;
+        *response.body_mut() = if self.deflated { inflate(&self.body) } else { self.body };
         let headers = response.headers_mut();
         for (name, value) in self.headers {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -73,6 +92,20 @@ impl StoredAnswer {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
         response
     }
+}
+
+fn deflate(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    // Writing to memory does not fail.
+    let _ = encoder.write_all(bytes);
+    encoder.finish().unwrap_or_default()
+}
+
+fn inflate(bytes: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    // What was deflated here is whole, and never longer than this.
+    let _ = DeflateDecoder::new(bytes).take(MAX_BODY_BYTES as u64).read_to_end(&mut body);
+    body
 }
 
 #[cfg(test)]
@@ -100,6 +133,22 @@ mod tests {
         );
         assert_eq!(replay.headers()["idempotency-replayed"], "true");
         assert_eq!(replay.headers()["content-type"], "application/json");
+    }
+
+    #[test]
+    fn a_long_body_is_stored_compressed_and_comes_back_as_it_was() {
+        let control = |seed: usize| (0..64 * 1024).map(move |index| (index * index + seed) % 29 + 1);
+        let escaped: String = control(3).map(|code| format!("\\u{code:04x}")).collect();
+        for body in [vec![], vec![7; COMPRESSED_FROM], escaped.into_bytes(), vec![0xff; MAX_BODY_BYTES]] {
+            let stored = StoredAnswer::of(&Response::new(body.clone())).unwrap();
+            assert!(stored.size() <= 2 * 64 * 1024, "{} bytes for {}", stored.size(), body.len());
+            assert!(serde_json::to_vec(&stored).unwrap().len() <= stored.size() + 100);
+            assert_eq!(stored.into_response().body(), &body);
+        }
+        // As it was stored before bodies were compressed.
+        let before = r#"{"status":200,"headers":[],"body":"aGk="}"#;
+        let before: StoredAnswer = serde_json::from_str(before).unwrap();
+        assert_eq!(before.into_response().body(), b"hi");
     }
 
     #[test]

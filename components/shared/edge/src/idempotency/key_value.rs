@@ -16,9 +16,9 @@
 //! flushed forgets its claims.
 //!
 //! # Cost
-//! A first request takes one read and four writes to begin (its number, the counter, its entry in the
+//! A first request takes one read, and four writes to claim the key (its number, the counter, its entry in the
 //! register, the record), and one to finish. A repeat takes one read. What [`forget_old`] does can wait until
-//! the answer is sent.
+//! the answer is sent, and is also done from time to time, whether requests come or not.
 //!
 //! [`forget_old`]: KeyValueIdempotency::forget_old
 
@@ -37,6 +37,10 @@ use super::{
 /// How long a claim may be without an answer before its outcome counts as unknown: longer than any platform
 /// lets a request last (30 s). A slower holder may still finish; repeats then get its answer.
 pub const LEASE: Duration = Duration::from_secs(60);
+
+/// Claims looked at in each step of one [`KeyValueIdempotency::forget_old`] after a first request: more than the one
+/// that it added.
+pub const AFTER_A_FIRST: usize = 2;
 
 /// The right and duty to carry a request out. Dropping it is what a crash does: the outcome is unknown. It may
 /// travel from one component to another, but it is finished or released once: released twice, it would let
@@ -58,10 +62,24 @@ impl<'a, K: KeyValue> KeyValueIdempotency<'a, K> {
         Self { store }
     }
 
-    /// Decides what becomes of a request with this key and fingerprint at `now`. When the store fails the
-    /// request must not be carried out; when it fails after the claim was made, the key's outcome is unknown
-    /// from then on, for who knows which of the calls took effect.
-    pub async fn begin(
+    /// What becomes of a request with this key and fingerprint at `now`, if the key is in use; `None` while it is
+    /// free, to be claimed. In between there is time to find out whether the request can be carried out at all:
+    /// nothing holds the key meanwhile.
+    pub async fn look(
+        &self,
+        key: &IdempotencyKey,
+        scope: Scope<'_>,
+        fingerprint: &Fingerprint,
+        now: UnixMillis,
+    ) -> Result<Option<Begun>, StoreError> {
+        let record = Record::read(self.store, &Name::of(key, scope)).await?;
+        Ok(record.map(|record| record.repeated(fingerprint, now)))
+    }
+
+    /// Claims a key that was free when it was [looked](Self::look) for. When the store fails the request must not be
+    /// carried out; when it fails after the claim was made, the key's outcome is unknown from then on, for who knows
+    /// which of the calls took effect.
+    pub async fn claim(
         &self,
         key: &IdempotencyKey,
         scope: Scope<'_>,
@@ -69,9 +87,6 @@ impl<'a, K: KeyValue> KeyValueIdempotency<'a, K> {
         now: UnixMillis,
     ) -> Result<Begun, StoreError> {
         let name = Name::of(key, scope);
-        if let Some(record) = Record::read(self.store, &name).await? {
-            return Ok(record.repeated(&fingerprint, now));
-        }
         // Drawn before the claim, so that a store that fails here leaves the key free.
         let number = self.register().draw().await?;
         if self.store.increment(&counter(&name), 1).await? != 1 {
@@ -98,10 +113,11 @@ impl<'a, K: KeyValue> KeyValueIdempotency<'a, K> {
         self.store.delete(&counter(&claim.name)).await
     }
 
-    /// Removes something of what is older than a day: at most two claims in each of two steps. To be called
-    /// once for every first request, when its answer is sent; then more is removed than comes.
-    pub async fn forget_old(&self, now: UnixMillis) -> Result<(), StoreError> {
-        self.register().forget_old(now).await
+    /// Removes something of what is older than a day: at most `at_once` claims in each of two steps. Whether there
+    /// is more. Called for [two](AFTER_A_FIRST) after every first request, when its answer is sent, more is removed
+    /// than comes; who calls it from time to time has old claims removed also when none comes.
+    pub async fn forget_old(&self, now: UnixMillis, at_once: usize) -> Result<bool, StoreError> {
+        self.register().forget_old(now, at_once).await
     }
 
     /// Somebody else holds the claim: their record tells more. While there is none they are about to write

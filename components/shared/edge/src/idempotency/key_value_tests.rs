@@ -31,7 +31,16 @@ fn answer(body: &str) -> StoredAnswer {
 }
 
 fn begin(store: &FakeKeyValue, text: &str, body: &str, now: UnixMillis) -> Begun {
-    ready(KeyValueIdempotency::new(store).begin(&key(text), SCOPE, request(body), now)).unwrap()
+    ready(begun(store, text, body, now)).unwrap()
+}
+
+/// Looks, and claims what is free.
+async fn begun(store: &impl KeyValue, text: &str, body: &str, now: UnixMillis) -> Result<Begun, StoreError> {
+    let idempotency = KeyValueIdempotency::new(store);
+    match idempotency.look(&key(text), SCOPE, &request(body), now).await? {
+        Some(known) => Ok(known),
+        None => idempotency.claim(&key(text), SCOPE, request(body), now).await,
+    }
 }
 
 fn first(begun: Begun) -> Claim {
@@ -60,7 +69,7 @@ fn finish(store: &FakeKeyValue, claim: Claim, body: &str) {
 }
 
 fn forget_old(store: &FakeKeyValue, now: UnixMillis) {
-    ready(KeyValueIdempotency::new(store).forget_old(now)).unwrap();
+    ready(KeyValueIdempotency::new(store).forget_old(now, AFTER_A_FIRST)).unwrap();
 }
 
 #[test]
@@ -135,8 +144,7 @@ fn a_first_request_takes_six_store_calls_and_a_repeat_one() {
 fn nothing_begins_while_the_store_is_away() {
     let store = FakeKeyValue::default();
     store.down.set(true);
-    let idempotency = KeyValueIdempotency::new(&store);
-    assert!(ready(idempotency.begin(&key("k"), SCOPE, request("hi"), NOW)).is_err());
+    assert!(ready(begun(&store, "k", "hi", NOW)).is_err());
     store.down.set(false);
     _ = first(begin(&store, "k", "hi", NOW));
 }
@@ -195,6 +203,34 @@ fn after_a_long_silence_the_old_claims_go_two_at_a_time() {
     for number in 0..20 {
         _ = first(begin(&store, &format!("old{number}"), "ho", NOW + 1200 * 24 * HOUR));
     }
+}
+
+#[test]
+fn without_a_new_key_old_claims_go_by_the_clock() {
+    let store = FakeKeyValue::default();
+    for number in 0..50 {
+        finish(&store, first(begin(&store, &format!("old{number}"), "hi", NOW)), "ih");
+    }
+    assert!(store.keys().len() > 150);
+    let mut now = NOW;
+    let sweep = |now| while ready(KeyValueIdempotency::new(&store).forget_old(now, 16)).unwrap() {};
+    for _ in 0..4 * 24 {
+        sweep(now);
+        assert_eq!(replay(begin(&store, "old7", "hi", NOW)), "ih");
+        now = now + HOUR;
+        if now.since(NOW) > 70 * HOUR {
+            break;
+        }
+    }
+    for _ in 0..30 {
+        sweep(now);
+        now = now + HOUR;
+    }
+    assert_eq!(store.keys(), ["idempotency/drawn", "idempotency/progress"]);
+    // Once all is done, a look costs one read.
+    store.calls.set(0);
+    assert!(!ready(KeyValueIdempotency::new(&store).forget_old(now, 16)).unwrap());
+    assert_eq!(store.calls.get(), 1);
 }
 
 #[test]
@@ -329,8 +365,7 @@ async fn carry_out(world: &Interleaving, plan: Plan, watch: &Watch) {
     let now = UnixMillis(world.now().0 + plan.skew);
     let idempotency = KeyValueIdempotency::new(world);
     let watched = plan.key == 0;
-    let name = key(&format!("k{}", plan.key));
-    let Ok(Begun::First(claim)) = idempotency.begin(&name, SCOPE, request("hi"), now).await else { return };
+    let Ok(Begun::First(claim)) = begun(world, &format!("k{}", plan.key), "hi", now).await else { return };
     if watched {
         watch.first(world.now());
     }
@@ -344,7 +379,7 @@ async fn carry_out(world: &Interleaving, plan: Plan, watch: &Watch) {
         }
         End::Abandon => Ok(()),
     };
-    _ = idempotency.forget_old(UnixMillis(world.now().0 + plan.skew)).await;
+    _ = idempotency.forget_old(UnixMillis(world.now().0 + plan.skew), AFTER_A_FIRST).await;
 }
 
 /// Takes the rushes through one world; returns how often the watched key was claimed.
@@ -416,7 +451,7 @@ proptest! {
             tasks.push(Box::pin(carry_out(&world, Plan { key: 0, end, skew: 0 }, &watch)));
         }
         for _ in 0..3 {
-            tasks.push(Box::pin(async { _ = KeyValueIdempotency::new(&world).forget_old(world.now()).await }));
+            tasks.push(Box::pin(async { _ = KeyValueIdempotency::new(&world).forget_old(world.now(), 2).await }));
         }
         let mut turns = Vec::new();
         for (task, steps, fate, land) in bursts {

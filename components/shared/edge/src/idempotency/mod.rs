@@ -2,7 +2,9 @@
 //! draft-ietf-httpapi-idempotency-key-header-07).
 //!
 //! A client that got no answer sends the same request with the same key again. The first request **claims**
-//! the key and is carried out; its answer is stored, and every repeat gets that answer.
+//! the key and is carried out; its answer is stored, and every repeat gets that answer. A request that was surely
+//! not carried out (refused, turned away, put off) leaves its key free: only what was, or may have been, carried out
+//! is kept.
 //!
 //! # Invariant
 //! For one key of one caller and route at most one claim is ever outstanding, and once there was a claim that

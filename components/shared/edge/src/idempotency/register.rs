@@ -8,8 +8,8 @@
 //! who began to remove the counter, and it cannot be the counter of a new claim that they remove.
 //!
 //! What is a day old is known without a date on every claim: once a day the numbers reached are marked, and
-//! what was drawn before the mark before is older than a day. So an answer is kept for three to four days, or
-//! for as long as nobody uses a new key.
+//! what was drawn before the mark before is older than a day. So an answer is kept for three to four days, and
+//! longer only where nobody calls for removal: who uses a new key does, and so does the scheduler of the jobs.
 //!
 //! A claim that has an entry still has its counter, for the entry is written after the counter was raised and
 //! struck before it is removed. If such a claim has no record, its holder crashed before it was written, or
@@ -26,8 +26,6 @@ use super::{
     record::{Claimed, Record, get, put},
 };
 
-/// Claims looked at in each step of one [`Register::forget_old`]: more than the one that was added before.
-const AT_ONCE: usize = 2;
 const DRAWN: &str = "idempotency/drawn";
 const PROGRESS: &str = "idempotency/progress";
 
@@ -80,8 +78,8 @@ impl<'a, K: KeyValue> Register<'a, K> {
         self.store.delete(&entry(number)).await
     }
 
-    /// Takes both steps of removal a little further.
-    pub(super) async fn forget_old(&self, now: UnixMillis) -> Result<(), StoreError> {
+    /// Takes both steps of removal further by at most `at_once` claims each. Whether there is more to remove.
+    pub(super) async fn forget_old(&self, now: UnixMillis, at_once: usize) -> Result<bool, StoreError> {
         let before = self.progress().await?;
         let mut progress = match before.clone() {
             Some(progress) => self.mark(progress, now).await?,
@@ -90,15 +88,18 @@ impl<'a, K: KeyValue> Register<'a, K> {
                 Progress { marked, old: 0, uncounted: 0, settled: 0, erased: 0 }
             }
         };
-        for number in (progress.uncounted + 1..=progress.old).take(AT_ONCE) {
+        for number in (progress.uncounted + 1..=progress.old).take(at_once) {
             self.uncount(number).await?;
             progress.uncounted = number;
         }
-        for number in (progress.erased + 1..=progress.settled).take(AT_ONCE) {
+        for number in (progress.erased + 1..=progress.settled).take(at_once) {
             self.erase(number).await?;
             progress.erased = number;
         }
-        if before.as_ref() == Some(&progress) { Ok(()) } else { put(self.store, PROGRESS, &progress).await }
+        if before.as_ref() != Some(&progress) {
+            put(self.store, PROGRESS, &progress).await?;
+        }
+        Ok(progress.uncounted < progress.old || progress.erased < progress.settled)
     }
 
     /// Once a day: what was reached at the last mark is a day old now.

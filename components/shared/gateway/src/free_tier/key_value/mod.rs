@@ -391,4 +391,6 @@ fn wait_or_give_up(ask: &Ask, closed: Closed) -> Verdict {
 }
 
 #[cfg(test)]
+mod figures_tests;
+#[cfg(test)]
 mod tests;

@@ -20,6 +20,16 @@ impl View {
         Self { now, limit: learned.limit(&limits, now), limits, ahead: learned.ahead(&limits) }
     }
 
+    #[cfg(test)]
+    pub(super) fn with_clock_ahead(
+        limits: Limits,
+        learned: &Learned,
+        now: UnixMillis,
+        ahead: (i64, i64),
+    ) -> Self {
+        Self { ahead, ..Self::new(limits, learned, now) }
+    }
+
     /// The windows a call sent at `start` may arrive in.
     pub(super) fn reachable(&self, start: UnixMillis) -> Vec<WindowId> {
         let (least, most) = self.ahead;
@@ -69,7 +79,13 @@ impl View {
         self.surely_begun(WindowId(last.0 + 1))
     }
 
+    /// How far the provider's clock is taken to be ahead: a whole number of seconds where that may be (none, above
+    /// all), so that windows begin where people expect them and not a millisecond beside it; else what lies in the
+    /// middle.
     fn middle(&self) -> i64 {
-        (self.ahead.0 + self.ahead.1).div_euclid(2)
+        let (least, most) = self.ahead;
+        let middle = (least + most).div_euclid(2);
+        let whole = (middle + 500).div_euclid(1_000) * 1_000;
+        if (least..=most).contains(&whole) { whole } else { middle }
     }
 }
