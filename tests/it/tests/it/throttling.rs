@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::{join, join_all};
 use futures::{StreamExt, stream};
 use http::Method;
-use octo_host::StoreFault;
+use octo_host::{Clock, StoreFault};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -48,16 +48,23 @@ async fn guessing_is_slow_and_the_right_password_works_after_the_delay() {
     log_in(&app, "192.0.2.1", "ada@example.com", PASSWORD).await.expect(200);
 }
 
+/// On a slow machine a token may have come back meanwhile.
+#[track_caller]
+fn assert_hears(most: usize, heard: usize, what: &str) {
+    assert!((most..=most + 1).contains(&heard), "{heard} were heard: {what}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn attempts_at_once_are_heard_no_more_often_than_one_after_the_other() {
     for setup in [behind_a_proxy(), behind_a_proxy().over_postgres()] {
-        let app = setup.start().await;
+        // By the machine's clock: no two attempts are of the same time.
+        let app = setup.by(Clock::system()).start().await;
         let mut slowly = 0;
         for place in 0..60 {
             let answer = log_in(&app, &format!("203.0.113.{place}"), "nobody@example.com", "wrong").await;
             slowly += usize::from(answer.status == 401);
         }
-        assert_eq!(slowly, 20);
+        assert_hears(20, slowly, "one after the other");
         for (places, most) in [(1, 6), (8, 20), (16, 20), (32, 20)] {
             let name = format!("ada{places}@example.com");
             app.register(&name).await.expect(201);
@@ -70,7 +77,7 @@ async fn attempts_at_once_are_heard_no_more_often_than_one_after_the_other() {
                 .collect()
                 .await;
             let heard = answers.iter().filter(|answer| answer.status == 401).count();
-            assert_eq!(heard, most, "of 200, from {places} places at once");
+            assert_hears(most, heard, &format!("200 from {places} places at once"));
             assert!(answers.iter().all(|answer| matches!(answer.status, 401 | 429)));
         }
     }
