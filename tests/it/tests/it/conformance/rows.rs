@@ -134,7 +134,11 @@ pub(super) fn free_rows() -> Vec<FreeRow> {
     row(Reply::body(gzip(format!("\u{feff}{RESULT}").as_bytes())), DONE, OPEN);
     row(Reply::body(RESULT).with("content-encoding", "gzip"), DONE, OPEN);
     row(Reply::body(gzip(&vec![b' '; 2_000_000])).with("content-encoding", "gzip"), UNREADABLE, OPEN);
-    row(Reply::body(&gzip(RESULT.as_bytes())[..20]).with("content-encoding", "gzip"), UNREADABLE, OPEN);
+    row(
+        Reply::body(gzip(RESULT.as_bytes())[..20].to_vec()).with("content-encoding", "gzip"),
+        UNREADABLE,
+        OPEN,
+    );
     for body in ["", "null", "<html>", "{}", r#"{"response":null}"#, r#"{"response":7}"#, r#"["done"]"#] {
         row(Reply::body(body), UNREADABLE, OPEN);
     }

@@ -34,9 +34,9 @@ impl Form {
         }
     }
 
-    /// Forgets all that was counted and learned.
+    /// Forgets all that was counted and learned, by the free provider as well.
     fn forget(self, app: &TestApp) {
-        for keys in ["gateway/*", "{octo:free}*"] {
+        for keys in ["octo/gateway/*", "{octo:free}*", "octo/free-provider/*"] {
             let script =
                 "for _, k in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', k) end return 1";
             app.redis().ask(&format!("EVAL \"{script}\" 0 {keys}")).unwrap();
