@@ -14,7 +14,7 @@ use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 #[spin_sdk::http_component]
 async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
-    serve_in_steps("admission", Logged::Failures, MAX_QUESTION, incoming, out, async |request| {
+    serve_in_steps("admission", Logged::Failures, MAX_QUESTION, incoming, out, async |request, listener| {
         let service = Service {
             settings: SettingsBlock::default(),
             store: SpinKeyValue::default(),
@@ -23,7 +23,7 @@ async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
             entropy: SpinEntropy,
             redis: SpinRedis::at,
         };
-        service.handle(request).await
+        service.handle(request, || listener.is_there()).await
     })
     .await;
 }

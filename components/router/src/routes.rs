@@ -288,7 +288,7 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
     fn desk<'a>(&'a self, config: &'a Config) -> Either<'a, K, NoRedis, H, C, E> {
         let Self { store, http, clock, entropy, .. } = self;
         match config.tier.redis {
-            Some(_) => Either::Remote(Remote { http, timeout: config.tier.store_timeout }),
+            Some(_) => Either::Remote(Remote { http, clock, timeout: config.tier.store_timeout }),
             None => {
                 let config = &config.tier;
                 Either::Local(Local { config, store, redis: None, http, clock, entropy })

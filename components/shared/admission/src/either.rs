@@ -15,7 +15,7 @@ pub enum Either<'a, K, R, H, C, E> {
     /// The stores are right here.
     Local(Local<'a, K, R, H, C, E>),
     /// Another component has them.
-    Remote(Remote<'a, H>),
+    Remote(Remote<'a, H, C>),
 }
 
 impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Either<'_, K, R, H, C, E> {

@@ -93,17 +93,13 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
             Leave::Ask(question) => {
                 let verdict = self.tier().reserve(ask, self.clock.now()).await;
                 // An error that came late is no answer: so ends a question to a server that is not there.
-                if verdict.is_ok() || !self.is_late(question.put_at) {
-                    self.counter_gate().answered(question, self.clock.now()).await;
+                let now = self.clock.now();
+                if verdict.is_ok() || now.since(question.put_at) < self.config.store_timeout {
+                    self.counter_gate().answered(question, now).await;
                 }
                 verdict
             }
         }
-    }
-
-    /// Whether who asked at `began` has given up by now, or may have.
-    fn is_late(&self, began: UnixMillis) -> bool {
-        self.redis.is_some() && self.clock.now().since(began) >= self.config.store_timeout
     }
 
     fn scope<'c>(caller: &'c Caller) -> Scope<'c> {
@@ -223,6 +219,42 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
             verdict => Ok(verdict),
         }
     }
+
+    /// Lets a message in, as long as somebody waits for that. Who has given up gets nothing: others may have the slot, and
+    /// the key stays free.
+    pub async fn admit_if_heard(
+        &self,
+        application: &Application,
+        is_heard: impl Fn() -> bool,
+    ) -> Result<Entry, Refusal> {
+        let token = application.token.as_deref();
+        let caller = caller::authenticate(token, self.store, &AskAuth(self.http), self.clock).await?;
+        let Some(asked) = &application.message else {
+            return Ok(Entry { caller, asked_at: self.clock.now(), admitted: None, held: Held::default() });
+        };
+        if let Some(once) = &asked.once {
+            self.look(once, &caller).await?;
+        }
+        let asked_at = self.clock.now();
+        let (admitted, mut held) = match self.let_in(asked, &caller).await {
+            Ok((admitted, held)) => (Ok(admitted), held),
+            Err(error) => (Err(error), Held::default()),
+        };
+        if let Some(once) = asked.once.as_ref().filter(|_| is_heard()) {
+            match self.claim(once, &caller).await {
+                Ok((claim, kept)) => (held.claim, held.kept) = (Some(claim), Some(kept)),
+                Err(refusal) => {
+                    self.undo(admitted, held).await.map_err(Problem::from)?;
+                    return Err(refusal);
+                }
+            }
+        }
+        if !is_heard() {
+            self.undo(admitted, held).await.map_err(Problem::from)?;
+            return Err(Refusal::Away(StoreError("nobody waits for the answer any more".into())));
+        }
+        Ok(Entry { caller, asked_at, admitted: Some(admitted), held })
+    }
 }
 
 /// What a request is answered whose key is in use.
@@ -262,35 +294,7 @@ fn unavailable(tally: &Tally) -> Option<&'static str> {
 
 impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Local<'_, K, R, H, C, E> {
     async fn admit(&self, application: &Application) -> Result<Entry, Refusal> {
-        let began = self.clock.now();
-        let token = application.token.as_deref();
-        let caller = caller::authenticate(token, self.store, &AskAuth(self.http), self.clock).await?;
-        let Some(asked) = &application.message else {
-            return Ok(Entry { caller, asked_at: began, admitted: None, held: Held::default() });
-        };
-        if let Some(once) = &asked.once {
-            self.look(once, &caller).await?;
-        }
-        let asked_at = self.clock.now();
-        let (admitted, mut held) = match self.let_in(asked, &caller).await {
-            Ok((admitted, held)) => (Ok(admitted), held),
-            Err(error) => (Err(error), Held::default()),
-        };
-        if let Some(once) = asked.once.as_ref().filter(|_| !self.is_late(began)) {
-            match self.claim(once, &caller).await {
-                Ok((claim, kept)) => (held.claim, held.kept) = (Some(claim), Some(kept)),
-                Err(refusal) => {
-                    self.undo(admitted, held).await.map_err(Problem::from)?;
-                    return Err(refusal);
-                }
-            }
-        }
-        if self.is_late(began) {
-            // Nobody listens any more. Others may have what this message got, and the key is free again.
-            self.undo(admitted, held).await.map_err(Problem::from)?;
-            return Err(Refusal::Away(StoreError("the stores took too long".into())));
-        }
-        Ok(Entry { caller, asked_at, admitted: Some(admitted), held })
+        self.admit_if_heard(application, || true).await
     }
 
     async fn close(&self, closing: Closing) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Request, Response, StatusCode, header};
 use octo_core::{
-    HttpOut, SendError, StoreError,
+    Clock, HttpOut, SendError, StoreError,
     ports::{CallLimits, StepError},
 };
 use octo_edge::{enclosed, idempotency::REPLAYED};
@@ -24,6 +24,9 @@ const MAX_ANSWER: usize = 2 * 1024 * 1024;
 /// waits for its turn is not paid for because of that. With what the stores and two providers may take, a request
 /// is still over in the 30 s that a platform gives it.
 const BEGIN: Duration = Duration::from_secs(8);
+/// How long one waits for another instance when the platform has none left: twice as long each time.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(320);
 /// What a relayed answer does not keep of its header fields: they are about its own way here.
 const OF_THE_WAY: [HeaderName; 6] = [
     header::CONNECTION,
@@ -39,9 +42,11 @@ const OF_THE_WAY: [HeaderName; 6] = [
 /// A question that is not answered in time may still be heard later. All that it then leaves behind is a
 /// slot nobody uses, which comes back by itself.
 #[derive(Debug)]
-pub struct Remote<'a, H> {
+pub struct Remote<'a, H, C> {
     /// The way there.
     pub http: &'a H,
+    /// This instance's clock.
+    pub clock: &'a C,
     /// Longest wait for an answer, once it is at work.
     pub timeout: Duration,
 }
@@ -66,17 +71,32 @@ impl From<StepError> for Unheard {
     }
 }
 
-impl<H: HttpOut> Remote<'_, H> {
+impl<H: HttpOut, C: Clock> Remote<'_, H, C> {
     async fn ask(&self, path: &str, question: &impl Serialize) -> Result<Response<Vec<u8>>, Unheard> {
         let body = serde_json::to_vec(question).map_err(|error| Unheard::unfit(&error))?;
-        let request = Request::post(format!("http://admission.spin.internal{path}"))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body)
-            .map_err(|error| Unheard::unfit(&error))?;
         let limits = CallLimits { timeout: self.timeout, max_answer: MAX_ANSWER };
-        let response = self.http.send_in_steps(request, BEGIN, limits).await?;
-        let nonsense = || StoreError(format!("`admission` answers nonsense with {}", response.status()));
-        enclosed::unpack(response.body()).ok_or_else(|| Unheard { silent: false, error: nonsense() })
+        let began = self.clock.now();
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let request = Request::post(format!("http://admission.spin.internal{path}"))
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.clone())
+                .map_err(|error| Unheard::unfit(&error))?;
+            let left = BEGIN.saturating_sub(self.clock.now().since(began));
+            let response = self.http.send_in_steps(request, left, limits).await?;
+            if response.status() == StatusCode::OK {
+                let nonsense = || StoreError("`admission` answers nonsense".into());
+                let answer = enclosed::unpack(response.body());
+                return answer.ok_or_else(|| Unheard { silent: false, error: nonsense() });
+            }
+            // The platform's own answer: it has no instance left, and nothing was asked.
+            if left <= pause {
+                let error = format!("`admission` cannot begin: {}", response.status());
+                return Err(Unheard { silent: false, error: StoreError(error) });
+            }
+            self.clock.sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
     }
 
     async fn answer<T: DeserializeOwned>(
@@ -104,7 +124,7 @@ fn read<T: DeserializeOwned>(response: &Response<Vec<u8>>) -> Result<T, StoreErr
     serde_json::from_slice(response.body()).map_err(nonsense)
 }
 
-impl<H: HttpOut> Desk for Remote<'_, H> {
+impl<H: HttpOut, C: Clock> Desk for Remote<'_, H, C> {
     async fn admit(&self, application: &Application) -> Result<Entry, Refusal> {
         let response = self.ask("/admit", application).await.map_err(|unheard| {
             if unheard.silent { Refusal::Silent(unheard.error) } else { Refusal::Away(unheard.error) }
@@ -140,7 +160,7 @@ impl<H: HttpOut> Desk for Remote<'_, H> {
     }
 }
 
-impl<H: HttpOut> Admission for Remote<'_, H> {
+impl<H: HttpOut, C: Clock> Admission for Remote<'_, H, C> {
     async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
         self.answer("/again", ask).await
     }

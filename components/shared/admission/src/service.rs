@@ -29,8 +29,8 @@ pub struct Service<S, K, H, C, E, R> {
 }
 
 impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy, R: Redis> Service<S, K, H, C, E, R> {
-    /// Answers one question.
-    pub async fn handle(&self, request: Request) -> Result<Response, Problem> {
+    /// Answers one question; `is_heard` tells whether somebody still waits for the answer.
+    pub async fn handle(&self, request: Request, is_heard: impl Fn() -> bool) -> Result<Response, Problem> {
         if request.method() != Method::POST {
             return Err(respond::method_not_allowed("POST"));
         }
@@ -46,7 +46,7 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy, R: Redis> Servi
         };
         let path = request.uri().path().to_owned();
         Ok(match path.as_str() {
-            "/admit" => match desk.admit(&question(request)?).await {
+            "/admit" => match desk.admit_if_heard(&question(request)?, is_heard).await {
                 Ok(entry) => respond::json(StatusCode::OK, &entry),
                 Err(Refusal::Problem(problem)) => return Err(problem),
                 Err(Refusal::Answer(answer)) => *answer,

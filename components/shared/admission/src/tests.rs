@@ -40,6 +40,16 @@ struct Chained<'a> {
     clock: &'a FakeClock,
     /// What comes instead of its answer.
     instead: Cell<Option<SendError>>,
+    /// How many times the platform has no instance for it.
+    full: Cell<usize>,
+    /// Whether its caller still waits for the answer.
+    is_heard: Cell<bool>,
+}
+
+impl<'a> Chained<'a> {
+    fn over(store: &'a FakeKeyValue, clock: &'a FakeClock) -> Self {
+        Self { store, clock, instead: Cell::new(None), full: Cell::new(0), is_heard: Cell::new(true) }
+    }
 }
 
 impl HttpOut for Chained<'_> {
@@ -52,6 +62,10 @@ impl HttpOut for Chained<'_> {
             return Err(error);
         }
         assert_eq!(request.uri().host(), Some("admission.spin.internal"));
+        if let Some(left) = self.full.get().checked_sub(1) {
+            self.full.set(left);
+            return Ok(octo_edge::respond::empty(http::StatusCode::INTERNAL_SERVER_ERROR));
+        }
         let service = Service {
             settings: settings(),
             store: Borrowed(self.store),
@@ -60,7 +74,7 @@ impl HttpOut for Chained<'_> {
             entropy: FakeEntropy::default(),
             redis: |_| -> NoRedis { panic!("no address is given") },
         };
-        let response = service.handle(request.map(Ok)).await;
+        let response = service.handle(request.map(Ok), || self.is_heard.get()).await;
         let response = response.unwrap_or_else(|problem| octo_edge::respond::problem(&problem));
         Ok(http::Response::new(octo_edge::enclosed::pack(&response)))
     }
@@ -135,15 +149,15 @@ fn the_stores_say_the_same_here_and_through_the_component() {
     conversation(&Local { config, store: store_here, redis, http, clock, entropy }, &store);
 
     let store = FakeKeyValue::default();
-    let chained = Chained { store: &store, clock, instead: Cell::new(None) };
-    conversation(&Remote { http: &chained, timeout: Duration::from_secs(1) }, &store);
+    let chained = Chained::over(&store, clock);
+    conversation(&Remote { http: &chained, clock: &clock, timeout: Duration::from_secs(1) }, &store);
 }
 
 #[test]
 fn a_component_that_does_not_answer_in_time_is_a_store_that_is_away() {
     let (store, clock) = (FakeKeyValue::default(), FakeClock::at(NOW));
-    let chained = Chained { store: &store, clock: &clock, instead: Cell::new(None) };
-    let desk = Remote { http: &chained, timeout: Duration::from_secs(1) };
+    let chained = Chained::over(&store, &clock);
+    let desk = Remote { http: &chained, clock: &clock, timeout: Duration::from_secs(1) };
     chained.instead.set(Some(SendError::TimedOut));
     let message = Asked {
         id: "m".into(),
@@ -168,6 +182,21 @@ fn a_component_that_does_not_answer_in_time_is_a_store_that_is_away() {
     let pass = ready(desk.paid_pass(true));
     assert!(pass.key.unwrap().is_err());
     assert!(matches!(pass.permit, octo_gateway::breaker::Permit::Go(_)));
+}
+
+#[test]
+fn while_the_platform_has_no_instance_one_waits_for_it_and_not_for_ever() {
+    let (store, clock) = (FakeKeyValue::default(), FakeClock::at(NOW));
+    let chained = Chained::over(&store, &clock);
+    let desk = Remote { http: &chained, clock: &clock, timeout: Duration::from_secs(1) };
+    chained.full.set(10);
+    assert!(matches!(ready(desk.again(&ask())), Ok(Verdict::Go(_))));
+    assert!((1..3_000).contains(&clock.now().since(NOW).as_millis()));
+
+    chained.full.set(usize::MAX);
+    let began = clock.now();
+    assert!(ready(desk.again(&ask())).is_err());
+    assert!(clock.now().since(began) <= Duration::from_secs(8));
 }
 
 #[test]

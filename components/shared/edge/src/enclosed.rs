@@ -1,11 +1,14 @@
 //! An answer inside the body of another, for one whose head is sent before it is known.
 //!
-//! The first line is its head as JSON; what follows is its body as it is.
+//! The first line is its head as JSON; what follows is its body as it is. Before it there may be padding.
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::{Response, respond};
+
+/// A byte that means nothing before a response.
+pub const PADDING: u8 = b'\n';
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -28,6 +31,8 @@ pub fn pack(response: &Response) -> Vec<u8> {
 
 /// The response that is in `bytes`; `None` when there is none, or not all of its head.
 pub fn unpack(bytes: &[u8]) -> Option<Response> {
+    let begin = bytes.iter().position(|byte| *byte != PADDING)?;
+    let bytes = bytes.get(begin..)?;
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
     let (head, body) = bytes.split_at_checked(end)?;
     let head: Head = serde_json::from_slice(head).ok()?;
@@ -55,6 +60,7 @@ mod tests {
         for response in
             [respond::problem(&problem), twice, Response::new(vec![]), Response::new(b"\n{}\n\xff".to_vec())]
         {
+            assert!(unpack(&[&[PADDING; 3][..], &pack(&response)].concat()).is_some());
             let out = unpack(&pack(&response)).unwrap();
             assert_eq!((out.status(), out.body()), (response.status(), response.body()));
             assert_eq!(out.headers(), response.headers());

@@ -140,11 +140,16 @@ impl<'a> Outgoing<'a> {
     /// Hands over as much of `bytes` as the host takes at once. That is all of it up to about a megabyte.
     pub(crate) fn begin(body: OutgoingBody, bytes: &'a [u8]) -> Option<Self> {
         let stream = body.write().ok()?;
+        Some(Self::over(body, stream, bytes))
+    }
+
+    /// The same on a stream that was begun.
+    pub(crate) fn over(body: OutgoingBody, stream: OutputStream, bytes: &'a [u8]) -> Self {
         let mut outgoing = Self { body, stream, rest: bytes };
         if !bytes.is_empty() {
             outgoing.push();
         }
-        Some(outgoing)
+        outgoing
     }
 
     /// Hands over the rest and ends the body. What the other side no longer wants is dropped.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use octo_core::Problem;
 use octo_edge::{Bodies, Body, BodyError, Request, Response, enclosed, exchange::Answered};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
-use spin_sdk::wit::wasi::http0_2_0::types::{Fields, OutgoingResponse};
+use spin_sdk::wit::wasi::http0_2_0::types::{Fields, OutgoingBody, OutgoingResponse};
+use wasi::io::streams::OutputStream;
 
 use crate::{
     SpinClock, SpinEntropy,
@@ -49,6 +50,22 @@ pub async fn serve(
     }
 }
 
+/// Whoever waits for an answer of which only the head is sent.
+#[derive(Debug)]
+pub struct Listener(Option<(OutgoingBody, OutputStream)>);
+
+impl Listener {
+    /// Whether somebody still waits for the answer. Sends a byte that means nothing: who has gone cannot be sent one.
+    pub fn is_there(&self) -> bool {
+        let Some((_, stream)) = &self.0 else { return false };
+        match stream.check_write() {
+            Ok(0) => true,
+            Ok(_) => stream.write(&[enclosed::PADDING]).is_ok(),
+            Err(_) => false,
+        }
+    }
+}
+
 /// The same in two steps ([`HttpOut::send_in_steps`](octo_core::HttpOut::send_in_steps)): the head of the answer is
 /// sent at once, to say that the request is being worked on; the answer itself, enclosed in the body, when there is
 /// one. For a component that only others of this application ask.
@@ -58,17 +75,19 @@ pub async fn serve_in_steps(
     max_body: usize,
     incoming: IncomingRequest,
     out: ResponseOutparam,
-    handle: impl AsyncFnOnce(Request) -> Result<Response, Problem>,
+    handle: impl AsyncFnOnce(Request, &Listener) -> Result<Response, Problem>,
 ) {
     let request = read(incoming, max_body).await;
     let outgoing = OutgoingResponse::new(Fields::new());
-    let body = outgoing.body();
+    let body = outgoing.body().ok();
     out.set(outgoing);
-    let answered = octo_edge::answer(component, &SpinClock, &SpinEntropy, request, handle).await;
+    let listener = Listener(body.and_then(|body| body.write().ok().map(|stream| (body, stream))));
+    let answer = async |request| handle(request, &listener).await;
+    let answered = octo_edge::answer(component, &SpinClock, &SpinEntropy, request, answer).await;
     let line = line(logged, &answered);
     let bytes = enclosed::pack(&answered.response);
-    if let Some(body) = body.ok().and_then(|body| Outgoing::begin(body, &bytes)) {
-        body.finish();
+    if let Some((body, stream)) = listener.0 {
+        Outgoing::over(body, stream, &bytes).finish();
     }
     if let Some(line) = line {
         println!("{line}");

@@ -39,8 +39,28 @@ impl HttpOut for SpinHttp {
         limits: CallLimits,
     ) -> Result<http::Response<Vec<u8>>, StepError> {
         let incoming = within(begin_within, begin(request)).await.ok_or(StepError::NotBegun)??;
-        let ended = within(limits.timeout, end(incoming, limits.max_answer)).await;
+        let ended = patiently(limits.timeout, begin_within, end(incoming, limits.max_answer)).await;
         Ok(ended.unwrap_or(Err(SendError::TimedOut))?)
+    }
+}
+
+/// In how many turns a time is waited.
+const TURNS: u32 = 20;
+
+/// What comes of `future` within `time`, waited in turns: on a machine with much to do each turn comes late, and what is
+/// waited for comes late by as much. So it gets `time` when the machine is idle, and as many turns when it is not; but
+/// never more than `longest` beyond it.
+async fn patiently<T>(time: Duration, longest: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let turns = async {
+        for _ in 0..TURNS {
+            SpinClock.sleep(time / TURNS).await;
+        }
+    };
+    let turns = within(time + longest, turns);
+    match select(&mut future, pin!(turns)).await {
+        Either::Left((result, _)) => Some(result),
+        Either::Right((_, _)) => None,
     }
 }
 

@@ -18,7 +18,7 @@ mod settings;
 mod sql;
 
 pub use clock::{SpinClock, SpinEntropy};
-pub use entry::{Logged, serve, serve_in_steps};
+pub use entry::{Listener, Logged, serve, serve_in_steps};
 pub use http_out::SpinHttp;
 pub use key_value::SpinKeyValue;
 pub use redis::SpinRedis;

@@ -69,6 +69,11 @@ impl<'a, R: Redis> RedisFreeTier<'a, R> {
         format!("{{octo:free}}:{}:{}:{part}", self.model.name(), millis(self.limits.window))
     }
 
+    /// A window's edge: where it lies on the clock that all share, or on the caller's.
+    fn shown(&self, edge: i64, ahead: i64) -> UnixMillis {
+        UnixMillis(if self.model == WindowModel::Aligned { edge } else { edge + ahead })
+    }
+
     /// The answer's numbers, and what is to be added to its times to have them on the caller's clock.
     async fn run(
         &self,
@@ -171,14 +176,15 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
     }
 
     async fn figures(&self, now: UnixMillis) -> Result<Figures, StoreError> {
-        let (answer, ahead) = self.run("figures", now, &[]).await?;
+        let (answer, _) = self.run("figures", now, &[]).await?;
         let [_, waiting, counts @ ..] = answer.as_slice() else { return Err(nonsense(&answer)) };
         let Some((total, windows)) = counts.split_at_checked(Kind::KINDS) else {
             return Err(nonsense(&answer));
         };
         let windows = windows.chunks(1 + Kind::KINDS).map(|window| match window {
             [start, counts @ ..] if counts.len() == Kind::KINDS => Ok(WindowFigures {
-                starts_at: UnixMillis(start + ahead),
+                // As the server has it, a multiple of P: by our clock it would be some milliseconds beside that.
+                starts_at: UnixMillis(*start),
                 counts: Counts::from_numbers(counts),
             }),
             _ => Err(nonsense(&answer)),
@@ -194,8 +200,8 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
                 limit,
                 used,
                 remaining,
-                window_starts_at: UnixMillis(starts + ahead),
-                window_ends_at: UnixMillis(ends + ahead),
+                window_starts_at: self.shown(starts, ahead),
+                window_ends_at: self.shown(ends, ahead),
                 closed: closed(reason, reopens_at + ahead),
             }),
             _ => Err(nonsense(&answer)),
@@ -238,6 +244,28 @@ mod tests {
         let Ok(Verdict::Closed(closed)) = reserve(&[5_000, 0, 2, 5_900]) else { panic!("a slot") };
         assert_eq!(closed.reopens_at, NOW + Duration::from_millis(900));
         assert_eq!(reserve(&[5_000, 2, 5_400]), Ok(Verdict::Wait(NOW + Duration::from_millis(400))));
+    }
+
+    #[test]
+    fn windows_begin_where_the_server_has_them_and_not_some_milliseconds_beside_it() {
+        let second = Duration::from_secs(1);
+        let limits = Limits { calls: 1, window: second, block: second, timeout: second, skew: second };
+        let starts = |model, answer| {
+            let status = ready(RedisFreeTier::new(&Canned(answer), model, limits).status(NOW)).unwrap();
+            [status.window_starts_at.0, status.window_ends_at.0]
+        };
+        // The server is a millisecond ahead of us.
+        const STATUS: &[i64] = &[NOW.0 + 1, 1, 0, 1, NOW.0, NOW.0 + 1_000, 0, 0];
+        assert_eq!(starts(WindowModel::Aligned, STATUS), [NOW.0, NOW.0 + 1_000]);
+        assert_eq!(starts(WindowModel::Sliding, STATUS), [NOW.0 - 1, NOW.0 + 999]);
+
+        let mut answer = vec![NOW.0 + 1, 0];
+        answer.extend([0; Kind::KINDS]);
+        answer.push(NOW.0);
+        answer.extend([0; Kind::KINDS]);
+        let canned = Canned(answer.leak());
+        let figures = ready(RedisFreeTier::new(&canned, WindowModel::Sliding, limits).figures(NOW)).unwrap();
+        assert_eq!(figures.windows.first().unwrap().starts_at, NOW);
     }
 
     #[test]
