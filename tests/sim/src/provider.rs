@@ -128,6 +128,7 @@ impl Provider {
             limit: Some(self.calls),
             remaining: Some(if room { left } else { 0 }),
             reset: Some(Duration::from_secs(((resets - now).max(0) as u64).div_ceil(1000))),
+            quota: Some(self.calls),
             foreign: false,
             date: Some(UnixMillis(now.div_euclid(1000) * 1000)),
         }

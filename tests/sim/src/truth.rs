@@ -34,6 +34,7 @@ impl Tells {
             limit: told.limit.filter(|_| self.limit),
             remaining: told.remaining.filter(|_| self.room),
             reset: told.reset.filter(|_| self.room),
+            quota: told.quota.filter(|_| self.limit && self.room),
             foreign: told.foreign,
             date: told.date.filter(|_| self.date),
         }

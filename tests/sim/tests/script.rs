@@ -40,10 +40,12 @@ fn told() -> impl Strategy<Value = Told> {
     let reset = prop::option::of(0u64..12).prop_map(|seconds| seconds.map(Duration::from_secs));
     let date = prop::option::weighted(0.3, prop_oneof![5 => -1_500i64..500, 1 => -60_000i64..60_000]);
     let foreign = prop::bool::weighted(0.2);
-    (number(), number(), reset, date, foreign).prop_map(|(limit, remaining, reset, date, foreign)| Told {
+    let told = (number(), number(), number(), reset, date, foreign);
+    told.prop_map(|(limit, remaining, quota, reset, date, foreign)| Told {
         limit,
         remaining,
         reset,
+        quota,
         foreign,
         date: date.map(UnixMillis),
     })

@@ -419,6 +419,10 @@ impl Free {
 
 /// Whether a message may go free.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each message, and the large one is the common one"
+)]
 pub enum Permission {
     /// As the counter of all messages says.
     Tier(Verdict<AnySlot>),

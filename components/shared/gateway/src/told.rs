@@ -68,6 +68,7 @@ pub fn told(headers: &HeaderMap, window: Duration, now: UnixMillis) -> Told {
         limit: policies.iter().filter(is_limit).filter_map(|policy| policy.limit).min(),
         remaining: binding.and_then(|policy| policy.remaining),
         reset: binding.and_then(|policy| policy.reset),
+        quota: binding.and_then(|policy| policy.limit),
         foreign: binding.is_some_and(foreign),
         date: date(headers).filter(|date| near(*date, now, FARTHEST_DATE)),
     }

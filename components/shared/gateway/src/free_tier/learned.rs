@@ -4,8 +4,8 @@
 //! # The limit
 //! Each rule holds by itself; in force is the least of what they allow, and at least 1.
 //! - **Told limit**: q of a policy with our window is the limit until another is told.
-//! - **Room**: r with t to go leaves r calls until then: where our count leaves more, what is held and r are the
-//!   limit until then. Of several proofs the least stands.
+//! - **Room**: r with t to go leaves r calls until then: where our count leaves more, what is held and r, and no more
+//!   than q, are the limit until then. Of several proofs the least stands.
 //! - **Shut**: with nothing left, though our count leaves something, or by a policy of another window, no call goes
 //!   until the reset; of several resets until the latest.
 //! - **Cap**: a call that was refused for quota, though it fits, was one too many: the limit is one less than the
@@ -100,6 +100,13 @@ pub struct Ended {
 }
 
 impl Told {
+    /// The most calls that a provider can allow in a window in which so many slots are held and so many calls left:
+    /// as many as both, and no more than its q, unless that shows itself as another window's.
+    pub fn at_most(&self, held: i64, left: i64) -> i64 {
+        let both = held + left;
+        self.quota.filter(|quota| *quota >= held).map_or(both, |quota| both.min(quota.max(1)))
+    }
+
     /// The same without what no provider can mean, and what a script's numbers cannot hold.
     pub fn within_reason(self) -> Self {
         const MOST: i64 = 1_000_000_000;
@@ -107,6 +114,7 @@ impl Told {
             limit: self.limit.filter(|limit| (0..=MOST).contains(limit)),
             remaining: self.remaining.filter(|remaining| (0..=MOST).contains(remaining)),
             reset: self.reset.map(|reset| reset.min(Duration::from_secs(31 * 86_400))),
+            quota: self.quota.filter(|quota| (0..=MOST).contains(quota)),
             foreign: self.foreign,
             date: self.date.filter(|date| (0..=1 << 50).contains(&date.0)),
         }
@@ -149,18 +157,19 @@ impl Learned {
     pub fn remaining_told(&mut self, limits: &Limits, call: &Ended, left: i64, told: &Told, now: UnixMillis) {
         let until = told.reset.map_or(call.window_ends, |reset| now + reset);
         self.shut = self.shut_until(now);
+        let most = told.at_most(call.held, left);
         let foreign = told.foreign || told.reset.is_some_and(|reset| reset > limits.window);
         if !foreign {
             self.room = in_force(self.room, now).filter(|room| !room.is_disproved(left + 1, call));
             self.raise_cap(limits, left + 1, call);
-            if call.held + left >= self.lasting_limit(limits, now) {
+            if most >= self.lasting_limit(limits, now) {
                 return;
             }
         }
         if left == 0 {
             self.shut = self.shut.max(Some(until).filter(|until| now < *until));
         } else if !foreign {
-            let proved = Bound { calls: call.held + left, since: now, until };
+            let proved = Bound { calls: most, since: now, until };
             self.room = Some(self.room.map_or(proved, |known| known.and(proved)));
         }
     }

@@ -51,6 +51,19 @@ fn what_is_left_beside_what_is_held_is_the_limit_until_the_reset() {
 }
 
 #[test]
+fn the_quota_that_is_told_with_what_is_left_is_the_limit_until_the_reset() {
+    let with = |held, left| {
+        let mut learned = Learned::default();
+        let told = Told { reset: Some(30 * SECOND), quota: Some(10), ..Told::default() };
+        learned.remaining_told(&LIMITS, &call(NOW, held), left, &told, NOW);
+        (learned.limit(&LIMITS, NOW), learned.limit(&LIMITS, at(30_000)))
+    };
+    assert_eq!(with(1, 9), (10, 100));
+    assert_eq!(with(8, 5), (10, 100), "some that we hold are forgotten there");
+    assert_eq!(with(20, 9), (29, 100), "it is no quota of our window");
+}
+
+#[test]
 fn with_nothing_left_it_is_shut_until_the_latest_reset() {
     let mut learned = Learned::default();
     told(&mut learned, 7, 0, Some(1), NOW);

@@ -118,6 +118,8 @@ pub struct Told {
     pub remaining: Option<i64>,
     /// t: until there are more.
     pub reset: Option<Duration>,
+    /// q of the policy that r is of, whatever its window.
+    pub quota: Option<i64>,
     /// What is left is counted over a window of another length than the operator's.
     pub foreign: bool,
     /// The provider's clock when it answered, to the second.

@@ -159,9 +159,9 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
             [slot.reserved_at.0, slot.number, slot.used, i64::from(slot.probes)].map(|n| n.to_string());
         let end = [outcome.to_owned(), millis(wait).to_string()];
         let foreign = told.foreign.then_some(1);
-        let told =
-            [told.limit, told.remaining, told.reset.map(millis), told.date.map(|date| date.0), foreign]
-                .map(|number| number.map(|number| number.to_string()).unwrap_or_default());
+        let date = told.date.map(|date| date.0);
+        let told = [told.limit, told.remaining, told.reset.map(millis), date, foreign, told.quota]
+            .map(|number| number.map(|number| number.to_string()).unwrap_or_default());
         let (answer, ahead) =
             self.run("settle", now, &[&slot[..], &end, &told, &numbers(tally)].concat()).await?;
         match *answer.as_slice() {

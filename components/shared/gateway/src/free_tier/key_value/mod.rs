@@ -192,7 +192,7 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
     ) -> Result<Held, StoreError> {
         let mut held = Held { most: reservation.used, window: None };
         let told = end.told.within_reason();
-        let doubted = told.remaining.is_some_and(|left| held.most + left < view.limit);
+        let doubted = told.remaining.is_some_and(|left| told.at_most(held.most, left) < view.limit);
         if doubted || end.outcome != Outcome::Answered {
             for &window in &reservation.windows {
                 let taken = self.windows().taken(window).await?;

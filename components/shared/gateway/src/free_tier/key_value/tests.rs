@@ -298,7 +298,7 @@ fn answers_that_confirm_the_limit_cost_nothing() {
             remaining: Some(9 - remaining as i64),
             reset: Some(30 * SECOND),
             date: Some(MIDDLE),
-            foreign: false,
+            ..Told::default()
         };
         tell(&store, slot, answered(told), MIDDLE + SECOND);
     }

@@ -24,7 +24,9 @@ local function room_proved(calls, until_time)
   state.room_until = lasts
 end
 
-local function remaining_told(s, held, left, reset, is_foreign)
+local function remaining_told(s, held, left, reset, is_foreign, quota)
+  local most = held + left
+  if quota and quota >= held then most = math.min(most, math.max(quota, 1)) end
   local until_time = now + P
   if reset then until_time = now + reset elseif aligned then until_time = release(now) end
   if state.shut and now >= state.shut then state.shut = nil end
@@ -34,12 +36,12 @@ local function remaining_told(s, held, left, reset, is_foreign)
       state.room = nil
     end
     raise_cap(left + 1, s)
-    if held + left >= lasting_limit(now) then return end
+    if most >= lasting_limit(now) then return end
   end
   if left == 0 then
     if until_time > now then state.shut = math.max(state.shut or 0, until_time) end
   elseif not is_foreign then
-    room_proved(held + left, until_time)
+    room_proved(most, until_time)
   end
 end
 
@@ -85,7 +87,7 @@ local function learn(s, number, used, probed, was_held, outcome)
   if limit then limit_told(limit, s) end
   -- A provider that counts over any time has no window that r could be of.
   if left and was_held and not counting then
-    remaining_told(s, used + state.newest - number, left, reset, is_foreign)
+    remaining_told(s, used + state.newest - number, left, reset, is_foreign, tonumber(ARGV[21]))
   end
   -- A probe may be refused because the block lasts; so may be what was sent before it was known.
   local known = state.cause == 2 and state.block and now < state.block

@@ -44,7 +44,7 @@ elseif operation == 'settle' then
   local s, number, used = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
   local probed, outcome, wait = ARGV[13] == '1', ARGV[14], tonumber(ARGV[15])
   if outcome == 'refused' then count(BLOCKED) end
-  tally(21)
+  tally(22)
   local slot = name(s, number)
   -- A slot whose outcome is unknown counts as ending when it must have: it is held so already.
   local ends = outcome == 'answered' or outcome == 'refused' or outcome == 'not_sent' or outcome == 'unused'

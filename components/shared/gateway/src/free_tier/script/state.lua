@@ -10,7 +10,7 @@
 --       to record: the kinds to count
 --       to settle: the slot's reservation time, number, `used` and `probes`, the outcome, for how long the
 --       provider is to be left alone in milliseconds; of what its response told, or '': q, r, t in
---       milliseconds, its time; 1 when r is counted over another window; the kinds to count
+--       milliseconds, its time; 1 when r is counted over another window, q of its policy; the kinds to count
 --
 -- Answers are whole numbers, the time first:
 --   reserve  {time, 1, number, remaining, used, probes}, {time, 0, reason, reopens at} or
