@@ -127,10 +127,20 @@ impl Setup {
         Self { hosts, redis: true, ..self }
     }
 
+    /// Runs this many hosts of one machine, whose key-value store is a file that they share.
+    pub(crate) fn several_over_a_file(self, hosts: usize) -> Self {
+        Self { hosts, redis: false, ..self }
+    }
+
     /// Counts free calls there.
     pub(crate) fn counting_in(self, counter: Counter) -> Self {
         let redis = self.redis || counter == Counter::StoresRedis;
         Self { counter, redis, ..self }
+    }
+
+    /// Keeps the data in an SQLite file.
+    pub(crate) fn over_sqlite(self) -> Self {
+        Self { database: Kind::Sqlite, ..self }
     }
 
     /// Keeps the data on the Postgres server that the tests share.
@@ -181,7 +191,8 @@ impl Setup {
         }
         let mut hosts = Vec::new();
         for _ in 0..self.hosts {
-            let mut builder = Host::builder(octo()).state_dir(state.path()).clock(self.clock.clone());
+            let mut builder =
+                Host::builder(octo()).strict().state_dir(state.path()).clock(self.clock.clone());
             for (name, value) in &self.variables {
                 builder = builder.variable(name, value);
             }
