@@ -91,13 +91,21 @@ pub async fn authenticate(
     Ok(Caller { claims: token.claims })
 }
 
+/// The keys that are published; from `auth` when there are none. At first use many ask it at once: who is not answered
+/// in time finds what `auth` has published for another.
 async fn public_keys(store: &impl KeyValue, source: &impl KeySource) -> Result<PublicKeys, Problem> {
-    let stored = store.get(JWKS_KEY).await.ok().flatten();
-    if let Some(keys) = stored.as_deref().and_then(PublicKeys::from_jwks) {
+    if let Some(keys) = published(store).await {
         return Ok(keys);
     }
-    let asked = source.jwks().await;
-    asked.as_deref().and_then(PublicKeys::from_jwks).ok_or_else(Problem::unavailable)
+    if let Some(keys) = source.jwks().await.as_deref().and_then(PublicKeys::from_jwks) {
+        return Ok(keys);
+    }
+    published(store).await.ok_or_else(Problem::unavailable)
+}
+
+async fn published(store: &impl KeyValue) -> Option<PublicKeys> {
+    let stored = store.get(JWKS_KEY).await.ok().flatten();
+    stored.as_deref().and_then(PublicKeys::from_jwks)
 }
 
 /// 401 with a challenge after RFC 6750. The client is not told which rule a token breaks, only what to do.

@@ -133,6 +133,22 @@ fn a_store_that_lost_the_keys_is_healed_from_auth() {
 }
 
 #[test]
+fn the_keys_that_auth_publishes_while_it_gives_no_answer_are_found() {
+    /// Publishes, and is not heard.
+    struct Late<'a>(&'a Scene);
+    impl KeySource for Late<'_> {
+        async fn jwks(&self) -> Option<Vec<u8>> {
+            self.0.store.set(JWKS_KEY, self.0.jwks().as_bytes()).await.unwrap();
+            None
+        }
+    }
+    let scene = Scene::new();
+    scene.store.flush();
+    let token = scene.token();
+    ready(authenticate(Some(&token), &scene.store, &Late(&scene), &scene.clock)).unwrap();
+}
+
+#[test]
 fn without_the_store_the_signature_decides() {
     let scene = Scene::new();
     let (token, foreign) = (scene.token(), Scene::new().token());

@@ -18,6 +18,7 @@ mod cookies;
 mod costs;
 mod faults;
 mod figures;
+mod first_use;
 mod idempotency;
 mod jobs;
 mod keys;
