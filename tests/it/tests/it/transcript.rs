@@ -39,7 +39,7 @@ async fn the_transcript_of_the_readme_is_true() {
     // As the run command leaves it there.
     fs::write(state.join("bootstrap-secret"), format!("{BOOTSTRAP_SECRET}\n")).unwrap();
     let app = TestApp::with("paid_provider_key", "").with("free_limit", 100).by(clock).start().await;
-    let port = app.host().addr().port();
+    let port = app.addresses()[0].port();
     let differences = tokio::task::spawn_blocking(move || differences(&steps, folder.path(), port));
     let differences = differences.await.unwrap();
     assert!(differences.is_empty(), "{differences}\n\n{}", app.log());

@@ -35,7 +35,7 @@ impl Forger {
         let now = now / 1000;
         let payload = json!({
             "iss": "octo", "sub": id.to_string(), "aud": "octo-api", "iat": now, "exp": now + 1800,
-            "jti": format!("token of {id}"), "sid": format!("session of {id}"), "role": role,
+            "jti": format!("token of {id}"), "sid": format!("01937d7e-0000-7000-8000-{id:012}"), "role": role,
             "paid_access": paid_access,
         });
         self.sign(&self.header(), &payload)
