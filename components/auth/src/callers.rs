@@ -3,7 +3,7 @@
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
 use octo_edge::{
     Caller, Request, ServiceKey,
-    caller::{self, KeySource},
+    caller::{self, KeySource, NoKeys},
     respond,
 };
 use octo_token::Role;
@@ -15,9 +15,9 @@ const CALLEE: &str = "auth";
 
 /// The keys are here: no other component has to be asked.
 impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> KeySource for Auth<S, D, K, C, E> {
-    async fn jwks(&self) -> Option<Vec<u8>> {
-        let keys = self.sign_on().ok()?.keys().await.ok()?;
-        Some(keys.to_string().into_bytes())
+    async fn jwks(&self) -> Result<Vec<u8>, NoKeys> {
+        let keys = self.sign_on().map_err(|_| NoKeys::Now)?.keys().await.map_err(|_| NoKeys::Now)?;
+        Ok(keys.to_string().into_bytes())
     }
 }
 

@@ -9,8 +9,9 @@ use octo_subscriptions::{Accounts, Away};
 use serde::Deserialize;
 use serde_json::json;
 
-/// A caller waits up to 25 s for a notification to be performed, and platforms give up after 30 s.
-const LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(4), max_answer: 16 * 1024 };
+/// A caller waits up to 25 s for a notification to be performed, and platforms give up after 30 s. At first use `auth` may
+/// have to make what it needs, for many at once.
+const LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(10), max_answer: 16 * 1024 };
 
 /// Asks and tells `auth`, with the key that this application's components share.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::{cell::RefCell, fmt};
 
 use octo_core::{
     Sql, SqlError, SqlValue,
-    sql::{Dialect, Row},
+    sql::{Answered, Dialect, Row},
 };
 use postgres::{
     Client, Config, Error, NoTls,
@@ -30,11 +30,13 @@ impl Postgres {
         Self { client: client.into(), prepared: RefCell::default() }
     }
 
-    /// How the statement would be carried out for any parameters, when tables are large; `Seq Scan` is a step that
-    /// reads a whole table.
+    /// How the statement would be carried out for any parameters, when tables are large, in the form in which it is
+    /// sent; `Seq Scan` is a step that reads a whole table.
     pub fn plan(&self, statement: &str, parameters: usize) -> String {
         let nulls = vec!["NULL"; parameters].join(", ");
         let arguments = if parameters == 0 { String::new() } else { format!("({nulls})") };
+        let statement = Answered::new(statement);
+        let statement = statement.text();
         let mut client = self.client.borrow_mut();
         client
             .batch_execute(&format!(
@@ -51,14 +53,15 @@ impl Postgres {
         rows.iter().filter_map(line).collect::<Vec<_>>().join("\n")
     }
 
-    fn run(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, Error> {
+    fn run(&self, statement: &Answered<'_>, parameters: &[SqlValue]) -> Result<Vec<Row>, Error> {
+        let text = statement.text();
         let mut client = self.client.borrow_mut();
-        let known = self.prepared.borrow().get(statement).cloned();
+        let known = self.prepared.borrow().get(text).cloned();
         let prepared = match known {
             Some(prepared) => prepared,
             None => {
-                let prepared = client.prepare(statement)?;
-                self.prepared.borrow_mut().insert(statement.to_owned(), prepared.clone());
+                let prepared = client.prepare(text)?;
+                self.prepared.borrow_mut().insert(text.to_owned(), prepared.clone());
                 prepared
             }
         };
@@ -75,7 +78,12 @@ impl Sql for Postgres {
     }
 
     async fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, SqlError> {
-        self.run(statement, parameters).map_err(classify)
+        let statement = Answered::new(statement);
+        let answer = self.run(&statement, parameters).map_err(classify)?;
+        match statement {
+            Answered::Query(_) => Answered::rows(answer),
+            Answered::Command(_) => Ok(answer),
+        }
     }
 }
 

@@ -44,6 +44,7 @@ pub struct HostBuilder {
     limits: Limits,
     listen: SocketAddr,
     log_sink: Option<LogSink>,
+    strict: bool,
 }
 
 enum ConfigSource {
@@ -65,6 +66,7 @@ impl Host {
             limits: Limits::default(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             log_sink: None,
+            strict: false,
         }
     }
 
@@ -227,6 +229,13 @@ impl HostBuilder {
         self
     }
 
+    /// Fails what some Spin that applications are to run on cannot do, though Spin's interfaces promise it: a Postgres
+    /// query that returns no row never ends on Spin 4.0.0 to 4.1-pre.
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
     /// Starts the host on the current tokio runtime.
     ///
     /// Fails when a required variable has no value, a store cannot be opened, a setting is invalid or
@@ -264,6 +273,7 @@ impl HostBuilder {
             logs: Arc::new(Logs::new(self.log_sink)),
             clock: self.clock,
             limits: self.limits,
+            strict: self.strict,
             addr: listener.local_addr()?,
         };
         let services = Arc::new(Services::new(choices, &config, &state_dir)?);

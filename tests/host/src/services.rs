@@ -62,6 +62,7 @@ pub(crate) struct Services {
     pub(crate) logs: Arc<Logs>,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
+    pub(crate) strict: bool,
     pub(crate) tasks: Tasks,
     pub(crate) addr: SocketAddr,
     /// How many instances there are.
@@ -76,6 +77,7 @@ pub(crate) struct Choices {
     pub(crate) logs: Arc<Logs>,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
+    pub(crate) strict: bool,
     pub(crate) addr: SocketAddr,
 }
 
@@ -109,6 +111,7 @@ impl Services {
             logs: choices.logs,
             clock: choices.clock,
             limits: choices.limits,
+            strict: choices.strict,
             tasks: Tasks::new(),
             addr: choices.addr,
             instances: AtomicUsize::new(0),

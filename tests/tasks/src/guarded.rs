@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -13,6 +14,8 @@ pub struct Guarded {
     child: Child,
     /// Ends the child when this process is gone: it waits on a pipe that closes then.
     guard: Child,
+    /// Whether the child has a group of its own, which ends with it.
+    leads_group: bool,
 }
 
 impl Guarded {
@@ -40,6 +43,16 @@ impl Guarded {
         })
     }
 
+    /// Starts `command`, whose own children end with it.
+    ///
+    /// # Errors
+    /// When it, or the shell that watches over it, cannot be started.
+    pub fn spawn_group(command: &mut Command) -> anyhow::Result<Self> {
+        let mut started = Self::spawn_with(command.process_group(0), |pid| guard(&end_of_group(pid), ""))?;
+        started.leads_group = true;
+        Ok(started)
+    }
+
     fn spawn_with(
         command: &mut Command,
         guard: impl FnOnce(u32) -> anyhow::Result<Child>,
@@ -47,7 +60,7 @@ impl Guarded {
         let mut child =
             command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
         match guard(child.id()) {
-            Ok(guard) => Ok(Self { child, guard }),
+            Ok(guard) => Ok(Self { child, guard, leads_group: false }),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -82,9 +95,20 @@ impl Drop for Guarded {
         // that has ended is no failure.
         let _ = self.guard.kill();
         let _ = self.guard.wait();
+        if self.leads_group {
+            let _ = Command::new("sh")
+                .args(["-c", &end_of_group(self.child.id())])
+                .stderr(Stdio::null())
+                .status();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The group is the leader's, for as long as nobody has waited for it.
+fn end_of_group(leader: u32) -> String {
+    format!("kill -9 -{leader}")
 }
 
 /// A shell that carries out `ending`, with `name` as its `$0`, when the other end of its pipe is closed. What a
@@ -113,6 +137,20 @@ mod tests {
         assert!(lives().success());
         drop(child);
         assert!(!lives().success());
+    }
+
+    #[test]
+    fn the_children_of_a_child_end_with_it() {
+        use std::io::{BufRead, BufReader};
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 100 & echo $!; wait"]).stdout(Stdio::piped());
+        let mut child = Guarded::spawn_group(&mut command).unwrap();
+        let mut grandchild = String::new();
+        BufReader::new(child.child().stdout.take().unwrap()).read_line(&mut grandchild).unwrap();
+        drop(child);
+        // Ended, it may still wait for somebody to notice.
+        let status = std::fs::read_to_string(format!("/proc/{}/stat", grandchild.trim()));
+        assert!(status.is_err() || status.unwrap().contains(") Z "), "{grandchild}");
     }
 
     #[test]

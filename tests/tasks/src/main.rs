@@ -14,6 +14,9 @@ The project's own commands. Start with `cargo xtask test`; `cargo run --release`
 
   cargo xtask test [FILTER…]    prepare the machine, build everything, run the tests (`siege::`: those under load)
                                 (the arguments go to `cargo test`, as in `cargo xtask test quota -- --nocapture`)
+  cargo xtask test --spin [FILTER…]
+                                the integration tests that need neither a controlled clock nor faults, on a real Spin:
+                                the program named by SPIN_BIN, on SQLite and on Postgres; the others are counted
   cargo xtask build             build the components, as `cargo run --release` does before it starts
   cargo xtask sizes             size and imports of every component; fails on an import spin.toml does not grant
   cargo xtask check             formatting and lints, as errors

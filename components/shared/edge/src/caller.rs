@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
-use octo_core::{Clock, HttpOut, KeyValue, Problem, StoreError, ports::CallLimits};
+use octo_core::{Clock, HttpOut, KeyValue, Problem, SendError, StoreError, ports::CallLimits};
 use octo_token::{
     Claims, Grants, PublicKeys, Rejection, SessionRecord, Unverified,
     record::{JWKS_KEY, Vouched},
@@ -15,6 +15,9 @@ use crate::{cookie, same_site};
 /// Where a component asks for the keys when the store has lost them.
 const JWKS_URL: &str = "http://auth.spin.internal/.well-known/jwks.json";
 const JWKS_LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(2), max_answer: 64 * 1024 };
+/// Looks at the store after an answer that did not come in time, and the pause before each; together 20 s.
+const LOOKS: usize = 50;
+const PAUSE: Duration = Duration::from_millis(400);
 
 /// A caller with an accepted token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,10 +26,19 @@ pub struct Caller {
     pub claims: Claims,
 }
 
-/// Where the public keys come from when the store has lost them.
+/// Where the public keys come from when the store has none.
 pub trait KeySource {
-    /// The JWK Set; `None` when it cannot be had for now.
-    async fn jwks(&self) -> Option<Vec<u8>>;
+    /// The JWK Set.
+    async fn jwks(&self) -> Result<Vec<u8>, NoKeys>;
+}
+
+/// Why there are no public keys to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoKeys {
+    /// `auth` has not said anything so far. It may be making them.
+    Yet,
+    /// It cannot be asked, or has none.
+    Now,
 }
 
 /// Asks `auth`, as every component but `auth` itself does.
@@ -34,10 +46,13 @@ pub trait KeySource {
 pub struct AskAuth<'a, H>(pub &'a H);
 
 impl<H: HttpOut> KeySource for AskAuth<'_, H> {
-    async fn jwks(&self) -> Option<Vec<u8>> {
-        let request = http::Request::get(JWKS_URL).body(Vec::new()).ok()?;
-        let response = self.0.send(request, JWKS_LIMITS).await.ok()?;
-        Some(response.into_body())
+    async fn jwks(&self) -> Result<Vec<u8>, NoKeys> {
+        let request = http::Request::get(JWKS_URL).body(Vec::new()).map_err(|_| NoKeys::Now)?;
+        match self.0.send(request, JWKS_LIMITS).await {
+            Ok(response) => Ok(response.into_body()),
+            Err(SendError::TimedOut) => Err(NoKeys::Yet),
+            Err(_) => Err(NoKeys::Now),
+        }
     }
 }
 
@@ -82,7 +97,7 @@ pub async fn authenticate(
         Ok(None) | Err(StoreError(_)) => (Vouched::Unknown, None),
     };
     if vouched == Vouched::Unknown {
-        let keys = public_keys(store, source).await?;
+        let keys = public_keys(store, source, clock).await?;
         keys.verify(&token, clock.now()).map_err(unauthorized)?;
     }
     if let Some(Grants { role, paid_access }) = grants {
@@ -91,13 +106,32 @@ pub async fn authenticate(
     Ok(Caller { claims: token.claims })
 }
 
-async fn public_keys(store: &impl KeyValue, source: &impl KeySource) -> Result<PublicKeys, Problem> {
-    let stored = store.get(JWKS_KEY).await.ok().flatten();
-    if let Some(keys) = stored.as_deref().and_then(PublicKeys::from_jwks) {
+/// The keys that are published; from `auth` when there are none. At first use many ask it at once, and it may take long to
+/// answer all of them; but the first who is answered has the keys published, so the others wait for that.
+async fn public_keys(
+    store: &impl KeyValue,
+    source: &impl KeySource,
+    clock: &impl Clock,
+) -> Result<PublicKeys, Problem> {
+    if let Ok(Some(keys)) = published(store).await {
         return Ok(keys);
     }
-    let asked = source.jwks().await;
-    asked.as_deref().and_then(PublicKeys::from_jwks).ok_or_else(Problem::unavailable)
+    match source.jwks().await {
+        Ok(answer) => return PublicKeys::from_jwks(&answer).ok_or_else(Problem::unavailable),
+        Err(NoKeys::Now) => return Err(Problem::unavailable()),
+        Err(NoKeys::Yet) => {}
+    }
+    for _ in 0..LOOKS {
+        if let Some(keys) = published(store).await? {
+            return Ok(keys);
+        }
+        clock.sleep(PAUSE).await;
+    }
+    Err(Problem::unavailable())
+}
+
+async fn published(store: &impl KeyValue) -> Result<Option<PublicKeys>, StoreError> {
+    Ok(store.get(JWKS_KEY).await?.as_deref().and_then(PublicKeys::from_jwks))
 }
 
 /// 401 with a challenge after RFC 6750. The client is not told which rule a token breaks, only what to do.

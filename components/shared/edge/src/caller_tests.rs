@@ -133,6 +133,43 @@ fn a_store_that_lost_the_keys_is_healed_from_auth() {
 }
 
 #[test]
+fn who_gets_no_answer_in_time_waits_until_the_keys_are_published_for_another() {
+    /// Moves time, and has the keys published at a time.
+    struct Later<'a>(&'a Scene, UnixMillis);
+    impl Clock for Later<'_> {
+        fn now(&self) -> UnixMillis {
+            NOW
+        }
+        async fn sleep(&self, duration: Duration) {
+            self.0.clock.advance(duration);
+            if self.0.clock.now() >= self.1 {
+                self.0.store.set(JWKS_KEY, self.0.jwks().as_bytes()).await.unwrap();
+            }
+        }
+    }
+    for (published_after, found) in [(0, true), (19_000, true), (25_000, false)] {
+        let scene = Scene::new();
+        scene.store.flush();
+        scene.http.answers.borrow_mut().push_back(Err(SendError::TimedOut));
+        let clock = Later(&scene, NOW + Duration::from_millis(published_after));
+        let token = scene.token();
+        let accepted = ready(authenticate(Some(&token), &scene.store, &AskAuth(&scene.http), &clock));
+        assert_eq!(accepted.is_ok(), found, "after {published_after} ms");
+    }
+}
+
+#[test]
+fn nobody_waits_for_the_keys_of_an_auth_that_is_away() {
+    let scene = Scene::new();
+    scene.store.flush();
+    for answer in [Err(SendError::NotSent("".into())), Ok(Response::new(b"503".to_vec()))] {
+        scene.http.answers.borrow_mut().push_back(answer);
+        assert_eq!(scene.status(&scene.token()), 503);
+    }
+    assert_eq!(scene.clock.now(), NOW);
+}
+
+#[test]
 fn without_the_store_the_signature_decides() {
     let scene = Scene::new();
     let (token, foreign) = (scene.token(), Scene::new().token());

@@ -25,6 +25,15 @@ impl InstanceState {
         }
         Ok(())
     }
+
+    /// A strict host's rule: a query has a row to return, as some Spins need. The statement has been carried out.
+    fn check_rows(&self, statement: &str, set: RowSet) -> Result<RowSet, Error> {
+        if !self.services.strict || !set.rows.is_empty() {
+            return Ok(set);
+        }
+        self.services.say(&self.component, format!("a Postgres query returned no row: {statement}"));
+        Err(Error::QueryFailed("it returned no row; on Spin 4.0.0 to 4.1-pre it would never end".to_owned()))
+    }
 }
 
 impl Host for InstanceState {}
@@ -57,7 +66,10 @@ impl HostConnection for InstanceState {
             Err(down) => Err(lost(down)),
             Ok(Verdict::AnswerWrongly) => Ok(row_of_nulls()),
             Ok(Verdict::Proceed) => match parameters(params) {
-                Ok(parameters) => self.table.get(&connection)?.query(&statement, parameters).await,
+                Ok(parameters) => {
+                    let answer = self.table.get(&connection)?.query(&statement, parameters).await;
+                    answer.and_then(|rows| self.check_rows(&statement, rows))
+                }
                 Err(refusal) => Err(refusal),
             },
         })

@@ -75,6 +75,20 @@ async fn values_go_in_and_come_out_with_their_types() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_strict_host_fails_a_query_that_returns_no_row() {
+    let address = address(shared(), &shared().database().unwrap());
+    let strict = Host::builder(super::guests()).strict().start().await.unwrap();
+    assert_eq!(probe(&strict, &address, "execute", "CREATE TABLE t (n INT8)").await.body, "0");
+    assert_eq!(probe(&strict, &address, "execute", "UPDATE t SET n = 1").await.body, "0");
+    for none in ["SELECT n FROM t", "UPDATE t SET n = 1 RETURNING n", "INSERT INTO t VALUES (1)"] {
+        let error = refused(&strict, &address, none).await;
+        assert!(error.contains("QueryFailed") && error.contains("returned no row"), "{error}");
+    }
+    assert_eq!(ask(&strict, &address, "SELECT n FROM t").await, "n: DbDataType::Int64\nInt64(1)");
+    assert_eq!(ask(&host().await, &address, "SELECT n FROM t WHERE n = 2").await, "", "any other host");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn types_nobody_can_be_given_are_unsupported() {
     let host = host().await;
     let address = address(shared(), &shared().database().unwrap());

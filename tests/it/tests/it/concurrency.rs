@@ -29,7 +29,7 @@ async fn of_200_messages_at_once_on_three_hosts_50_are_free_and_150_paid() {
 async fn send_all_at_once(setup: Setup) {
     let app = setup.start().await;
     let ada = app.paying_user("ada").await;
-    let hosts = app.hosts().len();
+    let hosts = app.addresses().len();
     let messages: Vec<String> = (0..MESSAGES).map(|number| format!("message {number}")).collect();
     let sent = messages.iter().enumerate().map(|(number, message)| ada.send_by(number % hosts, message));
     let answers = join_all(sent).await;

@@ -52,7 +52,7 @@ async fn our_own_pages_and_programs_may() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     let cookie = format!("octo_handler_user={}", ada.access);
-    let host = app.host().addr().to_string();
+    let host = app.addresses()[0].to_string();
     for (name, value) in [
         ("sec-fetch-site", "same-origin"),
         ("sec-fetch-site", "none"),

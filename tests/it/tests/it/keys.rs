@@ -29,7 +29,7 @@ async fn published(app: &TestApp) -> Vec<String> {
 async fn all_accepted(app: &TestApp, users: &[&User]) {
     app.redis().flush().unwrap();
     for user in users {
-        for host in 0..app.hosts().len() {
+        for host in 0..app.addresses().len() {
             let call = |path| user.call_on(host, Method::GET, path).into_future();
             for answer in join_all([call("/users/me"), call("/messages/quota")]).await {
                 assert_eq!(answer.status, 200, "{}", answer.text());

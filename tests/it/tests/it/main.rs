@@ -22,6 +22,7 @@ mod costs;
 mod documents;
 mod faults;
 mod figures;
+mod first_use;
 mod http_rules;
 mod idempotency;
 mod jobs;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::Method;
-use octo_host::{Clock, Host};
+use octo_host::Clock;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -87,7 +87,7 @@ async fn a_database_stopped_and_started_under_load_keeps_what_it_confirmed() {
     let mut app = setup.by(Clock::system()).start().await;
     app.administrator().await;
     let done = Arc::new(AtomicBool::new(false));
-    let hosts: Vec<SocketAddr> = app.hosts().iter().map(Host::addr).collect();
+    let hosts = app.addresses();
     let load: Vec<_> = (0..4).map(|number| register(number, hosts[number % hosts.len()], &done)).collect();
     for crash in [false, true, false] {
         sleep(Duration::from_millis(600)).await;

@@ -40,7 +40,7 @@ async fn the_internal_name_of_a_provider_means_nothing_outside() {
 }
 
 async fn raw(app: &TestApp, request: &str) -> String {
-    let mut stream = TcpStream::connect(app.host().addr()).await.unwrap();
+    let mut stream = TcpStream::connect(app.addresses()[0]).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

@@ -13,7 +13,7 @@ fn both() -> [Setup; 2] {
 }
 
 fn refresh(app: &TestApp, number: usize, token: &str) -> impl Future<Output = Answer> {
-    let call = app.call(number % app.hosts().len(), Method::POST, "/auth/refresh");
+    let call = app.call(number % app.addresses().len(), Method::POST, "/auth/refresh");
     call.json(&json!({ "refresh_token": token })).into_future()
 }
 
@@ -23,7 +23,7 @@ fn text(value: &Value, member: &str) -> String {
 
 async fn is_accepted(app: &TestApp, token: &str) -> bool {
     let mut statuses = Vec::new();
-    for host in 0..app.hosts().len() {
+    for host in 0..app.addresses().len() {
         for path in ["/users/me", "/messages/quota"] {
             statuses.push(app.call(host, Method::GET, path).bearer(token).await.status);
         }
@@ -42,7 +42,7 @@ async fn a_hundred_registrations_of_one_name_make_one_account() {
             json!({ "email": email, "password": PASSWORD })
         };
         let answers = join_all((0..100).map(|number| {
-            let call = app.call(number % app.hosts().len(), Method::POST, "/auth/register");
+            let call = app.call(number % app.addresses().len(), Method::POST, "/auth/register");
             call.json(&body(number)).into_future()
         }))
         .await;
@@ -78,7 +78,8 @@ async fn a_refresh_beside_a_logout_leaves_no_living_token() {
         let app = setup.start().await;
         for round in 0..12 {
             let ada = app.user(&format!("ada{round}")).await;
-            let log_out = ada.call_on(round % app.hosts().len(), Method::POST, "/auth/logout").into_future();
+            let log_out =
+                ada.call_on(round % app.addresses().len(), Method::POST, "/auth/logout").into_future();
             let refreshes = join_all((0..4).map(|number| refresh(&app, number, &ada.refresh_token)));
             // Whichever is polled first is sent first.
             let (ended, refreshed) = if round % 2 == 0 {
@@ -131,7 +132,7 @@ async fn a_right_taken_while_tokens_are_renewed_is_in_no_record() {
         let mut token = ada.refresh_token.clone();
         for round in 0..6 {
             let paid = round % 2 == 0;
-            let grant = root.call_on(round % app.hosts().len(), Method::PATCH, &path);
+            let grant = root.call_on(round % app.addresses().len(), Method::PATCH, &path);
             let grant = grant.json(&json!({ "paid_access": !paid })).into_future();
             let (_, refreshed) =
                 join(grant, join_all((0..4).map(|number| refresh(&app, number, &token)))).await;

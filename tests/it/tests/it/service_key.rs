@@ -12,7 +12,7 @@ const KEYS: [(&str, &str); 2] =
 async fn app_with_keys() -> TestApp {
     let app = TestApp::setup().over_redis().start().await;
     for (component, key) in KEYS {
-        app.redis().ask(&format!("SET octo/service-key/{component}/1 {key}")).unwrap();
+        app.redis().ask(&format!("SET octo/service-key/{component} {key}")).unwrap();
     }
     app
 }

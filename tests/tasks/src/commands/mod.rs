@@ -8,4 +8,5 @@ pub(crate) mod deny;
 pub(crate) mod siege;
 pub(crate) mod sim;
 pub(crate) mod sizes;
+mod spin;
 pub(crate) mod test;

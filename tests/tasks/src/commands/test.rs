@@ -9,6 +9,8 @@ use xtask::toolchain::{cargo, ensure_wasm_target};
 use xtask::workspace::{Kind, packages};
 use xtask::{build, process};
 
+use super::spin::Spin;
+
 /// The modules of the integration tests about what is kept in the database. They run on SQLite with all others, and then
 /// again on Postgres.
 const ON_POSTGRES: [&str; 8] = [
@@ -23,14 +25,18 @@ const ON_POSTGRES: [&str; 8] = [
 ];
 
 /// The integration tests: HTTP only, against the built components.
-const INTEGRATION: &str = "it";
+pub(super) const INTEGRATION: &str = "it";
 
 const ADVICE: &str =
     "The lines above name the failed tests. To run one alone: `cargo xtask test NAME -- --nocapture`";
 const ADVICE_ON_POSTGRES: &str = "The lines above name the failed tests. To run one alone: \
     `OCTO_TEST_DATABASE=postgres cargo xtask test NAME -- --nocapture`";
 
-pub(crate) fn run(filter: &[String]) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let (spin, filter) = match arguments.split_first() {
+        Some((first, rest)) if first == "--spin" => (Some(Spin::find()?), rest),
+        _ => (None, arguments),
+    };
     let mut steps = Steps::new(6);
     steps.run("Programs beside Rust: a C compiler, curl, redis-server, postgres", || {
         machine::ensure(&[C_COMPILER, CURL, POSTGRES, REDIS], Progress::Shown)
@@ -42,6 +48,9 @@ pub(crate) fn run(filter: &[String]) -> anyhow::Result<()> {
         tests(&["--no-run"], "The lines above name the cause.")
     })?;
     let filter: Vec<&str> = filter.iter().map(String::as_str).collect();
+    if let Some(spin) = spin {
+        return steps.run(&format!("Running the tests on {}", spin.version), || spin.test(&filter));
+    }
     match filter.as_slice() {
         [] => {
             steps.run("Running the tests (`cargo xtask test siege::` runs those under load)", everything)?
@@ -95,7 +104,7 @@ fn tests(arguments: &[&str], advice: &str) -> anyhow::Result<()> {
 
 /// The same packages for all runs: another choice would be built anew. Wasm-only ones are left out: natively they are
 /// empty, and their SDK would be built for nothing.
-fn command() -> anyhow::Result<Command> {
+pub(super) fn command() -> anyhow::Result<Command> {
     let mut test = cargo();
     test.args(["test", "--release", "--workspace"]);
     for package in packages()?.iter().filter(|package| package.kind != Kind::Native) {

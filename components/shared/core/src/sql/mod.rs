@@ -5,6 +5,7 @@
 //! float. Postgres guesses a parameter's type from where it stands; where it cannot (`SELECT $1`), write
 //! `CAST($1 AS BIGINT)`. What a [`Schema`] says is made when it is first missed ([`Migrated`]).
 
+mod answered;
 mod database;
 mod row;
 mod schema;
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 
 use crate::SettingError;
 
+pub use answered::Answered;
 pub use database::Database;
 pub use row::{FromRow, FromSql};
 pub use schema::{Migrated, Schema, Step};

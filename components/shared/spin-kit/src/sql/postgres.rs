@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use octo_core::{
     Sql, SqlError, SqlValue,
-    sql::{Dialect, Row},
+    sql::{Answered, Dialect, Row},
 };
 use spin_sdk::pg::{Connection, DbValue, ParameterValue, PgError};
 
@@ -33,16 +33,20 @@ impl SpinPostgres {
         Self { address, connection: Cell::new(None) }
     }
 
-    fn try_query(&self, statement: &str, parameters: &[ParameterValue]) -> Result<Vec<Row>, SqlError> {
+    fn try_query(
+        &self,
+        statement: &Answered<'_>,
+        parameters: &[ParameterValue],
+    ) -> Result<Vec<Row>, SqlError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(&self.address).map_err(classify)?,
         };
-        let answer = connection.query(statement, parameters).map_err(classify);
+        let answer = ask(&connection, statement, parameters);
         if !matches!(answer, Err(SqlError::Down(_))) {
             self.connection.set(Some(connection));
         }
-        answer?.rows.into_iter().map(|row| row.into_iter().map(from_spin).collect()).collect()
+        answer
     }
 }
 
@@ -53,7 +57,23 @@ impl Sql for SpinPostgres {
 
     async fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, SqlError> {
         let parameters: Vec<_> = parameters.iter().map(to_spin).collect();
-        while_busy(|| self.try_query(statement, &parameters)).await
+        let statement = Answered::new(statement);
+        while_busy(|| self.try_query(&statement, &parameters)).await
+    }
+}
+
+fn ask(
+    connection: &Connection,
+    statement: &Answered<'_>,
+    parameters: &[ParameterValue],
+) -> Result<Vec<Row>, SqlError> {
+    match statement {
+        Answered::Command(text) => connection.execute(text, parameters).map(|_| Vec::new()).map_err(classify),
+        Answered::Query(text) => {
+            let rows = connection.query(text, parameters).map_err(classify)?.rows;
+            let row = |row: Vec<DbValue>| row.into_iter().map(from_spin).collect();
+            Answered::rows(rows.into_iter().map(row).collect::<Result<_, _>>()?)
+        }
     }
 
     /// The pool is all instances' of the component.

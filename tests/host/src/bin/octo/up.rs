@@ -51,6 +51,7 @@ async fn start(
     scheduler: &Scheduler,
 ) -> Result<Host> {
     let mut builder = Host::builder(app)
+        .strict()
         .environment(std::env::vars())
         .environment(secret.map(|secret| (secret::ENVIRONMENT.to_owned(), secret.value.clone())))
         .environment([scheduler.variable()])

@@ -1,14 +1,17 @@
 //! The application under test, its users and its providers, in words that let a test read like a story.
 //!
-//! Time stands still at [`NOON`], in the middle of a window, until a test moves it.
+//! Time stands still at [`NOON`], in the middle of a window, until a test moves it; on a real [`spin`] it runs.
 
 mod call;
 mod database;
 pub(crate) mod forger;
 mod process;
 mod providers;
+pub(crate) mod spin;
 mod user;
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -22,6 +25,7 @@ use xtask::servers::{Postgres, Redis};
 
 use super::external::{ExternalFree, ExternalPaid};
 use database::{Database, Kind};
+use spin::{Spin, left_out, not_on_spin};
 
 pub(crate) use call::{Answer, Call};
 pub(crate) use providers::{FreeProvider, PaidProvider};
@@ -45,7 +49,9 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// Octo, running on one host or on several that share nothing but a store.
 pub(crate) struct TestApp {
     setup: Setup,
+    /// None on a real Spin.
     hosts: Vec<Host>,
+    spins: Vec<Spin>,
     administrator: OnceCell<User>,
     state: TempDir,
     servers: Servers,
@@ -127,10 +133,20 @@ impl Setup {
         Self { hosts, redis: true, ..self }
     }
 
+    /// Runs this many hosts of one machine, whose key-value store is a file that they share.
+    pub(crate) fn several_over_a_file(self, hosts: usize) -> Self {
+        Self { hosts, redis: false, ..self }
+    }
+
     /// Counts free calls there.
     pub(crate) fn counting_in(self, counter: Counter) -> Self {
         let redis = self.redis || counter == Counter::StoresRedis;
         Self { counter, redis, ..self }
+    }
+
+    /// Keeps the data in an SQLite file.
+    pub(crate) fn over_sqlite(self) -> Self {
+        Self { database: Kind::Sqlite, ..self }
     }
 
     /// Keeps the data on the Postgres server that the tests share.
@@ -150,11 +166,13 @@ impl Setup {
 
     /// Has the hosts give up a request after this time.
     pub(crate) fn giving_up_after(self, request_time: Duration) -> Self {
+        not_on_spin("a host that gives up");
         Self { request_time: Some(request_time), ..self }
     }
 
     /// Goes by another clock.
     pub(crate) fn by(self, clock: Clock) -> Self {
+        not_on_spin("another clock");
         Self { clock, ..self }
     }
 
@@ -179,21 +197,38 @@ impl Setup {
             // Those that a test has set come later, and are preferred.
             self.variables.insert(0, (name.to_owned(), value));
         }
-        let mut hosts = Vec::new();
+        let (mut hosts, mut spins) = (Vec::new(), Vec::new());
         for _ in 0..self.hosts {
-            let mut builder = Host::builder(octo()).state_dir(state.path()).clock(self.clock.clone());
-            for (name, value) in &self.variables {
-                builder = builder.variable(name, value);
+            match spin::chosen() {
+                Some(program) => {
+                    let config = servers.store.as_ref().map(|redis| self.runtime_config(&state, redis));
+                    spins.push(Spin::start(&program, state.path(), config.as_deref(), &self.variables));
+                }
+                None => hosts.push(self.start_host(&state, &servers).await),
             }
-            if let Some(redis) = &servers.store {
-                builder = builder.runtime_config(store_in(redis));
-            }
-            if let Some(request_time) = self.request_time {
-                builder = builder.limits(Limits { request_time, ..Limits::default() });
-            }
-            hosts.push(builder.start().await.unwrap());
         }
-        TestApp { setup: self, hosts, administrator: OnceCell::new(), state, servers }
+        TestApp { setup: self, hosts, spins, administrator: OnceCell::new(), state, servers }
+    }
+
+    async fn start_host(&self, state: &TempDir, servers: &Servers) -> Host {
+        let mut builder = Host::builder(octo()).strict().state_dir(state.path()).clock(self.clock.clone());
+        for (name, value) in &self.variables {
+            builder = builder.variable(name, value);
+        }
+        if let Some(redis) = &servers.store {
+            builder = builder.runtime_config(store_in(redis));
+        }
+        if let Some(request_time) = self.request_time {
+            builder = builder.limits(Limits { request_time, ..Limits::default() });
+        }
+        builder.start().await.unwrap()
+    }
+
+    /// A file for a host in a process of its own.
+    fn runtime_config(&self, state: &TempDir, redis: &Redis) -> PathBuf {
+        let file = state.path().join("runtime-config.toml");
+        std::fs::write(&file, store_in(redis)).unwrap();
+        file
     }
 }
 
@@ -220,6 +255,7 @@ impl TestApp {
 
     /// Stops all hosts and starts them again over the same state, with these variables changed.
     pub(crate) async fn restart(self, variables: &[(&str, &str)]) -> Self {
+        drop(self.spins);
         for host in self.hosts {
             host.stop().await;
         }
@@ -243,11 +279,32 @@ impl TestApp {
 
     /// The first host.
     pub(crate) fn host(&self) -> &Host {
-        &self.hosts[0]
+        &self.hosts()[0]
     }
 
+    /// The hosts, for what only ours can do.
     pub(crate) fn hosts(&self) -> &[Host] {
+        if self.hosts.is_empty() {
+            left_out("a controlled clock, faults or the records of a host");
+        }
         &self.hosts
+    }
+
+    /// Where the hosts listen.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let hosts = self.hosts.iter().map(Host::addr);
+        hosts.chain(self.spins.iter().map(|spin| spin.address)).collect()
+    }
+
+    /// The time, in milliseconds since the epoch.
+    #[expect(clippy::disallowed_methods, reason = "a real Spin goes by the machine's clock")]
+    pub(crate) fn now_ms(&self) -> u64 {
+        match self.hosts.first() {
+            Some(host) => host.clock().now_ms(),
+            None => {
+                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64
+            }
+        }
     }
 
     /// The clock of all hosts.
@@ -302,7 +359,7 @@ impl TestApp {
 
     /// A request to one of the hosts.
     pub(crate) fn call(&self, host: usize, method: Method, path: &str) -> Call {
-        Call::new(self.hosts[host].addr(), method, path)
+        Call::new(self.addresses()[host], method, path)
     }
 
     /// Makes an account; its answer.
@@ -356,7 +413,7 @@ impl TestApp {
 
     /// The calls all hosts have made to the providers since the records were last cleared.
     pub(crate) fn provider_calls(&self) -> Vec<OutboundCall> {
-        let calls = self.hosts.iter().flat_map(Host::outbound_calls);
+        let calls = self.hosts().iter().flat_map(Host::outbound_calls);
         calls.filter(|call| call.url.contains("-provider.")).collect()
     }
 
@@ -368,13 +425,17 @@ impl TestApp {
 
     /// Ends a host at once, as a crash does: what it was doing is lost.
     pub(crate) fn crash(&mut self, host: usize) {
-        self.hosts.remove(host).abort();
+        if self.spins.is_empty() {
+            self.hosts.remove(host).abort();
+        } else {
+            self.spins.remove(host);
+        }
     }
 
     /// Waits until nothing goes on any more, after the answers either.
     pub(crate) async fn quiet(&self) {
         let all_is_quiet = async {
-            while self.hosts.iter().any(|host| host.instances() > 0) {
+            while self.hosts().iter().any(|host| host.instances() > 0) {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
@@ -390,6 +451,6 @@ impl TestApp {
     /// Everything the components have logged.
     pub(crate) fn log(&self) -> String {
         let lines = self.hosts.iter().flat_map(Host::logs).map(|line| line.text + "\n");
-        lines.collect()
+        lines.chain(self.spins.iter().map(Spin::log)).collect()
     }
 }

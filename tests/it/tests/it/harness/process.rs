@@ -7,7 +7,8 @@ use std::process::{ChildStdout, Command, Stdio};
 use xtask::guarded::Guarded;
 use xtask::progress::Progress;
 
-use super::{TestApp, store_in};
+use super::TestApp;
+use super::spin::not_on_spin;
 
 /// Dropped, it ends as by SIGKILL.
 pub(crate) struct Process {
@@ -21,12 +22,11 @@ impl TestApp {
     /// Starts one more host, over the same stores as the others and with the same variables, but on the
     /// machine's own clock.
     pub(crate) fn start_process(&self) -> Process {
+        not_on_spin("a host that is ours");
         let mut command = Command::new(xtask::build::host(Progress::Quiet).unwrap());
         command.args(["--skip-build", "--listen", "127.0.0.1:0", "--state-dir"]).arg(self.state.path());
         if let Some(redis) = &self.servers.store {
-            let file = self.state.path().join("runtime-config.toml");
-            std::fs::write(&file, store_in(redis)).unwrap();
-            command.arg("--runtime-config-file").arg(file);
+            command.arg("--runtime-config-file").arg(self.setup.runtime_config(&self.state, redis));
         }
         for (name, value) in &self.setup.variables {
             command.arg("--variable").arg(format!("{name}={value}"));

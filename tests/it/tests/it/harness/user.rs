@@ -21,7 +21,7 @@ impl User {
             email: account["email"].as_str().unwrap().to_owned(),
             access: text(tokens, "access_token"),
             refresh_token: text(tokens, "refresh_token"),
-            addresses: app.hosts().iter().map(octo_host::Host::addr).collect(),
+            addresses: app.addresses(),
         }
     }
 

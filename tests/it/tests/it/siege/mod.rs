@@ -74,7 +74,7 @@ impl Terms {
 }
 
 fn crowd(app: &TestApp, user: &User) -> Crowd {
-    let hosts = app.hosts().iter().map(octo_host::Host::addr).collect();
+    let hosts = app.addresses();
     Crowd { clients: CLIENTS, hosts, token: user.access.clone() }
 }
 
@@ -251,7 +251,7 @@ async fn a_host_that_is_killed_costs_its_slots_for_a_while_and_no_overrun() {
     let ada = app.paying_user("ada").await;
     let doomed = app.start_process();
     let mut crowd = crowd(&app, &ada);
-    crowd.hosts = vec![app.hosts()[0].addr(), app.hosts()[1].addr(), doomed.address];
+    crowd.hosts = vec![app.addresses()[0], app.addresses()[1], doomed.address];
 
     let timeline = Timeline::begin(1_000).await;
     let load = crowd.send(due(&[Pace::Steady { per_second: 300.0, seconds: 9.0 }]));
