@@ -184,6 +184,8 @@ async fn no_response_is_sniffed_or_kept() {
     let app = furnished().await;
     let root = app.administrator().await;
     let form = [("username", root.email.as_str()), ("password", PASSWORD)];
+    let tokens = app.log_in(&root.email).await.expect(200);
+    let access = tokens["access_token"].as_str().unwrap().to_owned();
     let mut answers = vec![
         ("a login by form", app.post("/auth/login").form(&form).await),
         ("a message", root.send("hello").await),
@@ -193,14 +195,7 @@ async fn no_response_is_sniffed_or_kept() {
         ("an original's list", app.post("/user-api/token").await),
         ("a redirection", app.get("/user-api").await),
         ("a purchase", root.call(Method::POST, "/subscriptions").header("idempotency-key", "k").await),
-        (
-            "a logout",
-            app.post("/auth/logout")
-                .bearer(
-                    &app.log_in(&root.email).await.expect(200)["access_token"].as_str().unwrap().to_owned(),
-                )
-                .await,
-        ),
+        ("a logout", app.post("/auth/logout").bearer(&access).await),
     ];
     for path in GOT {
         answers.push((path, root.call(Method::GET, path).await));
