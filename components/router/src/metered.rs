@@ -15,18 +15,20 @@ pub(crate) struct Metered<'a, D> {
     desk: &'a D,
     account: &'a str,
     daily: Option<i64>,
+    pass: RefCell<Option<PaidPass>>,
     allowance: RefCell<Option<PaidAllowance>>,
 }
 
 impl<'a, D: Desk> Metered<'a, D> {
-    /// `allowance` is what the message holds already.
+    /// `pass` and `allowance` are what the message has already.
     pub(crate) fn new(
         desk: &'a D,
         account: &'a str,
         daily: Option<i64>,
+        pass: Option<PaidPass>,
         allowance: Option<PaidAllowance>,
     ) -> Self {
-        Self { desk, account, daily, allowance: allowance.into() }
+        Self { desk, account, daily, pass: pass.into(), allowance: allowance.into() }
     }
 
     /// What the message holds in the end.
@@ -41,6 +43,9 @@ impl<D: Desk> Admission for Metered<'_, D> {
     }
 
     async fn paid_pass(&self, with_key: bool) -> PaidPass {
+        if let Some(pass) = self.pass.take() {
+            return pass;
+        }
         let ask = PaidAsk { with_key, account: self.account.to_owned(), daily: self.daily };
         let entry = self.desk.paid_entry(&ask).await;
         self.allowance.replace(entry.allowance);

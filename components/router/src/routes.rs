@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use http::{Method, StatusCode};
 use octo_admission::{
-    Application, Asked, Closing, Desk, Either, Entry, Held, Local, Once, PaidAllowance, Refusal, Remote,
-    Repeats,
+    Application, Asked, Audience, Closing, Desk, Either, Entry, Held, Local, Once, PaidAllowance, Refusal,
+    Remote, Repeats,
 };
 use octo_core::{
     Clock, Entropy, HttpOut, KeyValue, Problem, Settings, StoreError, UnixMillis, new_id,
@@ -154,11 +154,11 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
             Err(refusal) => return Err(refusal),
         };
         let (message, _) = message?;
-        let Entry { caller, asked_at, admitted, mut held } = entry;
+        let Entry { caller, asked_at, admitted, paid: pass, mut held } = entry;
         let admitted = admitted.ok_or_else(Problem::internal)?;
         let free_again_at = closed_until(&admitted);
         let (free, paid, http, clock) = (&config.free, &config.paid, &self.http, &self.clock);
-        let metered = Metered::new(&desk, &caller.claims.sub, paid_daily, held.paid.take());
+        let metered = Metered::new(&desk, &caller.claims.sub, paid_daily, pass, held.paid.take());
         let gateway = Gateway { free, paid, admission: &metered, http, clock };
         let paid_access = caller.claims.paid_access;
         let dispatch = Dispatch { id: &id, message: &message, paid_access, asked_at, wait_until };
@@ -214,7 +214,7 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
         if let Some(asked) = &mut application.message {
             asked.counted = false;
         }
-        match desk.admit(&application).await {
+        match desk.admit_patiently(&application).await {
             Err(Refusal::Away(_) | Refusal::Silent(_)) => {
                 Ok(self.without_stores(&application, error).await?)
             }
@@ -231,7 +231,7 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
             return Err(error.into());
         }
         let asked_at = self.clock.now();
-        Ok(Entry { caller, asked_at, admitted: Some(Err(error)), held: Held::default() })
+        Ok(Entry { caller, asked_at, admitted: Some(Err(error)), paid: None, held: Held::default() })
     }
 
     /// `GET /messages/quota`
@@ -291,7 +291,8 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy> Router<S, K, H,
             Some(_) => Either::Remote(Remote { http, clock, timeout: config.tier.store_timeout }),
             None => {
                 let config = &config.tier;
-                Either::Local(Local { config, store, redis: None, http, clock, entropy })
+                let audience = Audience::HERE;
+                Either::Local(Local { config, store, redis: None, http, clock, entropy, audience })
             }
         }
     }

@@ -19,6 +19,11 @@ pub trait Desk: Admission {
     /// Who sends a message, and whether it may go free.
     async fn admit(&self, application: &Application) -> Result<Entry, Refusal>;
 
+    /// The same for a message that is lost without the answer: stores that are asked from afar get more time for it.
+    async fn admit_patiently(&self, application: &Application) -> Result<Entry, Refusal> {
+        self.admit(application).await
+    }
+
     /// The free tier now.
     async fn status(&self) -> Result<Status, StoreError>;
 
@@ -110,6 +115,8 @@ pub struct Entry {
     pub asked_at: UnixMillis,
     /// Whether the message may go free; an error when the counter cannot tell.
     pub admitted: Option<Result<Admitted, StoreError>>,
+    /// What the paid provider takes, when the counter cannot tell and the sender may pay.
+    pub paid: Option<PaidPass>,
     /// What is held for the message until it is closed.
     pub held: Held,
 }

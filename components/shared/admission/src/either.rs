@@ -26,6 +26,13 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Either<'_
         }
     }
 
+    async fn admit_patiently(&self, application: &Application) -> Result<Entry, Refusal> {
+        match self {
+            Self::Local(desk) => desk.admit_patiently(application).await,
+            Self::Remote(desk) => desk.admit_patiently(application).await,
+        }
+    }
+
     async fn status(&self) -> Result<Status, StoreError> {
         match self {
             Self::Local(desk) => desk.status().await,

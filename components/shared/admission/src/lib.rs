@@ -8,6 +8,7 @@
 //! is at work, then what the stores say. So a machine that is too busy to ask them is told from stores that do not
 //! answer.
 //!
+//! - [`audience`]: whoever waits for the answer.
 //! - [`counter_gate`]: when a counter that gives no answer is left alone.
 //! - [`desk`]: the questions, and the two ways to ask them.
 //! - [`either`]: one or the other.
@@ -19,6 +20,7 @@
 // The ports are used with static dispatch on one thread: nothing needs `Send`.
 #![allow(async_fn_in_trait)]
 
+pub mod audience;
 pub mod counter_gate;
 pub mod desk;
 pub mod either;
@@ -27,6 +29,7 @@ pub mod remote;
 pub mod service;
 pub mod waiting;
 
+pub use audience::Audience;
 pub use desk::{
     Application, Asked, Closing, Desk, Entry, Held, Once, PaidAllowance, PaidAsk, PaidEntry, Refusal, Repeats,
 };

@@ -23,6 +23,7 @@ use octo_gateway::{
 };
 
 use crate::{
+    Audience,
     counter_gate::{CounterGate, Leave},
     desk::{
         Application, Asked, Closing, Desk, Entry, Held, Once, PaidAllowance, PaidAsk, PaidEntry, Refusal,
@@ -53,6 +54,8 @@ pub struct Local<'a, K, R, H, C, E> {
     pub clock: &'a C,
     /// Makes the key of our own paid provider.
     pub entropy: &'a E,
+    /// Whoever waits for the answers.
+    pub audience: Audience<'a>,
 }
 
 impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H, C, E> {
@@ -91,6 +94,7 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
         match self.counter_gate().ask(self.clock.now()).await {
             Leave::Alone => Err(StoreError("the counter gave no answer and is left alone".into())),
             Leave::Ask(question) => {
+                self.audience.is_there();
                 let verdict = self.tier().reserve(ask, self.clock.now()).await;
                 // An error that came late is no answer: so ends a question to a server that is not there.
                 let now = self.clock.now();
@@ -197,11 +201,15 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
         let may_go = matches!(permission, Permission::Tier(Verdict::Go(_) | Verdict::Wait(_)));
         let mut paid = None;
         if caller.claims.paid_access && !may_go {
-            let (account, daily) = (caller.claims.sub.clone(), asked.paid_daily);
-            let entry = self.paid_entry(&PaidAsk { with_key: asked.needs_paid_key, account, daily }).await;
+            let entry = self.paid_entry(&self.paid_ask(asked, caller)).await;
             (paid, held.paid) = (Some(entry.pass), entry.allowance);
         }
         Ok((Admitted { permission, paid }, held))
+    }
+
+    fn paid_ask(&self, asked: &Asked, caller: &Caller) -> PaidAsk {
+        let (account, daily) = (caller.claims.sub.clone(), asked.paid_daily);
+        PaidAsk { with_key: asked.needs_paid_key, account, daily }
     }
 
     async fn ask(&self, asked: &Asked, caller: &Caller) -> Result<Verdict<AnySlot>, StoreError> {
@@ -218,42 +226,6 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
             }
             verdict => Ok(verdict),
         }
-    }
-
-    /// Lets a message in, as long as somebody waits for that. Who has given up gets nothing: others may have the slot, and
-    /// the key stays free.
-    pub async fn admit_if_heard(
-        &self,
-        application: &Application,
-        is_heard: impl Fn() -> bool,
-    ) -> Result<Entry, Refusal> {
-        let token = application.token.as_deref();
-        let caller = caller::authenticate(token, self.store, &AskAuth(self.http), self.clock).await?;
-        let Some(asked) = &application.message else {
-            return Ok(Entry { caller, asked_at: self.clock.now(), admitted: None, held: Held::default() });
-        };
-        if let Some(once) = &asked.once {
-            self.look(once, &caller).await?;
-        }
-        let asked_at = self.clock.now();
-        let (admitted, mut held) = match self.let_in(asked, &caller).await {
-            Ok((admitted, held)) => (Ok(admitted), held),
-            Err(error) => (Err(error), Held::default()),
-        };
-        if let Some(once) = asked.once.as_ref().filter(|_| is_heard()) {
-            match self.claim(once, &caller).await {
-                Ok((claim, kept)) => (held.claim, held.kept) = (Some(claim), Some(kept)),
-                Err(refusal) => {
-                    self.undo(admitted, held).await.map_err(Problem::from)?;
-                    return Err(refusal);
-                }
-            }
-        }
-        if !is_heard() {
-            self.undo(admitted, held).await.map_err(Problem::from)?;
-            return Err(Refusal::Away(StoreError("nobody waits for the answer any more".into())));
-        }
-        Ok(Entry { caller, asked_at, admitted: Some(admitted), held })
     }
 }
 
@@ -294,7 +266,46 @@ fn unavailable(tally: &Tally) -> Option<&'static str> {
 
 impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Local<'_, K, R, H, C, E> {
     async fn admit(&self, application: &Application) -> Result<Entry, Refusal> {
-        self.admit_if_heard(application, || true).await
+        let token = application.token.as_deref();
+        let caller = caller::authenticate(token, self.store, &AskAuth(self.http), self.clock).await?;
+        let Some(asked) = &application.message else {
+            return Ok(Entry {
+                caller,
+                asked_at: self.clock.now(),
+                admitted: None,
+                paid: None,
+                held: Held::default(),
+            });
+        };
+        self.audience.is_there();
+        if let Some(once) = &asked.once {
+            self.look(once, &caller).await?;
+        }
+        let asked_at = self.clock.now();
+        let (admitted, mut held) = match self.let_in(asked, &caller).await {
+            Ok((admitted, held)) => (Ok(admitted), held),
+            Err(error) => (Err(error), Held::default()),
+        };
+        let mut paid = None;
+        if admitted.is_err() && caller.claims.paid_access {
+            let entry = self.paid_entry(&self.paid_ask(asked, &caller)).await;
+            (paid, held.paid) = (Some(entry.pass), entry.allowance);
+        }
+        if let Some(once) = asked.once.as_ref().filter(|_| self.audience.is_there()) {
+            match self.claim(once, &caller).await {
+                Ok((claim, kept)) => (held.claim, held.kept) = (Some(claim), Some(kept)),
+                Err(refusal) => {
+                    self.undo(admitted, held).await.map_err(Problem::from)?;
+                    return Err(refusal);
+                }
+            }
+        }
+        if !self.audience.is_there() {
+            // Others may have the slot, and the key is free again.
+            self.undo(admitted, held).await.map_err(Problem::from)?;
+            return Err(Refusal::Away(StoreError("nobody waits for the answer any more".into())));
+        }
+        Ok(Entry { caller, asked_at, admitted: Some(admitted), paid, held })
     }
 
     async fn close(&self, closing: Closing) -> Result<(), StoreError> {

@@ -24,6 +24,8 @@ const MAX_ANSWER: usize = 2 * 1024 * 1024;
 /// waits for its turn is not paid for because of that. With what the stores and two providers may take, a request
 /// is still over in the 30 s that a platform gives it.
 const BEGIN: Duration = Duration::from_secs(8);
+/// How many times as long a message waits that is lost without an answer.
+const PATIENTLY: u32 = 3;
 /// How long one waits for another instance when the platform has none left: twice as long each time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(320);
@@ -125,6 +127,11 @@ fn read<T: DeserializeOwned>(response: &Response<Vec<u8>>) -> Result<T, StoreErr
 }
 
 impl<H: HttpOut, C: Clock> Desk for Remote<'_, H, C> {
+    async fn admit_patiently(&self, application: &Application) -> Result<Entry, Refusal> {
+        let Self { http, clock, timeout } = *self;
+        Remote { http, clock, timeout: timeout * PATIENTLY }.admit(application).await
+    }
+
     async fn admit(&self, application: &Application) -> Result<Entry, Refusal> {
         let response = self.ask("/admit", application).await.map_err(|unheard| {
             if unheard.silent { Refusal::Silent(unheard.error) } else { Refusal::Away(unheard.error) }
@@ -151,7 +158,10 @@ impl<H: HttpOut, C: Clock> Desk for Remote<'_, H, C> {
 
     async fn paid_entry(&self, ask: &PaidAsk) -> PaidEntry {
         let unknown = |error| PaidPass { key: Some(Err(error)), permit: Permit::Go(Pass::default()) };
-        let entry = self.answer("/paid-entry", ask).await;
+        // Without it the message is lost.
+        let Self { http, clock, timeout } = *self;
+        let patient = Remote { http, clock, timeout: timeout * PATIENTLY };
+        let entry = patient.answer("/paid-entry", ask).await;
         entry.unwrap_or_else(|error| PaidEntry { pass: unknown(error), allowance: None })
     }
 

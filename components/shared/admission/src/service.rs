@@ -6,7 +6,7 @@ use octo_edge::{Request, Response, respond};
 use octo_gateway::{TierConfig, admission::Admission};
 use serde::de::DeserializeOwned;
 
-use crate::{Desk, Local, Refusal};
+use crate::{Audience, Desk, Local, Refusal};
 
 /// Largest question, in bytes: the end of a message that carries its answer, escaped.
 pub const MAX_QUESTION: usize = 2 * 1024 * 1024;
@@ -43,10 +43,11 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy, R: Redis> Servi
             http: &self.http,
             clock: &self.clock,
             entropy: &self.entropy,
+            audience: Audience::of(&is_heard),
         };
         let path = request.uri().path().to_owned();
         Ok(match path.as_str() {
-            "/admit" => match desk.admit_if_heard(&question(request)?, is_heard).await {
+            "/admit" => match desk.admit(&question(request)?).await {
                 Ok(entry) => respond::json(StatusCode::OK, &entry),
                 Err(Refusal::Problem(problem)) => return Err(problem),
                 Err(Refusal::Answer(answer)) => *answer,

@@ -15,7 +15,7 @@ use octo_gateway::{
     routing::Permission,
 };
 
-use crate::{Application, Asked, Desk, Local, Refusal, Remote, Service};
+use crate::{Application, Asked, Audience, Desk, Local, Refusal, Remote, Service};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_030_000);
 
@@ -145,8 +145,8 @@ fn the_stores_say_the_same_here_and_through_the_component() {
     let (http, entropy) = (FakeHttp::default(), FakeEntropy::default());
     let (config, store_here) = (&config, &store);
     let redis: Option<NoRedis> = None;
-    let (http, clock, entropy) = (&http, &clock, &entropy);
-    conversation(&Local { config, store: store_here, redis, http, clock, entropy }, &store);
+    let (http, clock, entropy, audience) = (&http, &clock, &entropy, Audience::HERE);
+    conversation(&Local { config, store: store_here, redis, http, clock, entropy, audience }, &store);
 
     let store = FakeKeyValue::default();
     let chained = Chained::over(&store, clock);

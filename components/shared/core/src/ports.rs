@@ -150,7 +150,7 @@ pub trait HttpOut {
     ) -> Result<http::Response<Vec<u8>>, SendError>;
 
     /// The same for an answer in two steps: its head, which comes within `begin` and says that the other side is
-    /// at work; then its body, within the time of `limits`. So a machine that is too busy to begin is told from work
+    /// at work; then its body, between whose pieces there may be the time of `limits` (in all, `begin` in addition). So a machine that is too busy to begin is told from work
     /// that does not get on. A port that cannot tell them apart takes both for one.
     async fn send_in_steps(
         &self,

@@ -1,7 +1,7 @@
 //! Bodies over WASI's streams, with as few calls to the host as they need: the announced length tells when a
 //! body is complete, and a body that fits the host's buffer is handed over in one piece.
 
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::{cell::Cell, future::poll_fn, task::Poll, time::Duration};
 
 use http::{HeaderMap, header};
 use spin_executor::CancelOnDropToken;
@@ -82,13 +82,19 @@ pub(crate) async fn read_within(
     .await
 }
 
-/// Reads a body to its end; dropping the future gives up.
+/// Reads a body to its end, and counts the pieces; dropping the future gives up.
 pub(crate) async fn read(
     body: &IncomingBody,
     headers: &HeaderMap,
     limit: usize,
+    progress: &Cell<usize>,
 ) -> Result<Vec<u8>, ReadError> {
-    collect(body, headers, limit, async |stream| Ok(chunk(stream).await)).await
+    let next = async |stream: &InputStream| {
+        let read = chunk(stream).await;
+        progress.set(progress.get() + 1);
+        Ok(read)
+    };
+    collect(body, headers, limit, next).await
 }
 
 async fn collect(

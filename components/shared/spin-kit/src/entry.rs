@@ -55,7 +55,8 @@ pub async fn serve(
 pub struct Listener(Option<(OutgoingBody, OutputStream)>);
 
 impl Listener {
-    /// Whether somebody still waits for the answer. Sends a byte that means nothing: who has gone cannot be sent one.
+    /// Whether somebody still waits for the answer. Sends a byte that means nothing but that the work goes on: who has
+    /// gone cannot be sent one.
     pub fn is_there(&self) -> bool {
         let Some((_, stream)) = &self.0 else { return false };
         match stream.check_write() {

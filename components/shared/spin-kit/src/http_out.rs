@@ -1,6 +1,6 @@
 //! Outbound HTTP, bounded in time and size.
 
-use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+use std::{cell::Cell, future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use futures::future::{Either, select};
 use octo_core::{
@@ -28,7 +28,8 @@ impl HttpOut for SpinHttp {
         request: http::Request<Vec<u8>>,
         limits: CallLimits,
     ) -> Result<http::Response<Vec<u8>>, SendError> {
-        let exchange = async { end(begin(request).await?, limits.max_answer).await };
+        let pieces = Cell::new(0);
+        let exchange = async { end(begin(request).await?, limits.max_answer, &pieces).await };
         within(limits.timeout, exchange).await.unwrap_or(Err(SendError::TimedOut))
     }
 
@@ -39,7 +40,9 @@ impl HttpOut for SpinHttp {
         limits: CallLimits,
     ) -> Result<http::Response<Vec<u8>>, StepError> {
         let incoming = within(begin_within, begin(request)).await.ok_or(StepError::NotBegun)??;
-        let ended = patiently(limits.timeout, begin_within, end(incoming, limits.max_answer)).await;
+        let pieces = Cell::new(0);
+        let end = end(incoming, limits.max_answer, &pieces);
+        let ended = patiently(limits.timeout, begin_within, &pieces, end).await;
         Ok(ended.unwrap_or(Err(SendError::TimedOut))?)
     }
 }
@@ -47,14 +50,22 @@ impl HttpOut for SpinHttp {
 /// In how many turns a time is waited.
 const TURNS: u32 = 20;
 
-/// What comes of `future` within `time`, waited in turns: on a machine with much to do each turn comes late, and what is
-/// waited for comes late by as much. So it gets `time` when the machine is idle, and as many turns when it is not; but
-/// never more than `longest` beyond it.
-async fn patiently<T>(time: Duration, longest: Duration, future: impl Future<Output = T>) -> Option<T> {
+/// What comes of `future`, which may be silent for `time` between two pieces. That is waited in turns: on a machine with
+/// much to do each turn comes late, and what is waited for comes late by as much. So it gets `time` when the machine is
+/// idle, and as many turns when it is not; but never more than `longest` in addition, pieces or not.
+async fn patiently<T>(
+    time: Duration,
+    longest: Duration,
+    pieces: &Cell<usize>,
+    future: impl Future<Output = T>,
+) -> Option<T> {
     let mut future = pin!(future);
     let turns = async {
-        for _ in 0..TURNS {
+        let (mut turn, mut known) = (0, pieces.get());
+        while turn < TURNS {
             SpinClock.sleep(time / TURNS).await;
+            turn = if known == pieces.get() { turn + 1 } else { 0 };
+            known = pieces.get();
         }
     };
     let turns = within(time + longest, turns);
@@ -91,14 +102,18 @@ async fn begin(request: http::Request<Vec<u8>>) -> Result<IncomingResponse, Send
 }
 
 /// Reads the rest of the answer.
-async fn end(incoming: IncomingResponse, max_answer: usize) -> Result<http::Response<Vec<u8>>, SendError> {
+async fn end(
+    incoming: IncomingResponse,
+    max_answer: usize,
+    pieces: &Cell<usize>,
+) -> Result<http::Response<Vec<u8>>, SendError> {
     let mut answer = http::Response::new(Vec::new());
     *answer.status_mut() = http::StatusCode::from_u16(incoming.status())
         .map_err(|_| SendError::Broken("the answer has no valid status".into()))?;
     *answer.headers_mut() = body::headers(&incoming.headers());
     let broken = || SendError::Broken("the body broke off".into());
     let body = incoming.consume().map_err(|()| broken())?;
-    let read = body::read(&body, answer.headers(), max_answer).await;
+    let read = body::read(&body, answer.headers(), max_answer, pieces).await;
     *answer.body_mut() = read.map_err(|error| match error {
         ReadError::TooLarge => SendError::TooLarge,
         ReadError::Broken | ReadError::Late => broken(),
