@@ -60,6 +60,11 @@ impl Sql for SpinPostgres {
         let statement = Answered::new(statement);
         while_busy(|| self.try_query(&statement, &parameters)).await
     }
+
+    /// The pool is all instances' of the component.
+    fn rest(&self) {
+        drop(self.connection.take());
+    }
 }
 
 fn ask(
@@ -74,11 +79,6 @@ fn ask(
             let row = |row: Vec<DbValue>| row.into_iter().map(from_spin).collect();
             Answered::rows(rows.into_iter().map(row).collect::<Result<_, _>>()?)
         }
-    }
-
-    /// The pool is all instances' of the component.
-    fn rest(&self) {
-        drop(self.connection.take());
     }
 }
 
