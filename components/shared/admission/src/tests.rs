@@ -150,7 +150,7 @@ fn the_stores_say_the_same_here_and_through_the_component() {
 
     let store = FakeKeyValue::default();
     let chained = Chained::over(&store, clock);
-    conversation(&Remote { http: &chained, clock: &clock, timeout: Duration::from_secs(1) }, &store);
+    conversation(&Remote { http: &chained, clock, timeout: Duration::from_secs(1) }, &store);
 }
 
 #[test]
