@@ -84,11 +84,11 @@ fn is_atom_text(c: char) -> bool {
         return c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{|}~-".contains(c);
     }
     // Signs that are no letters (accents, viramas) belong to words in many scripts.
-    !c.is_whitespace() && !c.is_control() && !is_other_space(c) && !is_unassigned_for_people(c)
+    !c.is_whitespace() && !c.is_control() && !is_other_space(c) && !is_in_no_script(c)
 }
 
 /// Characters that no script has: private use, non-characters, and what marks the layout of lines.
-fn is_unassigned_for_people(c: char) -> bool {
+fn is_in_no_script(c: char) -> bool {
     matches!(u32::from(c), 0xE000..=0xF8FF | 0xFDD0..=0xFDEF | 0xF_0000..=0x10_FFFF | 0xFFF9..=0xFFFF)
         || u32::from(c) & 0xFFFE == 0xFFFE
 }
