@@ -41,7 +41,7 @@ async fn the_last_active_administrator_cannot_leave() {
         "id": root.id, "email": root.email, "free_messages_left": 0, "refresh_at": "2027-01-16",
         "paid_access": false, "is_active": false, "is_superuser": true, "is_verified": false
     });
-    let cookie = format!("n={}", root.access);
+    let cookie = format!("octo_handler_user={}", root.access);
     let path = format!("/users/{}", root.id);
     let answer = app.patch(&path).header("cookie", &cookie).json(&update).await;
     answer.problem(409, "last-administrator");
