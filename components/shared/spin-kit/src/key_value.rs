@@ -1,12 +1,14 @@
 //! The key-value store labelled `default`.
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, time::Duration};
 
-use octo_core::{KeyValue, StoreError};
+use octo_core::{Clock, KeyValue, StoreError};
 use spin_sdk::wit::wasi::keyvalue::{
     atomics,
     store::{self, Bucket, Error},
 };
+
+use crate::SpinClock;
 
 /// Spin's key-value store through `wasi:keyvalue`, which alone has `increment`. Opened when first used.
 #[derive(Default)]
@@ -30,6 +32,22 @@ impl SpinKeyValue {
     }
 }
 
+/// Pauses before a locked store is asked again, in milliseconds.
+const PAUSES_MS: [u64; 6] = [5, 15, 45, 100, 200, 400];
+
+/// Asks until the store is not locked any more. Several Spins that share a file of SQLite's may each begin to read what it
+/// is about to change; it then lets one of them go on, and tells the others at once that they have done nothing.
+async fn while_locked<T>(ask: impl Fn() -> Result<T, Error>) -> Result<T, StoreError> {
+    let locked = |answer: &Result<T, Error>| matches!(answer, Err(Error::Other(text)) if text.contains("database is locked"));
+    for pause in PAUSES_MS {
+        match ask() {
+            answer if locked(&answer) => SpinClock.sleep(Duration::from_millis(pause)).await,
+            answer => return answer.map_err(failed),
+        }
+    }
+    ask().map_err(failed)
+}
+
 fn failed(error: Error) -> StoreError {
     StoreError(match error {
         Error::NoSuchStore => "there is no such store".into(),
@@ -40,18 +58,22 @@ fn failed(error: Error) -> StoreError {
 
 impl KeyValue for SpinKeyValue {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.bucket()?.get(&own(key)).map_err(failed)
+        let (bucket, key) = (self.bucket()?, own(key));
+        while_locked(|| bucket.get(&key)).await
     }
 
     async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.bucket()?.set(&own(key), value).map_err(failed)
+        let (bucket, key) = (self.bucket()?, own(key));
+        while_locked(|| bucket.set(&key, value)).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.bucket()?.delete(&own(key)).map_err(failed)
+        let (bucket, key) = (self.bucket()?, own(key));
+        while_locked(|| bucket.delete(&key)).await
     }
 
     async fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
-        atomics::increment(self.bucket()?, &own(key), delta).map_err(failed)
+        let (bucket, key) = (self.bucket()?, own(key));
+        while_locked(|| atomics::increment(bucket, &key, delta)).await
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::TestApp;
 use super::harness::forger::payload;
+use super::harness::spin::not_on_spin;
 use super::harness::{Answer, Call, PASSWORD, User};
 
 /// What its clients send to register.
@@ -53,6 +54,7 @@ async fn administrator_cookie(app: &TestApp) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_registers_logs_in_and_out_as_ever() {
+    not_on_spin("a clock that stands still");
     let app = TestApp::start().await;
     let user = |paid| {
         format!(
@@ -144,6 +146,7 @@ async fn wrong_logins_and_bodies_get_the_originals_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_changes_address_and_password_and_grants_himself_nothing() {
+    not_on_spin("a clock that stands still");
     let app = TestApp::start().await;
     for name in ["ada", "eve"] {
         app.post("/auth/register").json(&new_user(&format!("{name}@example.com"))).await.expect(201);
@@ -220,6 +223,7 @@ async fn verification_tells_nobody_who_is_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_free_messages_shown_are_those_that_are_left() {
+    not_on_spin("a clock that stands still");
     for (variable, whole) in [("0", 10), ("4", 4)] {
         let app = TestApp::with("free_daily_per_user", variable).with("free_limit", 1000).start().await;
         app.post("/auth/register").json(&new_user("ada@example.com")).await.expect(201);

@@ -6,6 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::TestApp;
+use super::harness::spin::not_on_spin;
 
 const KIB: usize = 1024;
 
@@ -53,6 +54,7 @@ async fn beyond_the_free_quota_messages_go_to_the_paid_provider_until_the_next_w
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_paid_access_an_exhausted_quota_is_told_with_the_way_out() {
+    not_on_spin("a clock that stands still");
     let app = TestApp::with("free_limit", 1).start().await;
     let ada = app.user("ada").await;
     ada.send("hello").await.expect(200);
@@ -89,6 +91,7 @@ async fn paid_access_counts_from_the_next_message_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_quota_is_shown_in_every_state() {
+    not_on_spin("a clock that stands still");
     let app = TestApp::with("free_limit", 2).start().await;
     let ada = app.user("ada").await;
     let open = |used: i64| {

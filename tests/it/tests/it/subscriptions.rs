@@ -9,6 +9,7 @@ use octo_host::{Clock, OutboundFault};
 use serde_json::{Value, json};
 
 use super::TestApp;
+use super::harness::spin::not_on_spin;
 use super::harness::{Answer, User};
 
 const JOBS_KEY: &str = "the key of the scheduler";
@@ -29,6 +30,7 @@ async fn history(user: &User, id: &Value) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_buys_cancels_and_restarts_and_sees_it_all() {
+    not_on_spin("a clock that stands still");
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     let answer = ada.call(Method::POST, "/subscriptions").await;

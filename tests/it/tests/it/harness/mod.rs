@@ -318,11 +318,13 @@ impl TestApp {
     }
 
     pub(crate) fn redis_mut(&mut self) -> &mut Redis {
+        not_on_spin("a store that breaks");
         self.servers.store.as_mut().expect("this application's store is not in Redis")
     }
 
     /// The application's own Postgres server.
     pub(crate) fn postgres_mut(&mut self) -> &mut Postgres {
+        not_on_spin("a database that breaks");
         let own = self.servers.database.as_mut().and_then(Database::own_server);
         own.expect("this application has no Postgres server of its own")
     }
@@ -341,6 +343,7 @@ impl TestApp {
     }
 
     pub(crate) fn counter_mut(&mut self) -> &mut Redis {
+        not_on_spin("a counter that breaks");
         let Servers { store, counter, .. } = &mut self.servers;
         counter.as_mut().or(store.as_mut()).expect("this application does not count in Redis")
     }

@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use xtask::guarded::Guarded;
@@ -76,8 +77,9 @@ impl Spin {
         panic!("Spin did not start: {}", std::fs::read_to_string(complaints).unwrap());
     }
 
-    /// What the components have printed.
+    /// What the components have printed. Spin writes it while the answer is under way.
     pub(super) fn log(&self) -> String {
+        std::thread::sleep(Duration::from_millis(500));
         let files = std::fs::read_dir(self.logs.path()).unwrap().map(|entry| entry.unwrap().path());
         let of_components = files.filter(|path| path.extension().is_some_and(|end| end == "txt"));
         of_components.map(|path: PathBuf| std::fs::read_to_string(path).unwrap()).collect()
