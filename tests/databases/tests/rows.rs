@@ -15,8 +15,9 @@ const SCHEMA: Schema = Schema {
 };
 
 /// What a statement returns.
+#[allow(clippy::expect_used, reason = "a test's own step")]
 fn rows(sql: &impl Sql, statement: &str) -> Vec<Row> {
-    ready(sql.query(statement, &[])).unwrap_or_else(|error| panic!("{statement}: {error}"))
+    ready(sql.query(statement, &[])).expect(statement)
 }
 
 fn with_things(test: impl Fn(&Migrated<'_, Database>)) {
@@ -89,7 +90,7 @@ fn rows_come_in_the_order_that_is_asked_for() {
 
 #[test]
 fn the_plan_that_is_looked_at_is_of_what_is_sent() {
-    let Database::Postgres(sql) = Shared::postgres().connect() else { unreachable!() };
+    let Database::Postgres(sql) = Shared::postgres().connect() else { panic!("another database") };
     ready(SCHEMA.apply(&sql)).unwrap();
     let plan = sql.plan("SELECT name FROM things WHERE id = $1", 1);
     assert!(plan.contains("Nested Loop Left Join") && plan.contains("Index Scan"), "{plan}");
