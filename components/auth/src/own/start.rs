@@ -7,7 +7,7 @@ use serde_json::json;
 const WHAT: &str = "Octo sends messages through a free provider while its quota lasts and through a paid one \
                     beyond, with accounts and subscriptions.";
 /// Where the routes are described. There is no OpenAPI document yet.
-const DESCRIBED: &str = "The routes are described in the tables of README.md and docs/ in Octo's source.";
+const DESCRIBED: &str = "docs/API.md in Octo's source lists the routes; README.md shows them at work.";
 const FIRST: (&str, &str) = ("POST", "/auth/register");
 const EXAMPLE: &str = r#"{"email":"ada@example.com","password":"correct horse battery staple"}"#;
 

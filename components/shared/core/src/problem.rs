@@ -66,7 +66,12 @@ impl Problem {
 
     /// The request breaks the rules of several fields: 422.
     pub fn invalid_fields(errors: Vec<FieldError>) -> Self {
-        let named: Vec<_> = errors.iter().map(|e| format!("`{}` {}", e.pointer, e.rule)).collect();
+        let named = |error: &FieldError| match error.pointer.as_str() {
+            // RFC 6901: the empty pointer is the whole document.
+            "" => format!("The body {}", error.rule),
+            pointer => format!("`{pointer}` {}", error.rule),
+        };
+        let named: Vec<_> = errors.iter().map(named).collect();
         let mut problem = Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "invalid-fields",

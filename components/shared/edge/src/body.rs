@@ -189,7 +189,7 @@ mod tests {
         let (status, detail) = refusal(nested.as_bytes());
         assert_eq!(status, 400);
         assert!(detail.contains("recursion limit"), "{detail}");
-        assert_eq!(refusal(b"[1]"), (422, "`` must be a JSON object.".into()));
+        assert_eq!(refusal(b"[1]"), (422, "The body must be a JSON object.".into()));
         assert_eq!(refusal(b"{}"), (422, "`/message` is required.".into()));
         assert_eq!(refusal(br#"{"message":7}"#), (422, "`/message` must be a string.".into()));
         assert_eq!(read(Some("text/plain"), b"{}").unwrap_err().status, 415);
