@@ -16,7 +16,9 @@ const SCHEMA: Schema = Schema {
 
 /// What a statement returns.
 fn rows(sql: &impl Sql, statement: &str) -> Vec<Row> {
-    ready(sql.query(statement, &[])).unwrap_or_else(|error| panic!("{statement}: {error}"))
+    let rows = ready(sql.query(statement, &[]));
+    assert!(rows.is_ok(), "{statement}: {rows:?}");
+    rows.unwrap_or_default()
 }
 
 fn with_things(test: impl Fn(&Migrated<'_, Database>)) {
@@ -89,10 +91,19 @@ fn rows_come_in_the_order_that_is_asked_for() {
 
 #[test]
 fn the_plan_that_is_looked_at_is_of_what_is_sent() {
-    let Database::Postgres(sql) = Shared::postgres().connect() else { unreachable!() };
-    ready(SCHEMA.apply(&sql)).unwrap();
-    let plan = sql.plan("SELECT name FROM things WHERE id = $1", 1);
-    assert!(plan.contains("Nested Loop Left Join") && plan.contains("Index Scan"), "{plan}");
-    let plan = sql.plan("UPDATE things SET size = 1 WHERE id = $1 RETURNING id", 1);
-    assert!(plan.contains("CTE answer") && plan.contains("Index Scan"), "{plan}");
+    let plans = |database: &Database| match database {
+        Database::Sqlite(_) => Vec::new(),
+        Database::Postgres(sql) => {
+            ready(SCHEMA.apply(sql)).unwrap();
+            let statements = [
+                "SELECT name FROM things WHERE id = $1",
+                "UPDATE things SET size = 1 WHERE id = $1 RETURNING id",
+            ];
+            statements.map(|statement| sql.plan(statement, 1)).to_vec()
+        }
+    };
+    let plans = plans(&Shared::postgres().connect());
+    assert_eq!(plans.len(), 2);
+    assert!(plans.iter().all(|plan| plan.contains("Left Join") && plan.contains("Index Scan")), "{plans:?}");
+    assert!(plans[1].contains("CTE answer"), "{plans:?}");
 }
