@@ -14,9 +14,10 @@ use crate::{cookie, same_site};
 
 /// Where a component asks for the keys when the store has lost them.
 const JWKS_URL: &str = "http://auth.spin.internal/.well-known/jwks.json";
-const JWKS_LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(2), max_answer: 64 * 1024 };
-/// Looks at the store after an answer that did not come in time, and the pause before each; together 20 s.
-const LOOKS: usize = 50;
+/// Long, for at first use `auth` may have to make them, for many at once.
+const JWKS_LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(10), max_answer: 64 * 1024 };
+/// Looks at the store after an answer that did not come in time, and the pause after each; together 10 s.
+const LOOKS: usize = 25;
 const PAUSE: Duration = Duration::from_millis(400);
 
 /// A caller with an accepted token.

@@ -147,7 +147,7 @@ fn who_gets_no_answer_in_time_waits_until_the_keys_are_published_for_another() {
             }
         }
     }
-    for (published_after, found) in [(0, true), (19_000, true), (25_000, false)] {
+    for (published_after, found) in [(0, true), (9_000, true), (15_000, false)] {
         let scene = Scene::new();
         scene.store.flush();
         scene.http.answers.borrow_mut().push_back(Err(SendError::TimedOut));

@@ -70,21 +70,21 @@ async fn the_first_messages_are_all_processed() {
 async fn the_first_purchases_and_the_first_looks_at_the_jobs_are_all_answered() {
     on_every_empty_deployment(async |app, genuine| {
         let token = genuine.token(1, "admin", false, app.now_ms());
-        let calls = (0..AT_ONCE).map(|number| {
-            let call = |method, path| app.call(number % HOSTS, method, path).bearer(&token);
-            let call = match number / HOSTS % 3 {
-                // `auth` must have let the question in to say that there is no such user.
-                0 => call(Method::POST, "/subscriptions").json(&json!({ "user_id": 7 })),
-                1 => call(Method::GET, "/internal/jobs"),
-                _ => call(Method::POST, "/internal/jobs/drain"),
-            };
-            call.into_future()
-        });
-        let (bought, others): (Vec<_>, Vec<_>) =
-            join_all(calls).await.into_iter().enumerate().partition(|(number, _)| number / HOSTS % 3 == 0);
-        let answers =
-            |numbered: Vec<(usize, Answer)>| numbered.into_iter().map(|(_, answer)| answer).collect();
-        let (bought, others): (Vec<_>, Vec<_>) = (answers(bought), answers(others));
+        let kinds = [
+            // `auth` must have let the question in to say that there is no such user.
+            (Method::POST, "/subscriptions", json!({ "user_id": 7 })),
+            (Method::GET, "/internal/jobs", Value::Null),
+            (Method::POST, "/internal/jobs/drain", Value::Null),
+        ];
+        let of_kind = |(method, path, body): &(Method, &str, Value)| {
+            let calls = (0..AT_ONCE / kinds.len() + 1).map(|number| {
+                let call = app.call(number % HOSTS, method.clone(), path).bearer(&token);
+                if body.is_null() { call.into_future() } else { call.json(body).into_future() }
+            });
+            join_all(calls)
+        };
+        let mut answers = join_all(kinds.iter().map(of_kind)).await;
+        let (others, bought) = (answers.split_off(1).concat(), answers.concat());
         let refusals = all(&app, &bought, 404);
         assert!(refusals.iter().all(|refusal| refusal["detail"] == "There is no such user."));
         all(&app, &others, 200);

@@ -22,7 +22,7 @@ pub(crate) struct Call {
 }
 
 /// An answer that has arrived whole.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
