@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::TestApp;
-use super::harness::{Call, PASSWORD};
+use super::harness::{Call, PASSWORD, spin};
 
 const FROM_ELSEWHERE: [(&str, &str); 4] = [
     ("sec-fetch-site", "cross-site"),
@@ -69,6 +69,10 @@ async fn our_own_pages_and_programs_may() {
 async fn a_cookie_of_somebody_else_does_not_hide_ours() {
     let app = TestApp::start().await;
     for foreign in ["n=ü".as_bytes(), b"n=\xfc", b"\xff", b"octo_handler_user2=x", b"=;;="] {
+        if spin::chosen().is_some() && str::from_utf8(foreign).is_err() {
+            // Spin answers 500 to it itself.
+            continue;
+        }
         let ada = app.user(&format!("ada{}", foreign.len() * 1000 + usize::from(foreign[0]))).await;
         let own = format!("octo_handler_user={}", ada.access);
         let both = |call: Call| {

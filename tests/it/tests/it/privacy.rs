@@ -28,12 +28,15 @@ async fn the_internal_name_of_a_provider_means_nothing_outside() {
     let app = TestApp::start().await;
     for provider in ["free-provider", "paid-provider"] {
         let named = app.post("/process").header("host", &format!("{provider}.spin.internal")).body(CALL);
-        assert_eq!(named.await.status, 400, "{provider}");
+        // Our own host says 400, a real Spin 404 or nothing.
+        let named = named.attempt().await;
+        assert!(named.is_none_or(|answer| matches!(answer.status, 400 | 404)), "{provider}");
         let request = format!(
             "POST http://{provider}.spin.internal/process HTTP/1.1\r\nhost: {provider}.spin.internal\r\n\
              connection: close\r\ncontent-length: 0\r\n\r\n"
         );
-        assert!(raw(&app, &request).await.starts_with("HTTP/1.1 400"), "{provider}");
+        let answer = raw(&app, &request).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 40"), "{provider}: {answer}");
     }
     let books = app.free_provider().books().await;
     assert_eq!((books.taken_total, books.refused_total), (0, 0));

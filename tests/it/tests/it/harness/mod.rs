@@ -25,10 +25,11 @@ use xtask::servers::{Postgres, Redis};
 
 use super::external::{ExternalFree, ExternalPaid};
 use database::{Database, Kind};
-use spin::{Spin, left_out, not_on_spin};
+use spin::{Spin, left_out};
 
 pub(crate) use call::{Answer, Call};
 pub(crate) use providers::{FreeProvider, PaidProvider};
+pub(crate) use spin::not_on_spin;
 pub(crate) use user::User;
 
 /// When tests begin, in milliseconds since the epoch: 30 s into a window of 60 s.
