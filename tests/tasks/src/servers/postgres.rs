@@ -268,8 +268,8 @@ fn launch(server: &mut Server) -> anyhow::Result<()> {
         "unix_socket_directories=",
         "fsync=on",
         "shared_buffers=16MB",
-        // For the pools of several hosts, and for many tests at once.
-        "max_connections=400",
+        // For the pools of several hosts, each of up to 64 for each of three components, and for many tests at once.
+        "max_connections=1200",
         // In the folder, which is removed, and not in the machine's shared memory.
         "dynamic_shared_memory_type=mmap",
         "wal_level=minimal",

@@ -14,9 +14,9 @@ pub use sqlite::SpinSqlite;
 
 use crate::SpinClock;
 
-/// Pauses before a busy database is asked again, in milliseconds. Together less than a second: after that the client
-/// is told.
-const PAUSES_MS: [u64; 6] = [5, 15, 45, 100, 200, 400];
+/// Pauses before a busy database is asked again, in milliseconds. Together six seconds, for many come at once now and
+/// then, and at first use each has tables to make; after that the client is told.
+const PAUSES_MS: [u64; 11] = [5, 15, 45, 100, 200, 400, 600, 800, 1000, 1300, 1600];
 
 /// Asks until the database is not busy any more. Busy means that a statement did nothing.
 async fn while_busy(ask: impl Fn() -> Result<Vec<Row>, SqlError>) -> Result<Vec<Row>, SqlError> {
