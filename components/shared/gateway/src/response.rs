@@ -167,7 +167,8 @@ fn failure(status: u16, headers: &HeaderMap, now: UnixMillis) -> Failure {
     let retry_after = told::retry_after(headers, now);
     match status {
         429 => Failure::QuotaRefused { status, retry_after },
-        403 if retry_after.is_some() || told::used_up(headers, now) => {
+        // A firewall says 403, too, and its fields may stand on every response: only what must be waited for counts.
+        403 if retry_after.is_some_and(|wait| !wait.is_zero()) || told::used_up(headers, now) => {
             Failure::QuotaRefused { status, retry_after }
         }
         401 | 402 | 403 | 407 => Failure::Credential(status),

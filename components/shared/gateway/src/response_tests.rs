@@ -89,7 +89,9 @@ fn a_403_is_a_matter_of_quota_when_its_fields_say_so() {
     assert!(quota(&[("retry-after", "9")]));
     assert!(quota(&[("ratelimit", r#""main";r=0;t=9"#)]));
     assert!(quota(&[("ratelimit", r#""burst";r=3, "main";r=0"#)]));
-    assert!(quota(&[("x-ratelimit-limit", "60")]));
+    assert!(!quota(&[("x-ratelimit-limit", "60")]), "a limit stands on every response of some services");
+    assert!(!quota(&[("ratelimit-policy", "60;w=60"), ("ratelimit-limit", "60")]));
+    assert!(!quota(&[("retry-after", "0")]), "nothing is to be waited for");
     assert!(!quota(&[("x-ratelimit-remaining", "59")]), "there is room, so it is about something else");
     assert!(!quota(&[("retry-after", "soon")]));
     assert!(!quota(&[]));
@@ -103,7 +105,7 @@ proptest! {
             response = response.header("retry-after", wait);
         }
         let meaning = meaning(&response.body(vec![]).unwrap(), "/response", WINDOW, NOW);
-        let quota = status == 429 || status == 403 && wait.is_some();
+        let quota = status == 429 || status == 403 && wait.is_some_and(|wait| wait > 0);
         prop_assert_eq!(meaning.told != Told::default(), quota || status < 300);
         prop_assert_eq!(matches!(meaning.outcome(), Outcome::Refused { .. }), quota);
     }

@@ -252,6 +252,9 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
             provider::call(self.http, self.free, key, dispatch.id, dispatch.message, timeout, self.clock)
                 .await;
         let (outcome, told) = (called.outcome(), called.told);
+        // A provider that was given much less time than it should have has not failed for that.
+        let cut_short = late > self.free.timeout / 8 && matches!(called.result, Err(Failure::TimedOut));
+        let outcome = if cut_short && !slot.probes() { Outcome::Rejected } else { outcome };
         routed.sent |= outcome != Outcome::NotSent;
         let maybe_processed = called.result.as_ref().err().is_none_or(Failure::may_have_been_processed);
         routed.may_be_processed |= maybe_processed;

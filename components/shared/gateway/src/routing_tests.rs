@@ -56,11 +56,22 @@ fn route<T: FreeTier<Slot = Reservation>>(
     paid_access: bool,
     answers: Vec<Sent>,
 ) -> (Routed, Vec<String>) {
+    route_late(tier, clock, paid_access, answers, Duration::ZERO)
+}
+
+/// The same for a message whose slot took so long to get.
+fn route_late<T: FreeTier<Slot = Reservation>>(
+    tier: T,
+    clock: &FakeClock,
+    paid_access: bool,
+    answers: Vec<Sent>,
+    late: Duration,
+) -> (Routed, Vec<String>) {
     let config = Config::read(&defaults().with("free_limit", "1")).unwrap();
     let http = answers.into_iter().fold(FakeHttp::default(), FakeHttp::will);
     let message = Message::new("abc".into()).unwrap();
     let admission = Stores(tier, clock);
-    let asked_at = clock.now();
+    let asked_at = clock.now() - late;
     let (free, paid) = (&config.free, &config.paid);
     let gateway = Gateway { free, paid, admission: &admission, http: &http, clock };
     let dispatch = Dispatch { id: "id", message: &message, paid_access, asked_at, wait_until: None };
@@ -81,6 +92,24 @@ fn send(store: &FakeKeyValue, paid_access: bool, answers: Vec<Sent>) -> (Routed,
 
 const FREE: &str = "free-provider.spin.internal";
 const PAID: &str = "paid-provider.spin.internal";
+
+#[test]
+fn calls_that_the_store_left_little_time_are_no_failures_of_the_provider() {
+    let limits = Config::read(&defaults().with("free_limit", "1000")).unwrap().tier.limits;
+    let after_ten_that_timed_out = |late| {
+        let (store, clock) = (FakeKeyValue::default(), FakeClock::at(NOW));
+        let send = |answer, late| {
+            let tier = KeyValueFreeTier::new(&store, limits);
+            route_late(tier, &clock, NOT_PAYING, vec![answer], late).1
+        };
+        for _ in 0..10 {
+            send(Err(SendError::TimedOut), late);
+        }
+        send(result("cba"), Duration::ZERO)
+    };
+    assert_eq!(after_ten_that_timed_out(Duration::from_secs(2)), [FREE]);
+    assert_eq!(after_ten_that_timed_out(Duration::from_millis(20)), [""; 0]);
+}
 
 #[test]
 fn a_message_goes_free_while_there_is_room_and_paid_after() {

@@ -74,11 +74,9 @@ pub fn told(headers: &HeaderMap, window: Duration, now: UnixMillis) -> Told {
     }
 }
 
-/// Whether the fields say that a quota is used up, or speak of one without saying what is left.
+/// Whether the fields say that a quota is used up.
 pub fn used_up(headers: &HeaderMap, now: UnixMillis) -> bool {
-    let policies = policies(headers, now);
-    let left: Vec<_> = policies.iter().filter_map(|policy| policy.remaining).collect();
-    !policies.is_empty() && (left.is_empty() || left.contains(&0))
+    policies(headers, now).iter().any(|policy| policy.remaining == Some(0))
 }
 
 /// `Retry-After` in either form of RFC 9110, section 10.2.3, at most [`LONGEST_WAIT`]. A date is compared with the

@@ -189,7 +189,8 @@ pub(super) fn free_rows() -> Vec<FreeRow> {
         QUOTA,
         Next { limit: 5, closed: Some(("free_blocked", Wait::Window)) },
     );
-    row(Reply::status(403).with("ratelimit-limit", "60"), QUOTA, taught(10));
+    row(Reply::status(403).with("ratelimit-limit", "60"), CREDENTIAL, OPEN);
+    row(Reply::status(403).with("retry-after", "0"), CREDENTIAL, OPEN);
     // One of another window teaches no limit of ours.
     let burst = ("ratelimit-policy", r#""burst";q=2;w=1, "main";q=10;w=3600"#);
     let refused_burst = Reply::status(429).with(burst.0, burst.1).with("ratelimit", r#""burst";r=0;t=1"#);

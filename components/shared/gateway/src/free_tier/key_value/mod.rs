@@ -182,6 +182,35 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
         told.date.is_some_and(|date| learned.date_told(limits, sent_at, date, now))
     }
 
+    /// Whether the end of a call moves the windows and every call that was counted stands in the right window all the
+    /// same. So it is when a provider turns out to be ahead in the first window ever: whatever was sent before went into
+    /// this window by the old view, and goes into it by the new one. (A provider that is behind would have calls that were
+    /// booked in the next window arrive in this one.)
+    async fn count_carries_over_a_move(
+        &self,
+        reservation: &Reservation,
+        held: Held,
+        end: &End,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let mut tried = GateState { note: reservation.learned, ..GateState::default() };
+        if end.told.date.is_none() || !self.learn(&mut tried, reservation, held, end, now) {
+            return Ok(false);
+        }
+        let before = View::new(self.limits, &reservation.learned, now);
+        let after = View::new(self.limits, &tried.note, now);
+        // Also for calls that others reserve before they hear of it.
+        let later = now + self.limits.timeout + self.limits.skew;
+        let (window, previous) = (before.current(), WindowId(before.current().0 - 1));
+        let inside = [before, after]
+            .iter()
+            .all(|view| [now, later].iter().all(|start| view.reachable(*start) == [window]));
+        Ok(inside
+            && after.is_ahead_of(&before)
+            && self.windows().none_is_over().await?
+            && self.windows().taken(previous).await? == 0)
+    }
+
     /// The slots that the windows of `reservation` hold now, as far as that matters: they are read only when a call
     /// did not go well, or when what it was told might prove less room than is known.
     async fn held_around(
@@ -281,6 +310,7 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
         let view = View::new(self.limits, &reservation.learned, now);
         let held = self.held_around(reservation, end, &view).await?;
         self.clear(reservation, end.outcome, tally, &view).await?;
+        let carried = self.count_carries_over_a_move(reservation, held, end, now).await?;
         let pass = &reservation.pass;
         let change = |state: &mut GateState<Learned>| {
             let before = View::new(self.limits, &state.note, now);
@@ -296,7 +326,7 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
                 Outcome::NotSent | Outcome::Unknown => state.breaker.failed(probe, now),
                 Outcome::Unused => state.breaker.unused(probe, now),
             }
-            if moved {
+            if moved && !carried {
                 // What was reserved before is counted in windows that were taken to be elsewhere.
                 let after = View::new(self.limits, &state.note, now);
                 state.breaker.refused(after.all_over(before.latest_start()));

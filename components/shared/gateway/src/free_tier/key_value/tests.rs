@@ -409,6 +409,9 @@ fn the_latest_of_what_stands_in_the_way_is_told() {
 #[test]
 fn a_provider_whose_clock_is_off_gets_its_own_windows_after_a_pause() {
     let store = FakeKeyValue::default();
+    let earlier = MIDDLE - 60 * SECOND;
+    let slot = go(reserve(&store, 1, earlier));
+    settle(&store, &slot, Outcome::Answered, earlier);
     let slot = go(reserve(&store, 1, MIDDLE));
     // 20 seconds ahead.
     let date = Some(MIDDLE + 20 * SECOND);
@@ -424,6 +427,27 @@ fn a_provider_whose_clock_is_off_gets_its_own_windows_after_a_pause() {
     settle(&store, &probe, Outcome::Answered, paused.reopens_at);
     let next = closed(reserve(&store, 1, paused.reopens_at));
     assert_eq!(next.reopens_at, paused.reopens_at + 60 * SECOND);
+}
+
+#[test]
+fn a_provider_that_is_ahead_from_the_first_call_on_is_not_paused_and_loses_no_count() {
+    let store = FakeKeyValue::default();
+    let slot = go(reserve(&store, 2, MIDDLE));
+    let date = Some(MIDDLE + 5 * SECOND);
+    tell(&store, &slot, answered(Told { date, ..Told::default() }), MIDDLE + SECOND);
+    // The call before counts, and the window ends some 5 s earlier than by our clock.
+    go(reserve(&store, 2, MIDDLE + SECOND));
+    let full = closed(reserve(&store, 2, MIDDLE + SECOND));
+    assert_eq!(full.reason, ClosedReason::FreeExhausted);
+    assert!(full.reopens_at < UnixMillis(1_800_000_060_000), "{full:?}");
+
+    // Near the window's end the calls before may have fallen into the next one.
+    let store = FakeKeyValue::default();
+    let late = MIDDLE + 20 * SECOND;
+    let slot = go(reserve(&store, 2, late));
+    let date = Some(late + 5 * SECOND);
+    tell(&store, &slot, answered(Told { date, ..Told::default() }), late + SECOND);
+    assert_eq!(closed(reserve(&store, 2, late + SECOND)).reason, ClosedReason::FreeBlocked);
 }
 
 #[test]

@@ -30,6 +30,11 @@ impl View {
         Self { ahead, ..Self::new(limits, learned, now) }
     }
 
+    /// Whether the provider's clock is taken to be later than `other` takes it to be.
+    pub(super) fn is_ahead_of(&self, other: &Self) -> bool {
+        self.ahead.0 >= other.ahead.0
+    }
+
     /// The windows a call sent at `start` may arrive in.
     pub(super) fn reachable(&self, start: UnixMillis) -> Vec<WindowId> {
         let (least, most) = self.ahead;

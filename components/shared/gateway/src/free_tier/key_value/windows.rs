@@ -103,6 +103,11 @@ impl<K: KeyValue> Windows<'_, K> {
         self.store.increment(&self.slots_key(window), -1).await.map(drop)
     }
 
+    /// Whether no window in which something was counted is over yet.
+    pub(super) async fn none_is_over(&self) -> Result<bool, StoreError> {
+        Ok(self.record::<Past>("past").await?.through.is_none())
+    }
+
     /// The slots taken.
     pub(super) async fn taken(&self, window: WindowId) -> Result<i64, StoreError> {
         self.value(&self.slots_key(window)).await
