@@ -148,9 +148,18 @@ mod tests {
         let mut grandchild = String::new();
         BufReader::new(child.child().stdout.take().unwrap()).read_line(&mut grandchild).unwrap();
         drop(child);
-        // Ended, it may still wait for somebody to notice.
-        let status = std::fs::read_to_string(format!("/proc/{}/stat", grandchild.trim()));
-        assert!(status.is_err() || status.unwrap().contains(") Z "), "{grandchild}");
+        // Ended, it may still wait for somebody to notice; and a signal takes a moment to arrive.
+        let has_ended = || {
+            let status = std::fs::read_to_string(format!("/proc/{}/stat", grandchild.trim()));
+            status.map_or(true, |status| status.contains(") Z "))
+        };
+        for _ in 0..500 {
+            if has_ended() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("{grandchild} lives on");
     }
 
     #[test]
