@@ -2,14 +2,31 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use anyhow::{Context, anyhow};
-use toml::{Table, Value};
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use toml::Table;
 
-/// The project's folder: the one with the root `Cargo.toml` and `spin.toml`.
+use crate::toolchain::cargo;
+
+/// The project's folder: the one with `spin.toml`.
+///
+/// It is looked for from the folder of the package that cargo runs, so that a copy of the build directory serves the
+/// copy of the project that it lies in.
 pub fn root() -> &'static Path {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap_or(here)
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let built_in = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let run_in = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        run_in
+            .iter()
+            .flat_map(|folder| folder.ancestors())
+            .chain(built_in.ancestors())
+            .find(|folder| folder.join("spin.toml").is_file())
+            .unwrap_or(built_in)
+            .to_owned()
+    })
 }
 
 /// A member of the workspace.
@@ -21,6 +38,10 @@ pub struct Package {
     pub folder: PathBuf,
     /// Where its code can run.
     pub kind: Kind,
+    /// The packages of this workspace that its code (not its tests) uses.
+    pub uses: Vec<String>,
+    /// Its integration tests: what `cargo test --test NAME` takes.
+    pub test_targets: Vec<String>,
 }
 
 /// Where a package's code can run.
@@ -28,8 +49,6 @@ pub struct Package {
 pub enum Kind {
     /// A component: a `cdylib` whose entry exists only on wasm.
     Component,
-    /// A library that names Spin's SDK, so only components can use it.
-    WasmLibrary,
     /// Everything else; built and tested on the machine itself.
     Native,
 }
@@ -41,48 +60,64 @@ impl Package {
     }
 }
 
-impl Package {
-    /// The names of its integration tests: what `cargo test --test NAME` takes.
-    ///
-    /// # Errors
-    /// When its folder cannot be read.
-    pub fn test_targets(&self) -> anyhow::Result<Vec<String>> {
-        let folder = root().join(&self.folder).join("tests");
-        let Ok(entries) = fs::read_dir(&folder) else { return Ok(Vec::new()) };
-        let mut names = Vec::new();
-        for entry in entries {
-            let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
-            let is_target =
-                path.extension().is_some_and(|kind| kind == "rs") || path.join("main.rs").is_file();
-            names.extend(
-                path.file_stem().filter(|_| is_target).map(|name| name.to_string_lossy().into_owned()),
-            );
-        }
-        names.sort();
-        Ok(names)
-    }
-}
-
-/// The members of the workspace, in the order of the root `Cargo.toml`.
+/// The members of the workspace, as cargo finds them.
 ///
 /// # Errors
-/// When a `Cargo.toml` cannot be read.
+/// When cargo does not run or a `Cargo.toml` is wrong.
 pub fn packages() -> anyhow::Result<Vec<Package>> {
-    let manifest = read_toml(&root().join("Cargo.toml"))?;
-    let members = manifest
-        .get("workspace")
-        .and_then(|workspace| workspace.get("members"))
-        .and_then(Value::as_array)
-        .ok_or_else(|| anyhow!("the root Cargo.toml has no list of workspace members"))?;
-    members
-        .iter()
-        .filter_map(Value::as_str)
-        .map(|folder| {
-            let manifest = read_toml(&root().join(folder).join("Cargo.toml"))?;
-            package(Path::new(folder), &manifest)
-                .ok_or_else(|| anyhow!("{folder}/Cargo.toml has no package name"))
-        })
-        .collect()
+    let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
+    if !output.status.success() {
+        bail!("`cargo metadata` failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let metadata: Metadata = serde_json::from_slice(&output.stdout)?;
+    Ok(metadata.packages.into_iter().map(Package::from).collect())
+}
+
+/// What of `cargo metadata` is read.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Described>,
+}
+
+#[derive(Deserialize)]
+struct Described {
+    name: String,
+    manifest_path: PathBuf,
+    dependencies: Vec<Dependency>,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    kind: Option<String>,
+    path: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+impl From<Described> for Package {
+    fn from(described: Described) -> Self {
+        let targets = |kind: &'static str| {
+            described.targets.iter().filter(move |target| target.kind.iter().any(|its| its == kind))
+        };
+        let is_component = targets("cdylib").next().is_some();
+        let mut test_targets: Vec<String> = targets("test").map(|target| target.name.clone()).collect();
+        test_targets.sort();
+        let folder = described.manifest_path.parent().unwrap_or(Path::new(""));
+        let own = |dependency: &&Dependency| dependency.path.is_some() && dependency.kind.is_none();
+        Self {
+            folder: folder.strip_prefix(root()).unwrap_or(folder).to_owned(),
+            kind: if is_component { Kind::Component } else { Kind::Native },
+            uses: described.dependencies.iter().filter(own).map(|its| its.name.clone()).collect(),
+            test_targets,
+            name: described.name,
+        }
+    }
 }
 
 /// Reads a TOML file.
@@ -94,56 +129,15 @@ pub fn read_toml(path: &Path) -> anyhow::Result<Table> {
     text.parse().with_context(|| format!("{} is not valid TOML", path.display()))
 }
 
-fn package(folder: &Path, manifest: &Table) -> Option<Package> {
-    let name = manifest.get("package")?.get("name")?.as_str()?.to_owned();
-    let is_component = manifest
-        .get("lib")
-        .and_then(|lib| lib.get("crate-type")?.as_array())
-        .is_some_and(|types| types.iter().any(|kind| kind.as_str() == Some("cdylib")));
-    let names_sdk =
-        manifest.get("dependencies").is_some_and(|dependencies| dependencies.get("spin-sdk").is_some());
-    let kind = match (is_component, names_sdk) {
-        (true, _) => Kind::Component,
-        (false, true) => Kind::WasmLibrary,
-        (false, false) => Kind::Native,
-    };
-    Some(Package { name, folder: folder.to_owned(), kind })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn kind(manifest: &str) -> Kind {
-        package(Path::new("tests/guests/x"), &manifest.parse().unwrap()).unwrap().kind
-    }
-
-    #[test]
-    fn the_kind_of_a_package_follows_from_its_manifest() {
-        assert_eq!(kind("package.name = 'x'"), Kind::Native);
-        assert_eq!(kind("package.name = 'x'\ndependencies.spin-sdk.workspace = true"), Kind::WasmLibrary);
-        assert_eq!(kind("package.name = 'x'\nlib.crate-type = ['cdylib']"), Kind::Component);
-    }
-
-    /// The programs of the packages that plain `cargo run` chooses from.
+    /// The programs that plain `cargo run` chooses from.
     fn programs() -> Vec<String> {
-        let manifest = read_toml(&root().join("Cargo.toml")).unwrap();
-        let mut found = Vec::new();
-        for folder in manifest["workspace"]["default-members"].as_array().unwrap() {
-            let folder = root().join(folder.as_str().unwrap());
-            let package = read_toml(&folder.join("Cargo.toml")).unwrap();
-            let named = package.get("bin").and_then(Value::as_array).into_iter().flatten();
-            found.extend(named.map(|bin| bin["name"].as_str().unwrap().to_owned()));
-            if folder.join("src/main.rs").exists() {
-                found.push(package["package"]["name"].as_str().unwrap().to_owned());
-            }
-            for entry in fs::read_dir(folder.join("src/bin")).into_iter().flatten() {
-                found.push(entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned());
-            }
-        }
-        found.sort();
-        found.dedup();
-        found
+        let output = cargo().args(["run", "--bin"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        said.lines().filter_map(|line| line.strip_prefix("    ")).map(str::to_owned).collect()
     }
 
     #[test]
@@ -157,6 +151,12 @@ mod tests {
         let tasks = packages.iter().find(|package| package.name == "xtask").unwrap();
         assert_eq!(tasks.folder, Path::new("tests/tasks"));
         assert_eq!(tasks.kind, Kind::Native);
-        assert_eq!(tasks.test_targets().unwrap(), ["capabilities"]);
+        assert_eq!(tasks.test_targets, ["capabilities"]);
+        let auth = packages.iter().find(|package| package.name == "auth").unwrap();
+        assert_eq!(
+            (auth.kind, auth.folder.as_path()),
+            (Kind::Component, Path::new("components/accounts/auth"))
+        );
+        assert!(auth.uses.contains(&"octo-identity".to_owned()));
     }
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use octo_core::{HttpOut, ports::CallLimits};
-use octo_spin_kit::SpinHttp;
+use octo_spin::SpinHttp;
 use spin_sdk::http::{IntoResponse, Request, Response};
 use spin_sdk::http_component;
 

@@ -7,7 +7,8 @@ use xtask::workspace::{Kind, packages};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let packages = packages()?;
-    let wasm_only = || packages.iter().filter(|package| package.kind != Kind::Native);
+    let guests = || packages.iter().filter(|package| package.is_guest());
+    let for_wasm = || packages.iter().filter(|package| package.kind == Kind::Component);
     let mut steps = Steps::new(3);
     steps.run("Formatting", || {
         process::run(
@@ -19,7 +20,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     steps.run("Lints of what runs on this machine", || {
         let mut clippy = cargo();
         clippy.args(["clippy", "--release", "--workspace", "--all-targets", "--keep-going"]);
-        for package in wasm_only() {
+        for package in guests() {
             clippy.args(["--exclude", &package.name]);
         }
         lint(clippy.args(["--", "-D", "warnings"]))
@@ -28,7 +29,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
         ensure_wasm_target(Progress::Shown)?;
         let mut clippy = cargo();
         clippy.args(["clippy", "--profile", WASM_PROFILE, "--target", WASM_TARGET]);
-        for package in wasm_only() {
+        clippy.args(["-p", "octo-spin"]);
+        for package in for_wasm() {
             clippy.args(["-p", &package.name]);
         }
         lint(clippy.args(["--", "-D", "warnings"]))

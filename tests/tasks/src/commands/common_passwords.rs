@@ -33,7 +33,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         .filter(|password| password.chars().count() >= SHORTEST && !password.starts_with(ENCODED))
         .filter_map(|password| Sha256::digest(password).first_chunk::<FINGERPRINT>().copied())
         .collect();
-    let file = workspace::root().join("components/shared/identity/src/common_passwords.bin");
+    let file = workspace::root().join("components/accounts/identity/src/common_passwords.bin");
     let bytes: Vec<u8> = fingerprints.iter().flatten().copied().collect();
     fs::write(&file, bytes).with_context(|| format!("cannot write {}", file.display()))?;
     println!("{}: {} passwords", file.display(), fingerprints.len());

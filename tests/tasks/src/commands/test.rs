@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use xtask::machine::{self, C_COMPILER, CURL, POSTGRES, REDIS};
 use xtask::progress::{Progress, Steps};
 use xtask::toolchain::{cargo, ensure_wasm_target};
-use xtask::workspace::{Kind, packages};
+use xtask::workspace::packages;
 use xtask::{build, process};
 
 use super::spin::Spin;
@@ -89,8 +89,8 @@ fn everything() -> anyhow::Result<()> {
 fn of_the_crates() -> anyhow::Result<Command> {
     let mut test = command()?;
     test.args(["--lib", "--bins"]);
-    for package in packages()?.iter().filter(|package| package.kind == Kind::Native) {
-        for name in package.test_targets()?.iter().filter(|name| *name != INTEGRATION) {
+    for package in packages()? {
+        for name in package.test_targets.iter().filter(|name| *name != INTEGRATION) {
             test.args(["--test", name]);
         }
     }
@@ -102,12 +102,11 @@ fn tests(arguments: &[&str], advice: &str) -> anyhow::Result<()> {
     process::run(command()?.args(arguments), Progress::Shown, advice)
 }
 
-/// The same packages for all runs: another choice would be built anew. Wasm-only ones are left out: natively they are
-/// empty, and their SDK would be built for nothing.
+/// The same packages for all runs: another choice would be built anew. The guests are left out: natively they are empty.
 pub(super) fn command() -> anyhow::Result<Command> {
     let mut test = cargo();
     test.args(["test", "--release", "--workspace"]);
-    for package in packages()?.iter().filter(|package| package.kind != Kind::Native) {
+    for package in packages()?.iter().filter(|package| package.is_guest()) {
         test.args(["--exclude", &package.name]);
     }
     Ok(test)

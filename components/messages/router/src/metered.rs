@@ -1,0 +1,58 @@
+//! The way to the stores for a message whose sender's paid messages may be counted.
+
+use std::cell::RefCell;
+
+use octo_admission_backend::{Desk, PaidAllowance, PaidAsk};
+use octo_core::StoreError;
+use octo_gateway::{
+    admission::{Admission, Ending, PaidPass},
+    free_tier::{AnySlot, Ask, Closed, Verdict},
+};
+
+/// [`Admission`] for one message: routing asks for a pass to the paid provider, and here one of its sender's paid
+/// messages of the day is taken with it.
+pub(crate) struct Metered<'a, D> {
+    desk: &'a D,
+    account: &'a str,
+    daily: Option<i64>,
+    pass: RefCell<Option<PaidPass>>,
+    allowance: RefCell<Option<PaidAllowance>>,
+}
+
+impl<'a, D: Desk> Metered<'a, D> {
+    /// `pass` and `allowance` are what the message has already.
+    pub(crate) fn new(
+        desk: &'a D,
+        account: &'a str,
+        daily: Option<i64>,
+        pass: Option<PaidPass>,
+        allowance: Option<PaidAllowance>,
+    ) -> Self {
+        Self { desk, account, daily, pass: pass.into(), allowance: allowance.into() }
+    }
+
+    /// What the message holds in the end.
+    pub(crate) fn into_allowance(self) -> Option<PaidAllowance> {
+        self.allowance.into_inner()
+    }
+}
+
+impl<D: Desk> Admission for Metered<'_, D> {
+    async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
+        self.desk.again(ask).await
+    }
+
+    async fn paid_pass(&self, with_key: bool) -> PaidPass {
+        if let Some(pass) = self.pass.take() {
+            return pass;
+        }
+        let ask = PaidAsk { with_key, account: self.account.to_owned(), daily: self.daily };
+        let entry = self.desk.paid_entry(&ask).await;
+        self.allowance.replace(entry.allowance);
+        entry.pass
+    }
+
+    async fn finish(&self, ending: &Ending) -> Result<Option<Closed>, StoreError> {
+        self.desk.finish(ending).await
+    }
+}
