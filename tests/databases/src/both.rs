@@ -1,5 +1,6 @@
 //! The same scenario on both databases.
 
+use octo_core::async_trait;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -127,6 +128,7 @@ impl Database {
     }
 }
 
+#[async_trait]
 impl Sql for Database {
     fn dialect(&self) -> Dialect {
         match self {

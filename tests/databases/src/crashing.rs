@@ -1,6 +1,7 @@
 //! An instance that is cut off.
 
-use std::cell::Cell;
+use octo_core::async_trait;
+use octo_core::testing::Locked;
 
 use octo_core::{
     Sql, SqlError, SqlValue,
@@ -12,17 +13,18 @@ use octo_core::{
 #[derive(Debug)]
 pub struct Crashing<S> {
     sql: S,
-    left: Cell<u32>,
+    left: Locked<u32>,
     last_is_carried_out: bool,
 }
 
 impl<S> Crashing<S> {
     /// Answers `statements` statements, and carries out one more if `last_is_carried_out`.
     pub fn after(sql: S, statements: u32, last_is_carried_out: bool) -> Self {
-        Self { sql, left: Cell::new(statements), last_is_carried_out }
+        Self { sql, left: Locked::new(statements), last_is_carried_out }
     }
 }
 
+#[async_trait]
 impl<S: Sql> Sql for Crashing<S> {
     fn dialect(&self) -> Dialect {
         self.sql.dialect()

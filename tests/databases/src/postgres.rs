@@ -1,6 +1,8 @@
 //! Postgres.
 
-use std::{cell::RefCell, fmt};
+use octo_core::async_trait;
+use octo_core::testing::Locked;
+use std::fmt;
 
 use octo_core::{
     Sql, SqlError, SqlValue,
@@ -13,8 +15,8 @@ use postgres::{
 
 /// A connection to a database.
 pub struct Postgres {
-    client: RefCell<Client>,
-    prepared: RefCell<std::collections::HashMap<String, postgres::Statement>>,
+    client: Locked<Client>,
+    prepared: Locked<std::collections::HashMap<String, postgres::Statement>>,
 }
 
 impl fmt::Debug for Postgres {
@@ -27,7 +29,7 @@ impl Postgres {
     /// Connects as `config` says.
     pub fn connect(config: &Config) -> Self {
         let client = config.connect(NoTls).expect("Postgres answers");
-        Self { client: client.into(), prepared: RefCell::default() }
+        Self { client: Locked::new(client), prepared: Locked::default() }
     }
 
     /// How the statement would be carried out for any parameters, when tables are large, in the form in which it is
@@ -72,6 +74,7 @@ impl Postgres {
     }
 }
 
+#[async_trait]
 impl Sql for Postgres {
     fn dialect(&self) -> Dialect {
         Dialect::Postgres

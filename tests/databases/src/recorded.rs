@@ -1,6 +1,8 @@
 //! What a domain asks of its database.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use octo_core::async_trait;
+use octo_core::testing::Locked;
+use std::collections::BTreeMap;
 
 use octo_core::{
     Sql, SqlError, SqlValue,
@@ -11,13 +13,13 @@ use octo_core::{
 #[derive(Debug)]
 pub struct Recorded<S> {
     sql: S,
-    statements: RefCell<BTreeMap<String, usize>>,
+    statements: Locked<BTreeMap<String, usize>>,
 }
 
 impl<S> Recorded<S> {
     /// Remembers what `sql` is asked from now on.
     pub fn new(sql: S) -> Self {
-        Self { sql, statements: RefCell::default() }
+        Self { sql, statements: Locked::default() }
     }
 
     /// The statements that read or change rows, and how many parameters each has.
@@ -32,6 +34,7 @@ impl<S> Recorded<S> {
     }
 }
 
+#[async_trait]
 impl<S: Sql> Sql for Recorded<S> {
     fn dialect(&self) -> Dialect {
         self.sql.dialect()

@@ -1,5 +1,6 @@
 //! SQLite.
 
+use octo_core::{async_trait, testing::Locked};
 use std::{path::Path, time::Duration};
 
 use octo_core::{
@@ -10,12 +11,12 @@ use rusqlite::{Connection, ErrorCode, types::Value};
 
 /// A connection to a database.
 #[derive(Debug)]
-pub struct Sqlite(Connection);
+pub struct Sqlite(Locked<Connection>);
 
 impl Sqlite {
     /// A new database in memory.
     pub fn in_memory() -> Self {
-        Self(Connection::open_in_memory().unwrap())
+        Self(Locked::new(Connection::open_in_memory().unwrap()))
     }
 
     /// A connection of its own to the database in the file, as each instance has one.
@@ -24,7 +25,7 @@ impl Sqlite {
         // No test ends the machine.
         connection.pragma_update(None, "synchronous", "OFF").unwrap();
         connection.busy_timeout(Duration::from_secs(10)).unwrap();
-        Self(connection)
+        Self(Locked::new(connection))
     }
 
     /// How the statement would be carried out, a line for each step; `SCAN` is a step that reads a whole table.
@@ -45,15 +46,18 @@ impl Sqlite {
 
     fn run(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, SqlError> {
         let statement = Dialect::Sqlite.text(statement);
-        let mut prepared = self.0.prepare_cached(&statement).map_err(classify)?;
+        let connection = self.0.borrow();
+        let mut prepared = connection.prepare_cached(&statement).map_err(classify)?;
         let columns = prepared.column_count();
         let rows = prepared.query_map(rusqlite::params_from_iter(parameters.iter().map(value)), |row| {
             (0..columns).map(|index| Ok(column(row.get(index)?))).collect()
         });
-        rows.map_err(classify)?.collect::<Result<_, _>>().map_err(classify)
+        let rows = rows.map_err(classify)?.collect::<Result<_, _>>();
+        rows.map_err(classify)
     }
 }
 
+#[async_trait]
 impl Sql for Sqlite {
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite

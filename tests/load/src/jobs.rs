@@ -4,6 +4,7 @@
 //! round. A job is enqueued in a statement of its own, has its effect (a row) in another, and is claimed and
 //! acknowledged in batches, as `octo-jobs` does it.
 
+use octo_core::async_trait;
 use std::fmt::{self, Display, Formatter};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -117,6 +118,7 @@ fn enqueue_and_perform(sql: &Migrated<'_, Database>, in_lines: bool) -> anyhow::
 /// Writes a row for each job.
 struct Effect<'a>(&'a Migrated<'a, Database>);
 
+#[async_trait]
 impl Worker for Effect<'_> {
     async fn perform(&self, job: &Job) -> Outcome {
         let statement = "INSERT INTO effects (job, args) VALUES ($1, $2) ON CONFLICT (job) DO NOTHING";
@@ -129,6 +131,7 @@ impl Worker for Effect<'_> {
 
 struct SystemClock;
 
+#[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> UnixMillis {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

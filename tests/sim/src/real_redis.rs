@@ -1,11 +1,12 @@
 //! The port `Redis` on a real server.
 
-use std::cell::RefCell;
+use octo_core::async_trait;
+use std::sync::{Mutex, PoisonError};
 
 use octo_core::{Redis, Script, StoreError};
 
 /// One connection to a server, for one thread.
-pub struct RealRedis(RefCell<redis::Connection>);
+pub struct RealRedis(Mutex<redis::Connection>);
 
 impl std::fmt::Debug for RealRedis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -19,7 +20,7 @@ impl RealRedis {
     /// # Errors
     /// When it does not answer.
     pub fn connect(url: &str) -> anyhow::Result<Self> {
-        Ok(Self(RefCell::new(redis::Client::open(url)?.get_connection()?)))
+        Ok(Self(Mutex::new(redis::Client::open(url)?.get_connection()?)))
     }
 
     /// Runs a command without interest in its answer.
@@ -29,7 +30,10 @@ impl RealRedis {
     pub fn command(&self, words: &[&str]) -> Result<(), StoreError> {
         let mut command = redis::Cmd::new();
         command.arg(words);
-        command.query::<redis::Value>(&mut *self.0.borrow_mut()).map(drop).map_err(failed)
+        command
+            .query::<redis::Value>(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+            .map(drop)
+            .map_err(failed)
     }
 }
 
@@ -37,12 +41,13 @@ fn failed(error: redis::RedisError) -> StoreError {
     StoreError(error.to_string())
 }
 
+#[async_trait]
 impl Redis for RealRedis {
     async fn eval(&self, script: &Script, keys: &[String], args: &[String]) -> Result<Vec<i64>, StoreError> {
         let call = |command: &str, name: &str| {
             let mut whole = redis::cmd(command);
             whole.arg(name).arg(keys.len()).arg(keys).arg(args);
-            whole.query(&mut *self.0.borrow_mut())
+            whole.query(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
         };
         match call("EVALSHA", script.sha1()) {
             Err(error) if error.code() == Some("NOSCRIPT") => call("EVAL", script.text()).map_err(failed),

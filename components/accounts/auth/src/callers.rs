@@ -1,6 +1,7 @@
 //! Who sends a request, and whether they may.
 
 use octo_access::Role;
+use octo_core::async_trait;
 use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
 use octo_http::{
     Caller, Request, ServiceKey,
@@ -14,6 +15,7 @@ use crate::routes::Auth;
 const CALLEE: &str = "auth";
 
 /// The keys are here: no other component has to be asked.
+#[async_trait]
 impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> KeySource for Auth<S, D, K, C, E> {
     async fn jwks(&self) -> Result<Vec<u8>, NoKeys> {
         let keys = self.sign_on().map_err(|_| NoKeys::Now)?.keys().await.map_err(|_| NoKeys::Now)?;

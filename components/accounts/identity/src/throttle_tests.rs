@@ -1,3 +1,4 @@
+use octo_core::async_trait;
 use std::{
     future::poll_fn,
     pin::Pin,
@@ -74,6 +75,7 @@ impl Scene {
 /// A database as one of many instances sees it: each statement waits for its turn.
 struct Interleaved<'a>(&'a Database);
 
+#[async_trait]
 impl Sql for Interleaved<'_> {
     fn dialect(&self) -> Dialect {
         self.0.dialect()

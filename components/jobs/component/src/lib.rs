@@ -1,37 +1,23 @@
-//! Background work: has it done, and shows what failed.
+//! Background jobs: has the components carry them out, and shows what failed.
 //!
-//! - `POST /internal/jobs/drain` has the components that perform jobs do so, for some seconds. Any scheduler may send it;
-//!   the run command does every few seconds.
-//! - `GET /internal/jobs` shows what waits.
-//! - `/internal/jobs/dead` are the dead letters: an administrator looks at them, replays them, removes them.
-//!
-//! The rules are `octo-jobs`; what a job does is the business of the component that performs it.
+//! The rules are `octo-jobs`; what a job does is up to the component that carries it out.
 
-#![cfg(target_family = "wasm")]
-// The entry macro expands to the component's exported function.
-#![allow(unsafe_code)]
-
-mod answers;
 mod audit;
-mod callers;
-mod performers;
-mod routes;
+mod own;
+mod responses;
+mod workers;
 
-use octo_spin::{AnySql, Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, serve};
-use spin_sdk::http::{IncomingRequest, ResponseOutparam};
+#[cfg(test)]
+mod tests;
 
-use crate::routes::{Desk, MAX_BODY};
+/// Largest body read, in bytes: none is looked at.
+pub const MAX_BODY: usize = 4 * 1024;
 
-#[spin_sdk::http_component]
-async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
-    let settings = SettingsBlock::default();
-    let desk = Desk {
-        settings: &settings,
-        sql: AnySql::new(&settings),
-        store: SpinKeyValue::default(),
-        http: SpinHttp,
-        clock: SpinClock,
-        entropy: SpinEntropy,
-    };
-    serve("jobs", Logged::Every, MAX_BODY, incoming, out, async |request| desk.handle(request).await).await;
+octo_http::routes! {
+    name: "jobs",
+    about: "Background jobs: what waits, and what failed.",
+    own { drain, queues, dead_letters, replay, remove }
 }
+
+#[cfg(target_family = "wasm")]
+octo_spin::component!(octo_spin::Component::new("jobs", &API, MAX_BODY).database().key_value().http());

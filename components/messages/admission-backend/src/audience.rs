@@ -4,11 +4,11 @@ use std::fmt;
 
 /// Whoever waits for an answer, and may give up.
 #[derive(Clone, Copy)]
-pub struct Audience<'a>(&'a dyn Fn() -> bool);
+pub struct Audience<'a>(&'a (dyn Fn() -> bool + Sync));
 
 impl<'a> Audience<'a> {
     /// Somebody of whom `is_there` tells, each time it is asked. They are told so that the work goes on.
-    pub fn of(is_there: &'a dyn Fn() -> bool) -> Self {
+    pub fn of(is_there: &'a (dyn Fn() -> bool + Sync)) -> Self {
         Self(is_there)
     }
 

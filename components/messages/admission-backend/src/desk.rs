@@ -1,6 +1,7 @@
 //! What is asked, and what is answered.
 
 use http::StatusCode;
+use octo_core::async_trait;
 use octo_core::{Problem, StoreError, UnixMillis};
 use octo_daily_quota::Taken;
 use octo_gateway::{
@@ -15,6 +16,7 @@ use octo_http::{
 use serde::{Deserialize, Serialize};
 
 /// The stores as the router asks them.
+#[async_trait]
 pub trait Desk: Admission {
     /// Who sends a message, and whether it may go free.
     async fn admit(&self, application: &Application) -> Result<Entry, Refusal>;

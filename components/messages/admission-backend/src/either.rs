@@ -1,5 +1,6 @@
 //! The stores right here, or in the component that has them.
 
+use octo_core::async_trait;
 use octo_core::{Clock, Entropy, HttpOut, KeyValue, Redis, StoreError};
 use octo_gateway::{
     admission::{Admission, Ending, PaidPass},
@@ -18,6 +19,7 @@ pub enum Either<'a, K, R, H, C, E> {
     Remote(Remote<'a, H, C>),
 }
 
+#[async_trait]
 impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Either<'_, K, R, H, C, E> {
     async fn admit(&self, application: &Application) -> Result<Entry, Refusal> {
         match self {
@@ -62,6 +64,7 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Either<'_
     }
 }
 
+#[async_trait]
 impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Admission for Either<'_, K, R, H, C, E> {
     async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
         match self {

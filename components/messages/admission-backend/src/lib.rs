@@ -17,9 +17,6 @@
 //! - [`service`]: that component.
 //! - [`waiting`]: how many messages of one sender wait for a window.
 
-// The ports are used with static dispatch on one thread: nothing needs `Send`.
-#![allow(async_fn_in_trait)]
-
 pub mod audience;
 pub mod counter_gate;
 pub mod desk;

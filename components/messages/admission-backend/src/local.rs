@@ -1,5 +1,6 @@
 //! The answers, from the stores.
 
+use octo_core::async_trait;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -264,6 +265,7 @@ fn unavailable(tally: &Tally) -> Option<&'static str> {
     }
 }
 
+#[async_trait]
 impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Local<'_, K, R, H, C, E> {
     async fn admit(&self, application: &Application) -> Result<Entry, Refusal> {
         let token = application.token.as_deref();
@@ -379,6 +381,7 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Local<'_,
     }
 }
 
+#[async_trait]
 impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Admission for Local<'_, K, R, H, C, E> {
     async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
         self.reserve(ask).await

@@ -1,5 +1,6 @@
 //! The answers, from the component that has the stores, within a time.
 
+use octo_core::async_trait;
 use std::time::Duration;
 
 use http::{HeaderName, Request, Response, StatusCode, header};
@@ -126,6 +127,7 @@ fn read<T: DeserializeOwned>(response: &Response<Vec<u8>>) -> Result<T, StoreErr
     serde_json::from_slice(response.body()).map_err(nonsense)
 }
 
+#[async_trait]
 impl<H: HttpOut, C: Clock> Desk for Remote<'_, H, C> {
     async fn admit_patiently(&self, application: &Application) -> Result<Entry, Refusal> {
         let Self { http, clock, timeout } = *self;
@@ -170,6 +172,7 @@ impl<H: HttpOut, C: Clock> Desk for Remote<'_, H, C> {
     }
 }
 
+#[async_trait]
 impl<H: HttpOut, C: Clock> Admission for Remote<'_, H, C> {
     async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
         self.answer("/again", ask).await

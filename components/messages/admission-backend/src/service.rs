@@ -30,7 +30,11 @@ pub struct Service<S, K, H, C, E, R> {
 
 impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy, R: Redis> Service<S, K, H, C, E, R> {
     /// Answers one question; `is_heard` tells whether somebody still waits for the answer.
-    pub async fn handle(&self, request: Request, is_heard: impl Fn() -> bool) -> Result<Response, Problem> {
+    pub async fn handle(
+        &self,
+        request: Request,
+        is_heard: impl Fn() -> bool + Sync,
+    ) -> Result<Response, Problem> {
         if request.method() != Method::POST {
             return Err(respond::method_not_allowed("POST"));
         }

@@ -1,6 +1,8 @@
 //! Asked right here or through the component, the stores say the same.
 
-use std::{cell::Cell, time::Duration};
+use octo_core::async_trait;
+use octo_core::testing::Locked;
+use std::time::Duration;
 
 use octo_core::{
     Clock, HttpOut, SendError, StoreError, UnixMillis,
@@ -39,19 +41,20 @@ struct Chained<'a> {
     store: &'a FakeKeyValue,
     clock: &'a FakeClock,
     /// What comes instead of its answer.
-    instead: Cell<Option<SendError>>,
+    instead: Locked<Option<SendError>>,
     /// How many times the platform has no instance for it.
-    full: Cell<usize>,
+    full: Locked<usize>,
     /// Whether its caller still waits for the answer.
-    is_heard: Cell<bool>,
+    is_heard: Locked<bool>,
 }
 
 impl<'a> Chained<'a> {
     fn over(store: &'a FakeKeyValue, clock: &'a FakeClock) -> Self {
-        Self { store, clock, instead: Cell::new(None), full: Cell::new(0), is_heard: Cell::new(true) }
+        Self { store, clock, instead: Locked::new(None), full: Locked::new(0), is_heard: Locked::new(true) }
     }
 }
 
+#[async_trait]
 impl HttpOut for Chained<'_> {
     async fn send(
         &self,
@@ -83,6 +86,7 @@ impl HttpOut for Chained<'_> {
 /// The test's store, for a component of its own.
 struct Borrowed<'a>(&'a FakeKeyValue);
 
+#[async_trait]
 impl octo_core::KeyValue for Borrowed<'_> {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.0.get(key).await

@@ -3,6 +3,7 @@
 //!
 //! Behind this port the stores may be right here or, with a bound on every wait, in another component.
 
+use octo_core::async_trait;
 use octo_core::{StoreError, UnixMillis};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,8 @@ use crate::{
 };
 
 /// The way to the stores for a message that was admitted.
-pub trait Admission {
+#[async_trait]
+pub trait Admission: Send + Sync {
     /// Asks again for a free slot, for a message in line.
     async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError>;
 

@@ -14,9 +14,6 @@
 //! It reaches stores and providers only through the ports of `octo-core`, and must not know HTTP routes,
 //! tokens, or which application the providers belong to.
 
-// The ports are used with static dispatch on one thread: nothing needs `Send`.
-#![allow(async_fn_in_trait)]
-
 pub mod admission;
 pub mod breaker;
 pub mod config;

@@ -1,3 +1,4 @@
+use octo_core::async_trait;
 use std::time::Duration;
 
 use http::Response;
@@ -30,6 +31,7 @@ fn status(status: u16) -> Sent {
 /// The stores without a bound, as `octo-admission-backend` asks them.
 struct Stores<'a, T>(T, &'a FakeClock);
 
+#[async_trait]
 impl<T: FreeTier<Slot = Reservation>> Admission for Stores<'_, T> {
     async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
         Ok(self.0.reserve(ask, self.1.now()).await?.map(AnySlot::KeyValue))
@@ -249,8 +251,9 @@ fn when_both_fail_the_message_is_reported_unprocessed_with_both_failures() {
 }
 
 /// A counter that takes its time to give a slot.
-struct SlowTier<'a>(&'a FakeClock, Duration, std::cell::RefCell<Vec<Outcome>>);
+struct SlowTier<'a>(&'a FakeClock, Duration, octo_core::testing::Locked<Vec<Outcome>>);
 
+#[async_trait]
 impl FreeTier for &SlowTier<'_> {
     type Slot = Reservation;
 
@@ -298,7 +301,7 @@ fn a_slot_that_comes_too_late_is_given_back_and_not_used() {
         (Duration::from_millis(2_501), Outcome::Unused, PAID),
     ] {
         let clock = FakeClock::at(NOW);
-        let tier = SlowTier(&clock, takes, std::cell::RefCell::default());
+        let tier = SlowTier(&clock, takes, octo_core::testing::Locked::default());
         let (routed, called) = route(&tier, &clock, PAYING, vec![result("cba")]);
         routed.result.unwrap();
         assert_eq!(*tier.2.borrow(), [outcome]);

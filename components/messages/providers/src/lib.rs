@@ -6,9 +6,6 @@
 //!
 //! A provider processes a message by reversing its characters.
 
-// The ports are used with static dispatch on one thread: nothing needs `Send`.
-#![allow(async_fn_in_trait)]
-
 pub mod call_log;
 pub mod fault;
 pub mod free;

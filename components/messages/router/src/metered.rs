@@ -1,6 +1,7 @@
 //! The way to the stores for a message whose sender's paid messages may be counted.
 
-use std::cell::RefCell;
+use octo_core::async_trait;
+use std::sync::{Mutex, PoisonError};
 
 use octo_admission_backend::{Desk, PaidAllowance, PaidAsk};
 use octo_core::StoreError;
@@ -15,8 +16,8 @@ pub(crate) struct Metered<'a, D> {
     desk: &'a D,
     account: &'a str,
     daily: Option<i64>,
-    pass: RefCell<Option<PaidPass>>,
-    allowance: RefCell<Option<PaidAllowance>>,
+    pass: Mutex<Option<PaidPass>>,
+    allowance: Mutex<Option<PaidAllowance>>,
 }
 
 impl<'a, D: Desk> Metered<'a, D> {
@@ -33,22 +34,23 @@ impl<'a, D: Desk> Metered<'a, D> {
 
     /// What the message holds in the end.
     pub(crate) fn into_allowance(self) -> Option<PaidAllowance> {
-        self.allowance.into_inner()
+        self.allowance.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+#[async_trait]
 impl<D: Desk> Admission for Metered<'_, D> {
     async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
         self.desk.again(ask).await
     }
 
     async fn paid_pass(&self, with_key: bool) -> PaidPass {
-        if let Some(pass) = self.pass.take() {
+        if let Some(pass) = self.pass.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return pass;
         }
         let ask = PaidAsk { with_key, account: self.account.to_owned(), daily: self.daily };
         let entry = self.desk.paid_entry(&ask).await;
-        self.allowance.replace(entry.allowance);
+        *self.allowance.lock().unwrap_or_else(PoisonError::into_inner) = entry.allowance;
         entry.pass
     }
 

@@ -4,9 +4,6 @@
 //! This crate knows no SDK, no HTTP server, no store and no clock. A domain receives `&impl KeyValue`,
 //! `&impl Clock` and so on; `octo-spin` implements them on Spin, and the `testing` feature in memory.
 
-// The ports are used with static dispatch on one thread, inside one component: nothing needs `Send`.
-#![allow(async_fn_in_trait)]
-
 pub mod day;
 pub mod id;
 pub mod ports;
@@ -18,6 +15,9 @@ pub mod time;
 
 #[cfg(feature = "testing")]
 pub mod testing;
+
+// How the ports are implemented.
+pub use async_trait::async_trait;
 
 pub use day::UtcDay;
 pub use id::new_id;

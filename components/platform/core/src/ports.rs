@@ -5,12 +5,15 @@
 
 use std::time::Duration;
 
+use auto_impl::auto_impl;
 use serde::{Deserialize, Serialize};
 
-use crate::{Script, UnixMillis};
+use crate::{Script, UnixMillis, async_trait};
 
 /// The wall clock of this instance. Two instances may disagree by their clock skew.
-pub trait Clock {
+#[async_trait]
+#[auto_impl(&, Arc)]
+pub trait Clock: Send + Sync {
     /// The current time.
     fn now(&self) -> UnixMillis;
     /// Returns after `duration`.
@@ -18,12 +21,17 @@ pub trait Clock {
 }
 
 /// Randomness fit for keys and tokens.
-pub trait Entropy {
+#[auto_impl(&, Arc)]
+pub trait Entropy: Send + Sync {
     /// Fills `bytes`.
     fn fill(&self, bytes: &mut [u8]);
 
     /// `N` random bytes.
-    fn bytes<const N: usize>(&self) -> [u8; N] {
+    #[auto_impl(keep_default_for(&, Arc))]
+    fn bytes<const N: usize>(&self) -> [u8; N]
+    where
+        Self: Sized,
+    {
         let mut bytes = [0; N];
         self.fill(&mut bytes);
         bytes
@@ -31,7 +39,8 @@ pub trait Entropy {
 }
 
 /// The application's variables, by name.
-pub trait Settings {
+#[auto_impl(&, Arc)]
+pub trait Settings: Send + Sync {
     /// The text of variable `name`; `None` when this component is not given it.
     fn get(&self, name: &str) -> Option<String>;
 }
@@ -46,7 +55,9 @@ pub struct StoreError(pub String);
 /// Only [`increment`](KeyValue::increment) is atomic. `set` overwrites whatever another instance wrote;
 /// compare-and-swap is left out on purpose (it is unsound on Spin's backends). A counter is read by
 /// incrementing by zero, never with `get`: backends store counters in different forms.
-pub trait KeyValue {
+#[async_trait]
+#[auto_impl(&, Arc)]
+pub trait KeyValue: Send + Sync {
     /// The value under `key`.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
     /// Puts `value` under `key`.
@@ -58,7 +69,9 @@ pub trait KeyValue {
 }
 
 /// A Redis server shared by all instances.
-pub trait Redis {
+#[async_trait]
+#[auto_impl(&, Arc)]
+pub trait Redis: Send + Sync {
     /// Runs `script`, which answers with whole numbers, in one round trip (two when the server has not seen
     /// it before). Not repeated after a failure: it may have run.
     async fn eval(&self, script: &Script, keys: &[String], args: &[String]) -> Result<Vec<i64>, StoreError>;
@@ -68,6 +81,7 @@ pub trait Redis {
 #[derive(Clone, Copy, Debug)]
 pub enum NoRedis {}
 
+#[async_trait]
 impl Redis for NoRedis {
     async fn eval(&self, _: &Script, _: &[String], _: &[String]) -> Result<Vec<i64>, StoreError> {
         match *self {}
@@ -78,12 +92,17 @@ impl Redis for NoRedis {
 #[derive(Clone, Copy, Debug)]
 pub struct NoKeyValue;
 
+/// No outbound HTTP, for a component that calls nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct NoHttp;
+
 impl NoKeyValue {
     fn away<T>() -> Result<T, StoreError> {
         Err(StoreError("it is not asked".into()))
     }
 }
 
+#[async_trait]
 impl KeyValue for NoKeyValue {
     async fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreError> {
         Self::away()
@@ -99,6 +118,17 @@ impl KeyValue for NoKeyValue {
 
     async fn increment(&self, _: &str, _: i64) -> Result<i64, StoreError> {
         Self::away()
+    }
+}
+
+#[async_trait]
+impl HttpOut for NoHttp {
+    async fn send(
+        &self,
+        _: http::Request<Vec<u8>>,
+        _: CallLimits,
+    ) -> Result<http::Response<Vec<u8>>, SendError> {
+        Err(SendError::NotSent("this component calls nobody".into()))
     }
 }
 
@@ -141,7 +171,9 @@ pub enum StepError {
 }
 
 /// Outbound HTTP.
-pub trait HttpOut {
+#[async_trait]
+#[auto_impl(&, Arc)]
+pub trait HttpOut: Send + Sync {
     /// Sends `request` and reads the whole answer within `limits`. Never retries.
     async fn send(
         &self,

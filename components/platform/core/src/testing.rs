@@ -1,9 +1,12 @@
 //! In-memory fakes of the ports, and a way to run a future that never waits.
 
 pub mod interleave;
+mod locked;
 
+pub use locked::Locked;
+
+use crate::async_trait;
 use std::{
-    cell::{Cell, RefCell},
     collections::{HashMap, VecDeque},
     pin::pin,
     task::{Context, Poll, Waker},
@@ -28,12 +31,12 @@ pub fn ready<T>(future: impl Future<Output = T>) -> T {
 
 /// A clock that stands still until told to move.
 #[derive(Debug)]
-pub struct FakeClock(Cell<UnixMillis>);
+pub struct FakeClock(Locked<UnixMillis>);
 
 impl FakeClock {
     /// A clock standing at `now`.
     pub fn at(now: UnixMillis) -> Self {
-        Self(Cell::new(now))
+        Self(Locked::new(now))
     }
 
     /// Moves the clock forward.
@@ -47,6 +50,7 @@ impl FakeClock {
     }
 }
 
+#[async_trait]
 impl Clock for FakeClock {
     fn now(&self) -> UnixMillis {
         self.0.get()
@@ -59,7 +63,7 @@ impl Clock for FakeClock {
 
 /// Predictable bytes, different at every call.
 #[derive(Debug, Default)]
-pub struct FakeEntropy(Cell<u64>);
+pub struct FakeEntropy(Locked<u64>);
 
 impl Entropy for FakeEntropy {
     fn fill(&self, bytes: &mut [u8]) {
@@ -99,11 +103,11 @@ impl Settings for FakeSettings {
 /// A key-value store in memory that counts its calls and can be taken away.
 #[derive(Debug, Default)]
 pub struct FakeKeyValue {
-    values: RefCell<HashMap<String, Vec<u8>>>,
+    values: Locked<HashMap<String, Vec<u8>>>,
     /// How many calls were made.
-    pub calls: Cell<usize>,
+    pub calls: Locked<usize>,
     /// While true every call fails.
-    pub down: Cell<bool>,
+    pub down: Locked<bool>,
 }
 
 impl FakeKeyValue {
@@ -125,6 +129,7 @@ impl FakeKeyValue {
     }
 }
 
+#[async_trait]
 impl KeyValue for FakeKeyValue {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.call()?;
@@ -164,9 +169,9 @@ impl KeyValue for FakeKeyValue {
 #[derive(Debug, Default)]
 pub struct FakeHttp {
     /// The answers to come, in order.
-    pub answers: RefCell<VecDeque<Result<http::Response<Vec<u8>>, SendError>>>,
+    pub answers: Locked<VecDeque<Result<http::Response<Vec<u8>>, SendError>>>,
     /// The requests seen.
-    pub requests: RefCell<Vec<http::Request<Vec<u8>>>>,
+    pub requests: Locked<Vec<http::Request<Vec<u8>>>>,
 }
 
 impl FakeHttp {
@@ -177,6 +182,7 @@ impl FakeHttp {
     }
 }
 
+#[async_trait]
 impl HttpOut for FakeHttp {
     async fn send(
         &self,

@@ -19,9 +19,6 @@
 //! their counters. The store has no expiry, so the first message of a day removes what is older. (Instances that
 //! disagree at midnight about which day it is may leave one counter more behind.)
 
-// The ports are used with static dispatch on one thread: nothing needs `Send`.
-#![allow(async_fn_in_trait)]
-
 use octo_core::{KeyValue, StoreError, UnixMillis, UtcDay};
 use serde::{Deserialize, Serialize};
 

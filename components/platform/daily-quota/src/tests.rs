@@ -1,4 +1,5 @@
-use std::{cell::RefCell, collections::HashMap, time::Duration};
+use octo_core::testing::Locked;
+use std::{collections::HashMap, time::Duration};
 
 use octo_core::testing::{
     FakeKeyValue,
@@ -155,7 +156,7 @@ fn without_the_store_nothing_is_taken() {
 }
 
 /// Messages held by day.
-type Held = RefCell<HashMap<UnixMillis, i64>>;
+type Held = Locked<HashMap<UnixMillis, i64>>;
 
 async fn send(world: &Interleaving, skew: i64, goes_free: bool, held: &Held) {
     let allowance = Allowance { store: world, per_day: 2 };

@@ -2,7 +2,9 @@
 
 use http::{StatusCode, header};
 use octo_core::{Problem, problem::FieldError};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use serde_path_to_error::Segment;
 
 use crate::exchange::Request;
 
@@ -16,22 +18,10 @@ pub struct Fields {
 impl Fields {
     /// Reads the request's body as one JSON object.
     pub fn read(request: Request) -> Result<Self, Problem> {
-        let (head, body) = request.into_parts();
-        let body = body?;
-        let content_type = head.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or(""));
-        if content_type.is_some_and(|value| !is_json(value)) {
-            return Err(unsupported_content_type());
-        }
-        if body.is_empty() {
-            return Err(malformed("The body is empty; it must be a JSON object."));
-        }
-        let text = str::from_utf8(&body).map_err(|error| {
-            malformed(format!("The body is not UTF-8: the byte at offset {} is wrong.", error.valid_up_to()))
-        })?;
-        match serde_json::from_str(text) {
+        match serde_json::from_str(&text(request)?) {
             Ok(Value::Object(members)) => Ok(Self { members, errors: Vec::new() }),
             Ok(_) => Err(Problem::invalid("", "must be a JSON object")),
-            Err(error) => Err(malformed(format!("The body is not JSON we can read: {error}."))),
+            Err(error) => Err(unreadable(&error)),
         }
     }
 
@@ -125,6 +115,62 @@ impl Fields {
             _ => Err(Problem::invalid_fields(self.errors)),
         }
     }
+}
+
+/// A JSON body of any form.
+///
+/// # Errors
+/// When it is no JSON, or of another form: with the place, as a JSON pointer.
+pub fn json<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+    let text = text(request)?;
+    let mut deserializer = serde_json::Deserializer::from_str(&text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let pointer = pointer(error.path());
+        let inner = error.into_inner();
+        if inner.is_data() { Problem::invalid(pointer, rule(&inner)) } else { unreadable(&inner) }
+    })?;
+    deserializer.end().map_err(|error| unreadable(&error))?;
+    Ok(value)
+}
+
+/// The JSON pointer (RFC 6901) of a place.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    let segments = path.iter().map(|segment| match segment {
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Map { key } | Segment::Enum { variant: key } => {
+            format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+        }
+        Segment::Unknown => "/".into(),
+    });
+    segments.collect()
+}
+
+/// The rule that a value breaks, from what serde says of it: without the place in the text, which the pointer tells.
+fn rule(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let said = text.rsplit_once(" at line ").map_or(text.as_str(), |(said, _)| said);
+    format!("does not fit: {said}")
+}
+
+fn unreadable(error: &serde_json::Error) -> Problem {
+    malformed(format!("The body is not JSON we can read: {error}."))
+}
+
+/// The text of a JSON body.
+fn text(request: Request) -> Result<String, Problem> {
+    let (head, body) = request.into_parts();
+    let body = body?;
+    let content_type = head.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or(""));
+    if content_type.is_some_and(|value| !is_json(value)) {
+        return Err(unsupported_content_type());
+    }
+    if body.is_empty() {
+        return Err(malformed("The body is empty; it must be a JSON object."));
+    }
+    String::from_utf8(body).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        malformed(format!("The body is not UTF-8: the byte at offset {offset} is wrong."))
+    })
 }
 
 /// Whether a content type is JSON's.

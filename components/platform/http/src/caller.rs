@@ -1,8 +1,10 @@
 //! Who sends a request: the token in its header or cookie, checked.
 
+use auto_impl::auto_impl;
+use octo_core::async_trait;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use octo_access::{
     Claims, Grants, PublicKeys, Rejection, SessionRecord, Unverified,
     record::{JWKS_KEY, Vouched},
@@ -28,7 +30,9 @@ pub struct Caller {
 }
 
 /// Where the public keys come from when the store has none.
-pub trait KeySource {
+#[async_trait]
+#[auto_impl(&, Arc)]
+pub trait KeySource: Send + Sync {
     /// The JWK Set.
     async fn jwks(&self) -> Result<Vec<u8>, NoKeys>;
 }
@@ -44,9 +48,10 @@ pub enum NoKeys {
 
 /// Asks `auth`, as every component but `auth` itself does.
 #[derive(Debug)]
-pub struct AskAuth<'a, H>(pub &'a H);
+pub struct AskAuth<H>(pub H);
 
-impl<H: HttpOut> KeySource for AskAuth<'_, H> {
+#[async_trait]
+impl<H: HttpOut> KeySource for AskAuth<H> {
     async fn jwks(&self) -> Result<Vec<u8>, NoKeys> {
         let request = http::Request::get(JWKS_URL).body(Vec::new()).map_err(|_| NoKeys::Now)?;
         match self.0.send(request, JWKS_LIMITS).await {
@@ -64,11 +69,10 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The token of a request: the bearer credential, or else the session cookie, unless another site's page used it.
-pub fn token<T>(request: &http::Request<T>) -> Option<&str> {
-    let headers = request.headers();
+pub fn token<'a>(method: &Method, headers: &'a HeaderMap) -> Option<&'a str> {
     if headers.contains_key(header::AUTHORIZATION) {
         bearer(headers)
-    } else if same_site::is_forged(request) {
+    } else if same_site::is_forged(method, headers) {
         None
     } else {
         cookie::read(headers, cookie::SESSION)

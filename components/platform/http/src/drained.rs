@@ -2,11 +2,12 @@
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{Response, exchange::Routine, respond};
 
 /// The body of the answers of `POST /internal/jobs/drain`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Drained {
     /// Jobs that are done.
     pub performed: u64,

@@ -1,7 +1,11 @@
 //! One request from arrival to log line.
 
-use std::time::Duration;
+use std::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
+use axum::response::IntoResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use octo_core::{Clock, Entropy, Problem, new_id};
 use serde::Serialize;
@@ -11,8 +15,9 @@ use crate::{path, respond};
 
 /// A request whose body was read, or was found unfit to be read.
 pub type Request = http::Request<Body>;
-/// An answer, whole.
-pub type Response = http::Response<Vec<u8>>;
+/// A response, whole.
+#[derive(Debug)]
+pub struct Response(http::Response<Vec<u8>>);
 /// The request's body.
 pub type Body = Result<Vec<u8>, BodyError>;
 
@@ -25,6 +30,49 @@ pub enum BodyError {
     Broken,
     /// It was not there whole within this time.
     Late(Duration),
+}
+
+impl Response {
+    /// A response with this body, 200 so far.
+    pub fn new(body: Vec<u8>) -> Self {
+        Self(http::Response::new(body))
+    }
+
+    /// Head and body.
+    pub fn into_parts(self) -> (http::response::Parts, Vec<u8>) {
+        self.0.into_parts()
+    }
+
+    /// The body.
+    pub fn into_body(self) -> Vec<u8> {
+        self.0.into_body()
+    }
+}
+
+impl From<http::Response<Vec<u8>>> for Response {
+    fn from(response: http::Response<Vec<u8>>) -> Self {
+        Self(response)
+    }
+}
+
+impl Deref for Response {
+    type Target = http::Response<Vec<u8>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Response {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl IntoResponse for Response {
+    fn into_response(self) -> axum::response::Response {
+        self.0.map(axum::body::Body::from)
+    }
 }
 
 /// Characters of the path in the log.
@@ -82,17 +130,8 @@ pub async fn answer(
         *request.method_mut() = Method::GET;
     }
 
-    let mut fields = LogFields::default();
-    let mut response = handle(request).await.unwrap_or_else(|problem| {
-        fields = LogFields::default().with("problem", problem.slug);
-        if let Some(cause) = &problem.cause {
-            fields = std::mem::take(&mut fields).with("cause", cause.as_str());
-        }
-        respond::problem(&problem)
-    });
-    if let Some(own) = response.extensions_mut().remove::<LogFields>() {
-        fields = own;
-    }
+    let mut response = handle(request).await.unwrap_or_else(|problem| respond::problem(&problem));
+    let fields = response.extensions_mut().remove::<LogFields>().unwrap_or_default();
     let routine = response.extensions_mut().remove::<Routine>().is_some();
     complete(response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(&id) {

@@ -25,10 +25,9 @@
 //!
 //! It must not know any domain, nor the SDK.
 
-// The ports are used with static dispatch on one thread: nothing needs `Send`.
-#![allow(async_fn_in_trait)]
-
 pub mod accept;
+pub mod api;
+pub mod app;
 pub mod body;
 pub mod caller;
 pub mod coding;
@@ -37,11 +36,16 @@ pub mod cookie;
 pub mod cors;
 pub mod drained;
 pub mod enclosed;
+pub mod error;
 pub mod exchange;
+pub mod extract;
 pub mod fastapi;
 pub mod form;
 pub mod gzip;
 pub mod idempotency;
+#[cfg(not(target_family = "wasm"))]
+pub mod openapi;
+pub mod page;
 pub mod path;
 pub mod platform;
 pub mod prefer;
@@ -50,9 +54,18 @@ pub mod respond;
 pub mod same_site;
 pub mod service_key;
 pub mod source;
+#[cfg(feature = "testing")]
+pub mod testing;
 
+pub use api::Api;
+pub use app::App;
 pub use caller::Caller;
 pub use coding::Bodies;
 pub use component::Component;
+pub use error::Error;
 pub use exchange::{Body, BodyError, Request, Response, answer};
+pub use page::{Items, Page};
 pub use service_key::ServiceKey;
+
+// What the macro `routes!` expands to.
+pub use pastey;

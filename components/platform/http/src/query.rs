@@ -2,16 +2,16 @@
 
 use octo_core::Problem;
 
-use crate::{Request, path};
+use crate::path;
 
 /// The parameters of a query; of those with one name the first counts.
 #[derive(Debug)]
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Those of a request.
-    pub fn of(request: &Request) -> Self {
-        let query = request.uri().query().unwrap_or("");
+    /// Those of a request's target.
+    pub fn of(uri: &http::Uri) -> Self {
+        let query = uri.query().unwrap_or("");
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
@@ -28,7 +28,7 @@ impl Query {
         let Some(text) = self.get(name) else { return Ok(None) };
         let digits = text.strip_prefix('-').unwrap_or(text);
         let number = path::digits(digits).and_then(|_| text.parse().ok());
-        number.map(Some).ok_or_else(|| Problem::invalid(name, "must be a whole number"))
+        number.map(Some).ok_or_else(|| Problem::invalid(format!("/{name}"), "must be a whole number"))
     }
 
     /// `after`: the number before the page; 0 when it is not given.
@@ -48,7 +48,7 @@ impl Query {
         if (1..=longest).contains(&limit) {
             Ok(limit)
         } else {
-            Err(Problem::invalid("limit", format!("must be from 1 to {longest}")))
+            Err(Problem::invalid("/limit", format!("must be from 1 to {longest}")))
         }
     }
 }
@@ -60,8 +60,7 @@ mod tests {
     #[test]
     fn a_number_is_digits_with_a_sign_at_most() {
         let number = |text: &str| {
-            let request = http::Request::get(format!("/?after={text}")).body(Ok(Vec::new())).unwrap();
-            Query::of(&request).number("after").ok().flatten()
+            Query::of(&format!("/?after={text}").parse().unwrap()).number("after").ok().flatten()
         };
         assert_eq!(
             [number("7"), number("-7"), number("007"), number("%37")],

@@ -4,7 +4,7 @@ use http::{HeaderValue, StatusCode, header};
 use octo_core::Problem;
 use serde::Serialize;
 
-use crate::exchange::Response;
+use crate::exchange::{LogFields, Response};
 
 /// An answer with a JSON body.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
@@ -21,6 +21,11 @@ pub fn problem(problem: &Problem) -> Response {
     for (name, value) in &problem.headers {
         response.headers_mut().append(name, value.clone());
     }
+    let mut fields = LogFields::default().with("problem", problem.slug);
+    if let Some(cause) = &problem.cause {
+        fields = fields.with("cause", cause.as_str());
+    }
+    response.extensions_mut().insert(fields);
     response
 }
 
@@ -49,7 +54,7 @@ pub fn forbidden(title: &'static str) -> Problem {
 }
 
 /// The path exists, the method does not: 405 with `Allow`.
-pub fn method_not_allowed(allow: &'static str) -> Problem {
+pub fn method_not_allowed(allow: &str) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method-not-allowed",

@@ -64,7 +64,8 @@ impl<'a, K: KeyValue> ServiceKey<'a, K> {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::RefCell, time::Duration};
+    use octo_core::testing::Locked;
+    use std::time::Duration;
 
     use super::*;
     use octo_core::{
@@ -99,7 +100,7 @@ mod tests {
     /// the next caller is given one, however many were cut off.
     fn callers_at_once(turns: &[Turn]) -> Result<(), TestCaseError> {
         let world = Interleaving::at(UnixMillis(0));
-        let (entropy, given) = (FakeEntropy::default(), RefCell::new(Vec::new()));
+        let (entropy, given) = (FakeEntropy::default(), Locked::new(Vec::new()));
         let caller = || -> Task<'_> {
             Box::pin(async {
                 let service = ServiceKey::new(&world, "paid-provider");

@@ -1,5 +1,6 @@
 //! Performing jobs.
 
+use octo_core::async_trait;
 use std::time::Duration;
 
 use octo_core::{Clock, Entropy, Sql, SqlError, UnixMillis};
@@ -27,7 +28,8 @@ pub enum Outcome {
 }
 
 /// Performs jobs.
-pub trait Worker {
+#[async_trait]
+pub trait Worker: Send + Sync {
     /// Performs `job`, which may have been performed before, or be performed by another instance now: see the crate's
     /// promises. Takes much less than [`LEASE`].
     async fn perform(&self, job: &Job) -> Outcome;

@@ -18,9 +18,6 @@
 //!
 //! This crate knows no HTTP and no domain; what a job does is its [`Worker`]'s.
 
-// Static dispatch on one thread, inside one component: nothing needs `Send`.
-#![allow(async_fn_in_trait)]
-
 pub mod backoff;
 pub mod dead_letters;
 mod drain;

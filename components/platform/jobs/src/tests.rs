@@ -1,6 +1,8 @@
 //! Jobs on both databases: what is promised, whatever crashes and whoever comes at the same time.
 
-use std::{cell::Cell, collections::BTreeMap, sync::atomic::AtomicI64, sync::atomic::Ordering, thread};
+use octo_core::async_trait;
+use octo_core::testing::Locked;
+use std::{collections::BTreeMap, sync::atomic::AtomicI64, sync::atomic::Ordering, thread};
 
 use octo_core::{
     Clock, Sql, SqlError, UnixMillis,
@@ -27,6 +29,7 @@ const TABLES: &[&Schema] = &[&SCHEMA, &EFFECTS];
 /// Writes each job's effect under its number, and replies with its arguments.
 struct Effects<'a, S>(&'a S);
 
+#[async_trait]
 impl<S: Sql> Worker for Effects<'_, S> {
     async fn perform(&self, job: &Job) -> Outcome {
         let statement = "INSERT INTO effects (job, args) VALUES ($1, $2) ON CONFLICT (job) DO NOTHING";
@@ -88,12 +91,12 @@ impl Scene {
 
 /// Notes what it is given, and answers what it is told to.
 struct Script<'a> {
-    answers: &'a dyn Fn(&Job) -> Outcome,
-    seen: std::cell::RefCell<Vec<(String, i64)>>,
+    answers: &'a (dyn Fn(&Job) -> Outcome + Sync),
+    seen: Locked<Vec<(String, i64)>>,
 }
 
 impl<'a> Script<'a> {
-    fn new(answers: &'a dyn Fn(&Job) -> Outcome) -> Self {
+    fn new(answers: &'a (dyn Fn(&Job) -> Outcome + Sync)) -> Self {
         Self { answers, seen: Default::default() }
     }
 
@@ -102,6 +105,7 @@ impl<'a> Script<'a> {
     }
 }
 
+#[async_trait]
 impl Worker for Script<'_> {
     async fn perform(&self, job: &Job) -> Outcome {
         self.seen.borrow_mut().push((job.args.clone(), job.attempt));
@@ -137,7 +141,7 @@ fn a_call_is_answered_here_or_by_whoever_performs_it_and_goes_on_without_its_cal
         let scene = Scene::new(shared);
         let effects = Effects(&scene.sql);
         let wait = Duration::from_secs(2);
-        let call = |worker: &dyn Fn(&Job) -> Outcome, id: &str| {
+        let call = |worker: &(dyn Fn(&Job) -> Outcome + Sync), id: &str| {
             let script = Script::new(worker);
             let new =
                 NewJob { correlation_id: Some(id), line: Some("l"), ..job("q", "1", scene.clock.now()) };
@@ -146,7 +150,7 @@ fn a_call_is_answered_here_or_by_whoever_performs_it_and_goes_on_without_its_cal
         assert_eq!(call(&|_| Outcome::Done("2".into()), "a"), Standing::Done("2".into()));
         assert_eq!(call(&|_| Outcome::Discard("no".into()), "b"), Standing::Discarded("no".into()));
         // It fails the first time, and the caller waits for the second attempt.
-        let tries = Cell::new(0);
+        let tries = Locked::new(0);
         let second_time = |_: &Job| {
             tries.set(tries.get() + 1);
             if tries.get() > 1 { Outcome::Done("3".into()) } else { Outcome::Retry("not yet".into()) }
@@ -496,6 +500,7 @@ fn effects_happen_once_and_in_line_wherever_instances_are_cut_off() {
 /// A clock that instances on several threads share.
 struct SharedClock<'a>(&'a AtomicI64);
 
+#[async_trait]
 impl Clock for SharedClock<'_> {
     fn now(&self) -> UnixMillis {
         UnixMillis(self.0.load(Ordering::SeqCst))

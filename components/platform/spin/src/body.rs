@@ -1,13 +1,18 @@
 //! Bodies over WASI's streams, with as few calls to the host as they need: the announced length tells when a
 //! body is complete, and a body that fits the host's buffer is handed over in one piece.
 
-use std::{cell::Cell, future::poll_fn, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    task::Poll,
+    time::Duration,
+};
 
 use http::{HeaderMap, header};
 use spin_executor::CancelOnDropToken;
-use spin_sdk::wit::wasi::http0_2_0::types::{Fields, IncomingBody, OutgoingBody};
 use wasi::{
     clocks::monotonic_clock,
+    http::types::{Fields, IncomingBody, Method, OutgoingBody},
     io::{
         poll::poll,
         streams::{InputStream, OutputStream, StreamError},
@@ -87,11 +92,11 @@ pub(crate) async fn read(
     body: &IncomingBody,
     headers: &HeaderMap,
     limit: usize,
-    progress: &Cell<usize>,
+    progress: &AtomicUsize,
 ) -> Result<Vec<u8>, ReadError> {
     let next = async |stream: &InputStream| {
         let read = chunk(stream).await;
-        progress.set(progress.get() + 1);
+        progress.fetch_add(1, Relaxed);
         Ok(read)
     };
     collect(body, headers, limit, next).await
@@ -201,4 +206,21 @@ pub(crate) fn headers(fields: &Fields) -> HeaderMap {
             Some((name, http::HeaderValue::from_maybe_shared(bytes::Bytes::from(value)).ok()?))
         })
         .collect()
+}
+
+/// The method as `http` has it.
+pub(crate) fn method(method: &Method) -> http::Method {
+    match method {
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Delete => http::Method::DELETE,
+        Method::Connect => http::Method::CONNECT,
+        Method::Options => http::Method::OPTIONS,
+        Method::Trace => http::Method::TRACE,
+        Method::Patch => http::Method::PATCH,
+        // The host has read it from a request line, so it is one.
+        Method::Other(text) => text.parse().unwrap_or_default(),
+    }
 }

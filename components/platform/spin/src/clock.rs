@@ -1,5 +1,6 @@
 //! Time and randomness from WASI.
 
+use octo_core::async_trait;
 use std::{
     future::poll_fn,
     task::Poll,
@@ -14,6 +15,7 @@ use wasi::clocks::monotonic_clock;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SpinClock;
 
+#[async_trait]
 impl Clock for SpinClock {
     // The one place where the ambient clock is read.
     #[allow(clippy::disallowed_methods)]

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use octo_core::Problem;
 use octo_http::{Bodies, Body, BodyError, Request, Response, enclosed, exchange::Answered};
-use spin_sdk::http::{IncomingRequest, ResponseOutparam};
-use spin_sdk::wit::wasi::http0_2_0::types::{Fields, OutgoingBody, OutgoingResponse};
-use wasi::io::streams::OutputStream;
+use wasi::{
+    http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam},
+    io::streams::OutputStream,
+};
 
 use crate::{
     SpinClock, SpinEntropy,
@@ -81,7 +82,7 @@ pub async fn serve_in_steps(
     let request = read(incoming, max_body).await;
     let outgoing = OutgoingResponse::new(Fields::new());
     let body = outgoing.body().ok();
-    out.set(outgoing);
+    ResponseOutparam::set(out, Ok(outgoing));
     let listener = Listener(body.and_then(|body| body.write().ok().map(|stream| (body, stream))));
     let answer = async |request| handle(request, &listener).await;
     let answered = octo_http::answer(component, &SpinClock, &SpinEntropy, request, answer).await;
@@ -104,7 +105,7 @@ fn line(logged: Logged, answered: &Answered) -> Option<String> {
 
 async fn read(incoming: IncomingRequest, max_body: usize) -> Request {
     let mut request = http::Request::new(Ok(Vec::new()));
-    *request.method_mut() = incoming.method().into();
+    *request.method_mut() = body::method(&incoming.method());
     if let Some(Ok(uri)) = incoming.path_with_query().map(|path| path.parse()) {
         *request.uri_mut() = uri;
     }
@@ -133,12 +134,12 @@ fn write(out: ResponseOutparam, response: Response) {
     match outgoing.body().ok().and_then(|body| Outgoing::begin(body, &bytes)) {
         Some(body) if body.is_complete() => {
             body.finish();
-            out.set(outgoing);
+            ResponseOutparam::set(out, Ok(outgoing));
         }
         Some(body) => {
-            out.set(outgoing);
+            ResponseOutparam::set(out, Ok(outgoing));
             body.finish();
         }
-        None => out.set(outgoing),
+        None => ResponseOutparam::set(out, Ok(outgoing)),
     }
 }

@@ -1,14 +1,22 @@
 //! Outbound HTTP, bounded in time and size.
 
-use std::{cell::Cell, future::poll_fn, pin::pin, task::Poll, time::Duration};
+use octo_core::async_trait;
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    task::Poll,
+    time::Duration,
+};
 
 use futures::future::{Either, select};
 use octo_core::{
     Clock, HttpOut, SendError,
     ports::{CallLimits, StepError},
 };
+use send_wrapper::SendWrapper;
 use spin_executor::CancelOnDropToken;
-use spin_sdk::wit::wasi::http0_2_0::{
+use wasi::http::{
     outgoing_handler,
     types::{ErrorCode, FutureIncomingResponse, IncomingResponse, Method, OutgoingRequest, Scheme},
 };
@@ -22,13 +30,14 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SpinHttp;
 
+#[async_trait]
 impl HttpOut for SpinHttp {
     async fn send(
         &self,
         request: http::Request<Vec<u8>>,
         limits: CallLimits,
     ) -> Result<http::Response<Vec<u8>>, SendError> {
-        let pieces = Cell::new(0);
+        let pieces = AtomicUsize::new(0);
         let exchange = async { end(begin(request).await?, limits.max_answer, &pieces).await };
         within(limits.timeout, exchange).await.unwrap_or(Err(SendError::TimedOut))
     }
@@ -40,7 +49,7 @@ impl HttpOut for SpinHttp {
         limits: CallLimits,
     ) -> Result<http::Response<Vec<u8>>, StepError> {
         let incoming = within(begin_within, begin(request)).await.ok_or(StepError::NotBegun)??;
-        let pieces = Cell::new(0);
+        let pieces = AtomicUsize::new(0);
         let end = end(incoming, limits.max_answer, &pieces);
         let ended = patiently(limits.timeout, begin_within, &pieces, end).await;
         Ok(ended.unwrap_or(Err(SendError::TimedOut))?)
@@ -56,16 +65,16 @@ const TURNS: u32 = 20;
 async fn patiently<T>(
     time: Duration,
     longest: Duration,
-    pieces: &Cell<usize>,
+    pieces: &AtomicUsize,
     future: impl Future<Output = T>,
 ) -> Option<T> {
     let mut future = pin!(future);
     let turns = async {
-        let (mut turn, mut known) = (0, pieces.get());
+        let (mut turn, mut known) = (0, pieces.load(Relaxed));
         while turn < TURNS {
             SpinClock.sleep(time / TURNS).await;
-            turn = if known == pieces.get() { turn + 1 } else { 0 };
-            known = pieces.get();
+            turn = if known == pieces.load(Relaxed) { turn + 1 } else { 0 };
+            known = pieces.load(Relaxed);
         }
     };
     let turns = within(time + longest, turns);
@@ -105,7 +114,7 @@ async fn begin(request: http::Request<Vec<u8>>) -> Result<IncomingResponse, Send
 async fn end(
     incoming: IncomingResponse,
     max_answer: usize,
-    pieces: &Cell<usize>,
+    pieces: &AtomicUsize,
 ) -> Result<http::Response<Vec<u8>>, SendError> {
     let mut answer = http::Response::new(Vec::new());
     *answer.status_mut() = http::StatusCode::from_u16(incoming.status())
@@ -113,7 +122,8 @@ async fn end(
     *answer.headers_mut() = body::headers(&incoming.headers());
     let broken = || SendError::Broken("the body broke off".into());
     let body = incoming.consume().map_err(|()| broken())?;
-    let read = body::read(&body, answer.headers(), max_answer, pieces).await;
+    // The compiler does not see that a future made of an async closure may go to another thread. There is none.
+    let read = SendWrapper::new(body::read(&body, answer.headers(), max_answer, pieces)).await;
     *answer.body_mut() = read.map_err(|error| match error {
         ReadError::TooLarge => SendError::TooLarge,
         ReadError::Broken | ReadError::Late => broken(),
@@ -142,7 +152,7 @@ async fn response(pending: &FutureIncomingResponse) -> Result<IncomingResponse, 
 fn outgoing(head: &http::request::Parts, length: usize) -> Result<OutgoingRequest, SendError> {
     let unfit = |what: &str| SendError::NotSent(format!("{what} is not fit to be sent"));
     let request = OutgoingRequest::new(body::fields(&head.headers, length).ok_or_else(|| unfit("a header"))?);
-    let method = Method::from(head.method.clone());
+    let method = method(&head.method);
     let scheme = match head.uri.scheme_str() {
         Some("https") => Scheme::Https,
         _ => Scheme::Http,
@@ -154,6 +164,22 @@ fn outgoing(head: &http::request::Parts, length: usize) -> Result<OutgoingReques
     let path = head.uri.path_and_query().map(|path| path.as_str());
     request.set_path_with_query(path).map_err(|()| unfit("the path"))?;
     Ok(request)
+}
+
+/// The method as WASI has it.
+fn method(method: &http::Method) -> Method {
+    match method.as_str() {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "DELETE" => Method::Delete,
+        "CONNECT" => Method::Connect,
+        "OPTIONS" => Method::Options,
+        "TRACE" => Method::Trace,
+        "PATCH" => Method::Patch,
+        other => Method::Other(other.to_owned()),
+    }
 }
 
 /// Tells a call that never happened from one that may have.

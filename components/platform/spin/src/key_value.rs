@@ -1,6 +1,7 @@
 //! The key-value store labelled `default`.
 
-use std::{cell::OnceCell, time::Duration};
+use octo_core::async_trait;
+use std::{sync::OnceLock, time::Duration};
 
 use octo_core::{Clock, KeyValue, StoreError};
 use spin_sdk::wit::wasi::keyvalue::{
@@ -12,7 +13,7 @@ use crate::SpinClock;
 
 /// Spin's key-value store through `wasi:keyvalue`, which alone has `increment`. Opened when first used.
 #[derive(Default)]
-pub struct SpinKeyValue(OnceCell<Bucket>);
+pub struct SpinKeyValue(OnceLock<Bucket>);
 
 /// The only label that needs no flag on `spin up`.
 const LABEL: &str = "default";
@@ -56,6 +57,7 @@ fn failed(error: Error) -> StoreError {
     })
 }
 
+#[async_trait]
 impl KeyValue for SpinKeyValue {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let (bucket, key) = (self.bucket()?, own(key));

@@ -10,6 +10,7 @@
 
 mod body;
 mod clock;
+mod component;
 mod entry;
 mod http_out;
 mod key_value;
@@ -18,6 +19,10 @@ mod settings;
 mod sql;
 
 pub use clock::{SpinClock, SpinEntropy};
+pub use component::Component;
+pub use spin_executor::run;
+pub use wasi;
+
 pub use entry::{Listener, Logged, serve, serve_in_steps};
 pub use http_out::SpinHttp;
 pub use key_value::SpinKeyValue;

@@ -1,6 +1,7 @@
 //! A Redis server, by its address.
 
-use std::cell::OnceCell;
+use octo_core::async_trait;
+use std::sync::OnceLock;
 
 use octo_core::{Redis, Script, StoreError};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
@@ -9,13 +10,13 @@ use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 /// serves a whole request.
 pub struct SpinRedis {
     address: String,
-    connection: OnceCell<Connection>,
+    connection: OnceLock<Connection>,
 }
 
 impl SpinRedis {
     /// The server at `address`, such as `redis://localhost:6379`.
     pub fn at(address: String) -> Self {
-        Self { address, connection: OnceCell::new() }
+        Self { address, connection: OnceLock::new() }
     }
 
     fn connection(&self) -> Result<&Connection, StoreError> {
@@ -27,6 +28,7 @@ impl SpinRedis {
     }
 }
 
+#[async_trait]
 impl Redis for SpinRedis {
     async fn eval(&self, script: &Script, keys: &[String], args: &[String]) -> Result<Vec<i64>, StoreError> {
         let connection = self.connection()?;

@@ -1,6 +1,6 @@
 //! Spin's variables.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use octo_core::Settings;
 
@@ -17,19 +17,12 @@ impl Settings for SpinSettings {
 /// The one variable `settings`, a line `name = value` for each setting. A component on the hot path reads all
 /// of them in one call to the host instead of one call each.
 #[derive(Debug, Default)]
-pub struct SettingsBlock(OnceCell<Vec<(String, String)>>);
+pub struct SettingsBlock(OnceLock<Vec<(String, String)>>);
 
 impl Settings for SettingsBlock {
     fn get(&self, name: &str) -> Option<String> {
         let settings = self.0.get_or_init(|| parse(&SpinSettings.get("settings").unwrap_or_default()));
         settings.iter().find_map(|(known, value)| (known == name).then(|| value.clone()))
-    }
-}
-
-/// Shared by all that a component reads, so that the block is read once.
-impl Settings for &SettingsBlock {
-    fn get(&self, name: &str) -> Option<String> {
-        (**self).get(name)
     }
 }
 

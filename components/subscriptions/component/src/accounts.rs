@@ -1,5 +1,6 @@
 //! The accounts, which `auth` has.
 
+use octo_core::async_trait;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -26,6 +27,7 @@ struct Known {
     full_name: String,
 }
 
+#[async_trait]
 impl<K: KeyValue, H: HttpOut, E: Entropy> Accounts for AtAuth<'_, K, H, E> {
     async fn full_name(&self, user_id: i64) -> Result<Option<String>, Away> {
         let answer = self.send(Method::GET, &user_id.to_string(), "").await?;

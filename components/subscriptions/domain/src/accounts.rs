@@ -1,12 +1,15 @@
 //! The accounts, as far as subscriptions concern them.
 
+use octo_core::async_trait;
+
 /// The accounts cannot be asked for now. The text is for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the accounts are away: {0}")]
 pub struct Away(pub String);
 
 /// Where the accounts are.
-pub trait Accounts {
+#[async_trait]
+pub trait Accounts: Send + Sync {
     /// The full name of an account's owner; `None` when there is no such account.
     async fn full_name(&self, user_id: i64) -> Result<Option<String>, Away>;
 

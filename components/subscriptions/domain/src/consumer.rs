@@ -1,6 +1,7 @@
 //! Performing notifications.
 
 use octo_account_events::AccountDeleted;
+use octo_core::async_trait;
 use octo_core::{Clock, Sql, UnixMillis};
 use octo_jobs::{Job, Outcome, Worker};
 
@@ -17,6 +18,7 @@ pub struct Consumer<'a, S, A, C> {
     pub clock: &'a C,
 }
 
+#[async_trait]
 impl<S: Sql, A: Accounts, C: Clock> Worker for Consumer<'_, S, A, C> {
     /// Applies a notification and tells the accounts. Only then is there a reply, so whoever has it finds paid access
     /// as the subscription says. A crash or a failure in between leaves the accounts behind the register, until the

@@ -23,9 +23,6 @@
 //!
 //! This crate knows no route, no token and no SDK.
 
-// The ports are used with static dispatch on one thread: nothing needs `Send`.
-#![allow(async_fn_in_trait)]
-
 pub mod accounts;
 pub mod config;
 pub mod consumer;

@@ -4,6 +4,7 @@
 // Tests say what they expect.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use octo_core::async_trait;
 use std::{
     collections::BTreeMap,
     env,
@@ -33,6 +34,7 @@ const LIFE: &str = "OCTO_CONSUMER_LIFE";
 /// Everybody there is, and nobody to tell.
 struct Everybody;
 
+#[async_trait]
 impl Accounts for Everybody {
     async fn full_name(&self, _: i64) -> Result<Option<String>, Away> {
         Ok(Some("Ada".to_owned()))

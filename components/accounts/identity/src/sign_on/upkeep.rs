@@ -1,6 +1,7 @@
 //! What is done from time to time, whether anybody logs in or not: old sessions go, and what the end of an account leaves
 //! to do is done.
 
+use octo_core::async_trait;
 use std::time::Duration;
 
 use octo_access::{Role, SessionRecord};
@@ -28,6 +29,7 @@ pub struct Upkeep {
 /// Does what the ends of accounts leave to do.
 struct Ends<'s, 'a, S, K, C, E>(&'s SignOn<'a, S, K, C, E>);
 
+#[async_trait]
 impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> Worker for Ends<'_, '_, S, K, C, E> {
     async fn perform(&self, job: &Job) -> Outcome {
         let AccountDeleted { account_id, .. } = match AccountDeleted::read(&job.kind, &job.args) {

@@ -1,5 +1,6 @@
 //! The counter in the form the operator's variables choose.
 
+use octo_core::async_trait;
 use octo_core::{KeyValue, Redis, StoreError, UnixMillis};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,7 @@ pub enum AnySlot {
     Redis(Slot),
 }
 
+#[async_trait]
 impl<K: KeyValue, R: Redis> FreeTier for AnyFreeTier<'_, K, R> {
     type Slot = AnySlot;
 

@@ -24,6 +24,7 @@ pub mod oracle;
 pub mod redis;
 pub mod window;
 
+use octo_core::async_trait;
 use std::time::Duration;
 
 use octo_core::{StoreError, UnixMillis};
@@ -59,7 +60,8 @@ pub struct Limits {
 }
 
 /// The shared counter of free calls.
-pub trait FreeTier {
+#[async_trait]
+pub trait FreeTier: Send + Sync {
     /// A held slot.
     type Slot;
 

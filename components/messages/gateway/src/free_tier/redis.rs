@@ -11,6 +11,7 @@
 //! vouches for a provider that has seen no call, with `SET` of the key [`RedisFreeTier::fresh_key`] just
 //! before. The mark is used up at once; a flush that takes the state takes the mark as well.
 
+use octo_core::async_trait;
 use std::time::Duration;
 
 use octo_core::{Redis, Script, StoreError, UnixMillis, time::millis};
@@ -114,6 +115,7 @@ fn closed(reason: i64, reopens_at: i64) -> Option<Closed> {
     Some(Closed { reason, reopens_at: UnixMillis(reopens_at) })
 }
 
+#[async_trait]
 impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
     type Slot = Slot;
 
@@ -221,6 +223,7 @@ mod tests {
     /// A server that answers the same to everything.
     struct Canned(&'static [i64]);
 
+    #[async_trait]
     impl Redis for Canned {
         async fn eval(&self, _: &Script, _: &[String], args: &[String]) -> Result<Vec<i64>, StoreError> {
             assert_eq!(args[1], "", "the server's own time counts");

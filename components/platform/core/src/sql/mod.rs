@@ -14,7 +14,9 @@ mod value;
 
 use std::borrow::Cow;
 
-use crate::SettingError;
+use auto_impl::auto_impl;
+
+use crate::{SettingError, async_trait};
 
 pub use answered::Answered;
 pub use database::Database;
@@ -73,6 +75,21 @@ impl Dialect {
     }
 }
 
+/// No database, for a component that has none.
+#[derive(Clone, Copy, Debug)]
+pub struct NoSql;
+
+#[async_trait]
+impl Sql for NoSql {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    async fn query(&self, _: &str, _: &[SqlValue]) -> Result<Vec<Row>, SqlError> {
+        Err(SqlError::Failed("this component has no database".into()))
+    }
+}
+
 /// Why a statement failed. The texts are for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SqlError {
@@ -110,7 +127,9 @@ impl SqlError {
 ///
 /// Every statement commits by itself: an invariant that needs atomicity is one statement, with a trigger where
 /// it takes two tables. (The clouds' SQLite promises no transactions of several statements.)
-pub trait Sql {
+#[async_trait]
+#[auto_impl(&, Arc)]
+pub trait Sql: Send + Sync {
     /// Which database this is.
     fn dialect(&self) -> Dialect;
 
@@ -122,17 +141,21 @@ pub trait Sql {
     fn rest(&self) {}
 
     /// Runs one statement and reads its rows as tuples: `let rows: Vec<(i64, String)> = sql.fetch(..).await?`.
-    async fn fetch<R: FromRow>(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<R>, SqlError> {
+    #[auto_impl(keep_default_for(&, Arc))]
+    async fn fetch<R: FromRow>(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<R>, SqlError>
+    where
+        Self: Sized,
+    {
         let rows = self.query(statement, parameters).await?;
         rows.into_iter().map(|row| R::from_row(row).ok_or_else(|| SqlError::damaged("a row"))).collect()
     }
 
     /// The first row, if there is one.
-    async fn first<R: FromRow>(
-        &self,
-        statement: &str,
-        parameters: &[SqlValue],
-    ) -> Result<Option<R>, SqlError> {
+    #[auto_impl(keep_default_for(&, Arc))]
+    async fn first<R: FromRow>(&self, statement: &str, parameters: &[SqlValue]) -> Result<Option<R>, SqlError>
+    where
+        Self: Sized,
+    {
         Ok(self.fetch(statement, parameters).await?.into_iter().next())
     }
 }

@@ -4,7 +4,7 @@ use super::{Row, SqlValue};
 use crate::UnixMillis;
 
 /// What a column can be read as.
-pub trait FromSql: Sized {
+pub trait FromSql: Sized + Send {
     /// `None` when `value` is of another type.
     fn from_sql(value: SqlValue) -> Option<Self>;
 }
@@ -61,7 +61,7 @@ impl<T: FromSql> FromSql for Option<T> {
 }
 
 /// What a row can be read as: a tuple with a member for each column, in their order.
-pub trait FromRow: Sized {
+pub trait FromRow: Sized + Send {
     /// `None` when a column is of another type, or there are more or fewer.
     fn from_row(row: Row) -> Option<Self>;
 }

@@ -11,6 +11,7 @@
 //! steps have been run, so a crash between them only makes the next instance run them again.
 
 use super::{Dialect, Row, Sql, SqlError, SqlValue};
+use crate::async_trait;
 
 /// The tables of one domain, in versions. A version that has been released is never changed.
 #[derive(Debug)]
@@ -174,6 +175,7 @@ impl<'a, S: Sql> Migrated<'a, S> {
     }
 }
 
+#[async_trait]
 impl<S: Sql> Sql for Migrated<'_, S> {
     fn dialect(&self) -> Dialect {
         self.sql.dialect()

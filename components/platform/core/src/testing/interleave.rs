@@ -1,8 +1,8 @@
 //! Several tasks over one store, taken from store call to store call in a chosen order, as instances that
 //! know nothing of each other are; with calls that fail in every way there is, and tasks that crash.
 
+use crate::{async_trait, testing::Locked};
 use std::{
-    cell::{Cell, RefCell},
     collections::VecDeque,
     future::poll_fn,
     pin::Pin,
@@ -52,8 +52,8 @@ pub struct Interleaving {
     pub store: FakeKeyValue,
     /// The time.
     pub clock: FakeClock,
-    fate: Cell<Fate>,
-    late: RefCell<VecDeque<Write>>,
+    fate: Locked<Fate>,
+    late: Locked<VecDeque<Write>>,
 }
 
 #[derive(Debug)]
@@ -69,8 +69,8 @@ impl Interleaving {
         Self {
             store: FakeKeyValue::default(),
             clock: FakeClock::at(now),
-            fate: Cell::default(),
-            late: RefCell::default(),
+            fate: Locked::default(),
+            late: Locked::default(),
         }
     }
 
@@ -177,6 +177,7 @@ enum Actor<'a> {
     Ended,
 }
 
+#[async_trait]
 impl KeyValue for Interleaving {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.call(async |store| store.get(key).await, None).await

@@ -1,4 +1,4 @@
-use std::cell::Cell;
+use octo_core::testing::Locked;
 
 use http::{HeaderMap, HeaderValue};
 use octo_core::testing::{
@@ -344,8 +344,8 @@ fn a_rush() -> impl Strategy<Value = Rush> {
 /// Checks the invariant for the watched key, on a clock that is right.
 #[derive(Default)]
 struct Watch {
-    claimed: Cell<Option<UnixMillis>>,
-    firsts: Cell<usize>,
+    claimed: Locked<Option<UnixMillis>>,
+    firsts: Locked<usize>,
 }
 
 impl Watch {

@@ -1,6 +1,7 @@
 //! Whichever database the variables name.
 
-use std::cell::OnceCell;
+use octo_core::async_trait;
+use std::sync::OnceLock;
 
 use octo_core::{
     SettingError, Settings, Sql, SqlError, SqlValue,
@@ -13,7 +14,7 @@ use super::{SpinPostgres, SpinSqlite};
 /// needs no database reads none of them.
 pub struct AnySql<S> {
     settings: S,
-    chosen: OnceCell<Result<Chosen, SettingError>>,
+    chosen: OnceLock<Result<Chosen, SettingError>>,
 }
 
 enum Chosen {
@@ -24,7 +25,7 @@ enum Chosen {
 impl<S: Settings> AnySql<S> {
     /// The database that `settings` name.
     pub fn new(settings: S) -> Self {
-        Self { settings, chosen: OnceCell::new() }
+        Self { settings, chosen: OnceLock::new() }
     }
 
     fn chosen(&self) -> Result<&Chosen, SettingError> {
@@ -38,6 +39,7 @@ impl<S: Settings> AnySql<S> {
     }
 }
 
+#[async_trait]
 impl<S: Settings> Sql for AnySql<S> {
     /// With wrong variables any: no statement is carried out.
     fn dialect(&self) -> Dialect {

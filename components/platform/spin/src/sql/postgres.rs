@@ -1,6 +1,7 @@
 //! A Postgres server, by its address.
 
-use std::cell::Cell;
+use octo_core::async_trait;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use octo_core::{
     Sql, SqlError, SqlValue,
@@ -24,13 +25,18 @@ use super::while_busy;
 /// in the way ([`SqlError::Busy`]), did nothing, and is tried again a few times.
 pub struct SpinPostgres {
     address: String,
-    connection: Cell<Option<Connection>>,
+    connection: Mutex<Option<Connection>>,
 }
 
 impl SpinPostgres {
     /// The database at `address`, with user and password: `postgres://octo:secret@localhost:5432/octo`.
     pub fn at(address: String) -> Self {
-        Self { address, connection: Cell::new(None) }
+        Self { address, connection: Mutex::new(None) }
+    }
+
+    /// The connection there is, if there is one.
+    fn kept(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn try_query(
@@ -38,18 +44,20 @@ impl SpinPostgres {
         statement: &Answered<'_>,
         parameters: &[ParameterValue],
     ) -> Result<Vec<Row>, SqlError> {
-        let connection = match self.connection.take() {
+        let kept = self.kept().take();
+        let connection = match kept {
             Some(connection) => connection,
             None => Connection::open(&self.address).map_err(classify)?,
         };
         let answer = ask(&connection, statement, parameters);
         if !matches!(answer, Err(SqlError::Down(_))) {
-            self.connection.set(Some(connection));
+            *self.kept() = Some(connection);
         }
         answer
     }
 }
 
+#[async_trait]
 impl Sql for SpinPostgres {
     fn dialect(&self) -> Dialect {
         Dialect::Postgres
@@ -63,7 +71,7 @@ impl Sql for SpinPostgres {
 
     /// The pool is all instances' of the component.
     fn rest(&self) {
-        drop(self.connection.take());
+        self.kept().take();
     }
 }
 

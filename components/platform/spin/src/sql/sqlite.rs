@@ -1,6 +1,7 @@
 //! Spin's SQLite database labelled `default`.
 
-use std::cell::OnceCell;
+use octo_core::async_trait;
+use std::sync::OnceLock;
 
 use octo_core::{
     Sql, SqlError, SqlValue,
@@ -13,7 +14,7 @@ use super::while_busy;
 /// Spin's SQLite database, opened when first used.
 #[derive(Default)]
 pub struct SpinSqlite {
-    connection: OnceCell<Connection>,
+    connection: OnceLock<Connection>,
 }
 
 impl SpinSqlite {
@@ -33,6 +34,7 @@ impl SpinSqlite {
 
 /// SQLite waits for other writers by itself, but where waiting could be for ever (two connections that both want to
 /// begin writing, or to open a new file) it says busy at once.
+#[async_trait]
 impl Sql for SpinSqlite {
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite

@@ -1,5 +1,6 @@
 //! Several instances at once, whose clocks disagree so much that each takes over what the others hold.
 
+use octo_core::async_trait;
 use std::{collections::BTreeMap, sync::Mutex, thread};
 
 use octo_core::{
@@ -22,6 +23,7 @@ const CHANGES: usize = 150;
 #[derive(Default)]
 struct Told(Mutex<BTreeMap<i64, (bool, i64)>>);
 
+#[async_trait]
 impl Accounts for Told {
     async fn full_name(&self, _: i64) -> Result<Option<String>, Away> {
         Ok(Some("Ada".to_owned()))

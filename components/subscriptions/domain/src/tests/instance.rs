@@ -1,7 +1,7 @@
 //! Instances over one database: each may crash at any of its calls to a port.
 
+use octo_core::{async_trait, testing::Locked};
 use std::{
-    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     future::pending,
     pin::pin,
@@ -40,10 +40,10 @@ pub(super) struct World {
 #[derive(Default)]
 pub(super) struct FakeAccounts {
     /// Of each user, whether there is an active subscription, and as of which version.
-    pub(super) noted: RefCell<BTreeMap<i64, (bool, i64)>>,
-    pub(super) down: Cell<bool>,
+    pub(super) noted: Locked<BTreeMap<i64, (bool, i64)>>,
+    pub(super) down: Locked<bool>,
     /// The users whose accounts were deleted.
-    pub(super) gone: RefCell<BTreeSet<i64>>,
+    pub(super) gone: Locked<BTreeSet<i64>>,
 }
 
 impl FakeAccounts {
@@ -52,6 +52,7 @@ impl FakeAccounts {
     }
 }
 
+#[async_trait]
 impl Accounts for FakeAccounts {
     async fn full_name(&self, user_id: i64) -> Result<Option<String>, Away> {
         if self.gone.borrow().contains(&user_id) {
@@ -73,7 +74,7 @@ impl Accounts for FakeAccounts {
 
 /// Crashes an instance at one of its calls: before the call, or after it and before its answer is heard.
 #[derive(Default)]
-struct Fuse(Cell<Option<usize>>);
+struct Fuse(Locked<Option<usize>>);
 
 impl Fuse {
     async fn burn(&self) {
@@ -90,6 +91,7 @@ pub(super) struct Fused<'a, P> {
     fuse: &'a Fuse,
 }
 
+#[async_trait]
 impl Sql for Fused<'_, Database> {
     fn dialect(&self) -> Dialect {
         self.port.dialect()
@@ -103,6 +105,7 @@ impl Sql for Fused<'_, Database> {
     }
 }
 
+#[async_trait]
 impl Accounts for Fused<'_, FakeAccounts> {
     async fn full_name(&self, user_id: i64) -> Result<Option<String>, Away> {
         self.fuse.burn().await;

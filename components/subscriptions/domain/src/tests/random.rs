@@ -1,7 +1,9 @@
 //! Random histories: notifications that are sent twice, delivered twice, late and out of turn, by instances that crash
 //! between any two steps, while the accounts come and go.
 
-use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+use octo_core::async_trait;
+use octo_core::testing::Locked;
+use std::{collections::BTreeMap, time::Duration};
 
 use octo_core::sql::Migrated;
 use octo_databases::{Shared, on_both};
@@ -57,10 +59,11 @@ struct Remembering<'a, W> {
 /// What workers remember.
 #[derive(Default)]
 struct Memory {
-    deliveries: RefCell<Vec<Job>>,
-    replies: RefCell<BTreeMap<String, String>>,
+    deliveries: Locked<Vec<Job>>,
+    replies: Locked<BTreeMap<String, String>>,
 }
 
+#[async_trait]
 impl<W: Worker> Worker for Remembering<'_, W> {
     async fn perform(&self, job: &Job) -> Outcome {
         self.memory.deliveries.borrow_mut().push(job.clone());

@@ -24,6 +24,7 @@
 mod view;
 mod windows;
 
+use octo_core::async_trait;
 use octo_core::{KeyValue, StoreError, UnixMillis};
 
 use super::{
@@ -258,6 +259,7 @@ struct Held {
     window: Option<WindowId>,
 }
 
+#[async_trait]
 impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
     type Slot = Reservation;
 

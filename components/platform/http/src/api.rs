@@ -1,0 +1,239 @@
+//! The routes of a component, each declared once: at its handler, with `#[utoipa::path]`. Dispatch, 404, 405, `HEAD`,
+//! `OPTIONS` and the OpenAPI document all follow from that.
+
+use axum::{
+    Router,
+    body::{Body as AxumBody, Bytes},
+    routing::{MethodFilter, MethodRouter},
+};
+use http::{HeaderValue, Method, StatusCode, header};
+use octo_core::Problem;
+use tower::ServiceExt;
+use utoipa::openapi::HttpMethod;
+
+use crate::{App, Request, Response, cors, exchange::BodyError, extract::Unread, respond};
+
+/// One handler with what its `#[utoipa::path]` says.
+#[derive(Clone, Copy)]
+pub struct Route {
+    path: fn() -> String,
+    methods: fn() -> Vec<HttpMethod>,
+    handler: fn() -> MethodRouter<App>,
+}
+
+impl Route {
+    /// The route that `P` describes, which utoipa's macro makes beside the handler. Used by [`routes!`](crate::routes).
+    pub const fn of<P: utoipa::Path>(handler: fn() -> MethodRouter<App>) -> Self {
+        Self { path: P::path, methods: P::methods, handler }
+    }
+
+    /// The methods it takes.
+    pub fn methods(&self) -> impl Iterator<Item = Method> {
+        (self.methods)().into_iter().filter_map(method)
+    }
+
+    /// Its path, with `{name}` for each parameter.
+    pub fn path(&self) -> String {
+        (self.path)()
+    }
+}
+
+/// The methods that utoipa's macro names, as axum filters them.
+pub fn filter<P: utoipa::Path>() -> MethodFilter {
+    let filters =
+        P::methods().into_iter().filter_map(method).filter_map(|its| MethodFilter::try_from(its).ok());
+    // A handler that names no method takes none.
+    filters.reduce(MethodFilter::or).unwrap_or(MethodFilter::TRACE)
+}
+
+fn method(of: HttpMethod) -> Option<Method> {
+    Some(match of {
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Delete => Method::DELETE,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Options => Method::OPTIONS,
+        HttpMethod::Head => Method::HEAD,
+        HttpMethod::Trace => return None,
+    })
+}
+
+/// The routes of one component.
+#[derive(Clone, Copy)]
+pub struct Api {
+    /// Its handlers.
+    pub routes: &'static [Route],
+    /// Its part of the OpenAPI document, which is put together when the project is built.
+    #[cfg(not(target_family = "wasm"))]
+    pub document: fn() -> utoipa::openapi::OpenApi,
+    /// A response to a path without a route (`None`) or a method without one (the methods there are), where it is not the
+    /// usual problem but what an original system sends. The first argument is the path.
+    pub refused: fn(&str, Option<&str>) -> Option<Response>,
+}
+
+/// [`Api::refused`] where there is no original system.
+pub fn as_usual(_: &str, _: Option<&str>) -> Option<Response> {
+    None
+}
+
+impl Api {
+    /// Gives the request to its handler.
+    ///
+    /// The router is made for each request, so it gets only the routes that may match: a router of all of them would cost
+    /// more than most handlers do.
+    pub async fn handle(&self, app: &App, request: Request) -> Result<Response, Problem> {
+        let app = app.clone();
+        cors::share(&app.settings.clone(), request, async |request| self.route(app, request).await).await
+    }
+
+    async fn route(&self, app: App, request: Request) -> Result<Response, Problem> {
+        let path = request.uri().path().to_owned();
+        let matching: Vec<_> = self.routes.iter().filter(|route| fits(&route.path(), &path)).collect();
+        let fitting = matching.iter().filter(|route| route.methods().any(|its| its == request.method()));
+        // The most specific path wins, as in any router: that with the fewest parameters.
+        let Some(route) = fitting.min_by_key(|route| parameters(&route.path())) else {
+            return Ok(self.unmatched(&request, &matching));
+        };
+        let declared = route.path();
+        let mut request = into_axum(request);
+        if !declared.ends_with('/')
+            && let Some(uri) = without_slash(request.uri())
+        {
+            *request.uri_mut() = uri;
+        }
+        let router = Router::new().route(&declared, (route.handler)()).with_state(app);
+        let response = match router.oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        from_axum(response).await
+    }
+
+    fn unmatched(&self, request: &Request, matching: &[&Route]) -> Response {
+        let path = request.uri().path();
+        if matching.is_empty() {
+            return (self.refused)(path, None).unwrap_or_else(|| respond::problem(&respond::not_found()));
+        }
+        let mut allowed: Vec<Method> = Vec::new();
+        for method in ORDER {
+            if matching.iter().any(|route| route.methods().any(|its| its == method)) {
+                allowed.push(method);
+            }
+        }
+        let allow = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        if request.method() == Method::OPTIONS {
+            let mut response = respond::empty(StatusCode::NO_CONTENT);
+            if let Ok(value) = HeaderValue::from_str(&allow) {
+                response.headers_mut().insert(header::ALLOW, value);
+            }
+            return response;
+        }
+        (self.refused)(path, Some(&allow))
+            .unwrap_or_else(|| respond::problem(&respond::method_not_allowed(&allow)))
+    }
+}
+
+/// The order in which `Allow` names the methods.
+const ORDER: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
+/// Whether a path of a request is one of a declared path's. Trailing slashes do not matter, unless the declared path ends
+/// with one.
+fn fits(declared: &str, path: &str) -> bool {
+    let (declared, path) = match declared.strip_suffix('/') {
+        Some(start) if !start.is_empty() => match path.strip_suffix('/') {
+            Some(path) => (start, path),
+            None => return false,
+        },
+        _ => (declared.trim_end_matches('/'), path.trim_end_matches('/')),
+    };
+    let (mut declared, mut path) = (declared.split('/'), path.split('/'));
+    loop {
+        match (declared.next(), path.next()) {
+            (None, None) => return true,
+            (Some(segment), Some(_)) if segment.starts_with("{*") => return true,
+            (Some(segment), Some(text)) if segment == text => {}
+            (Some(segment), Some(text)) if segment.starts_with('{') && !text.is_empty() => {}
+            _ => return false,
+        }
+    }
+}
+
+fn parameters(declared: &str) -> usize {
+    declared.matches('{').count()
+}
+
+/// The target without slashes at the end of its path, if it has some.
+fn without_slash(uri: &http::Uri) -> Option<http::Uri> {
+    let path = uri.path().trim_end_matches('/');
+    if path.len() == uri.path().len() || uri.path() == "/" {
+        return None;
+    }
+    let path = if path.is_empty() { "/" } else { path };
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    target.parse().ok()
+}
+
+fn into_axum(request: Request) -> http::Request<AxumBody> {
+    let (mut head, body) = request.into_parts();
+    let body = body.unwrap_or_else(|error: BodyError| {
+        head.extensions.insert(Unread(error));
+        Vec::new()
+    });
+    http::Request::from_parts(head, AxumBody::from(body))
+}
+
+async fn from_axum(response: axum::response::Response) -> Result<Response, Problem> {
+    let (head, body) = response.into_parts();
+    // All bodies of ours are whole from the start.
+    let bytes: Bytes =
+        axum::body::to_bytes(body, usize::MAX).await.map_err(|error| Problem::internal().because(error))?;
+    Ok(http::Response::from_parts(head, bytes.into()).into())
+}
+
+/// Declares a component's `API`: the handlers by their modules, and what the OpenAPI document says of it.
+///
+/// ```ignore
+/// octo_http::routes! {
+///     name: "jobs",
+///     about: "Background jobs: what waits, and what failed.",
+///     own { queues, replay }
+/// }
+/// ```
+#[macro_export]
+macro_rules! routes {
+    (
+        name: $name:literal,
+        about: $about:literal,
+        $(refused: $refused:path,)?
+        $($module:ident { $($handler:ident),+ $(,)? })+
+    ) => {
+        $crate::pastey::paste! {
+            /// What the OpenAPI document says of this component.
+            #[cfg(not(target_family = "wasm"))]
+            #[derive(::utoipa::OpenApi)]
+            #[openapi(paths($($($module::$handler),+),+), tags((name = $name, description = $about)))]
+            struct Document;
+
+            /// The routes of this component.
+            pub static API: $crate::Api = $crate::Api {
+                routes: &[$($(
+                    $crate::api::Route::of::<$module::[<__path_ $handler>]>(|| {
+                        ::axum::routing::on(
+                            $crate::api::filter::<$module::[<__path_ $handler>]>(),
+                            $module::$handler,
+                        )
+                    })
+                ),+),+],
+                #[cfg(not(target_family = "wasm"))]
+                document: <Document as ::utoipa::OpenApi>::openapi,
+                refused: $crate::routes!(@refused $($refused)?),
+            };
+        }
+    };
+    (@refused) => { $crate::api::as_usual };
+    (@refused $refused:path) => { $refused };
+}

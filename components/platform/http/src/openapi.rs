@@ -1,0 +1,119 @@
+//! The one OpenAPI document, made of the parts of all components.
+
+use serde::Serialize;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        ContentBuilder, Info, License, OpenApi, PathItem, Ref, RefOr, ResponseBuilder, Tag,
+        path::Operation,
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+/// A refusal or failure (RFC 9457), `application/problem+json`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// What kind of problem it is. Programs compare this text; it is stable.
+    #[schema(example = "urn:octo:problem:invalid-fields")]
+    r#type: String,
+    /// The kind in words.
+    title: String,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What went wrong this time, and what to do about it.
+    detail: String,
+    /// The fields that break a rule.
+    #[schema(required = false)]
+    errors: Vec<ProblemField>,
+}
+
+/// A field that breaks a rule.
+#[derive(Serialize, ToSchema)]
+pub struct ProblemField {
+    /// Where it stands: a JSON pointer (RFC 6901) into the body, or `/` and the name of a query parameter.
+    #[schema(example = "/email")]
+    pointer: String,
+    /// The rule.
+    #[schema(example = "must be an email address")]
+    rule: String,
+}
+
+const PROBLEM: &str = "application/problem+json";
+
+/// The whole document. `parts` are what the components say of themselves.
+pub fn document(version: &str, parts: impl IntoIterator<Item = OpenApi>) -> OpenApi {
+    let mut info = Info::new("Octo", version);
+    info.description = Some(DESCRIPTION.to_owned());
+    let mut license = License::new("Apache-2.0");
+    license.identifier = Some("Apache-2.0".to_owned());
+    info.license = Some(license);
+    let mut whole = OpenApi::new(info, utoipa::openapi::Paths::new());
+    let mut components = utoipa::openapi::Components::new();
+    components.schemas.insert("Problem".into(), <ProblemBody as utoipa::PartialSchema>::schema());
+    components.schemas.insert("ProblemField".into(), <ProblemField as utoipa::PartialSchema>::schema());
+    for (name, scheme) in security() {
+        components.security_schemes.insert(name.to_owned(), scheme);
+    }
+    whole.components = Some(components);
+    for part in parts {
+        whole.merge(part);
+    }
+    let mut tags: Vec<Tag> = whole.tags.take().unwrap_or_default();
+    tags.sort_by(|one, other| one.name.cmp(&other.name));
+    tags.dedup_by(|one, other| one.name == other.name);
+    whole.tags = Some(tags);
+    for item in whole.paths.paths.values_mut() {
+        operations(item).for_each(add_problems);
+    }
+    whole
+}
+
+const DESCRIPTION: &str = "Sends messages through a free provider while its quota lasts and through a paid one beyond, \
+    with accounts, subscriptions and background jobs. Every refusal of our own routes is a problem after RFC 9457.";
+
+fn security() -> [(&'static str, SecurityScheme); 3] {
+    let bearer = |about: &str| {
+        SecurityScheme::Http(
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build(),
+        )
+    };
+    [
+        ("access_token", bearer("The access token of `POST /auth/login`.")),
+        (
+            "operator_key",
+            bearer("A key that the operator has put into a variable: `jobs_key` or `metrics_key`."),
+        ),
+        (
+            "session_cookie",
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+                crate::cookie::SESSION,
+                "The cookie that a login sets, for browsers and for clients of the earlier systems.",
+            ))),
+        ),
+    ]
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
+}
+
+/// Any request may meet a problem that its route does not name: a body that is too large, a store that is away.
+fn add_problems(operation: &mut Operation) {
+    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    for (status, response) in &mut operation.responses.responses {
+        // A failure of which nothing else is said.
+        if let RefOr::T(response) = response
+            && status.starts_with(['4', '5'])
+            && response.content.is_empty()
+        {
+            response.content.insert(PROBLEM.to_owned(), problem.clone());
+        }
+    }
+    let response = ResponseBuilder::new()
+        .description("Any other problem: its `type` says which, its `detail` what to do.")
+        .content(PROBLEM, problem)
+        .build();
+    operation.responses.responses.entry("default".to_owned()).or_insert(RefOr::T(response));
+}

@@ -1,0 +1,116 @@
+//! A component: its routes on the ports it uses.
+
+use std::sync::Arc;
+
+use octo_core::{
+    ports::{NoHttp, NoKeyValue},
+    sql::NoSql,
+};
+use octo_http::{
+    Api, App, Bodies,
+    app::AfterResponse,
+    caller::{AskAuth, KeySource},
+};
+use wasi::http::types::{IncomingRequest, ResponseOutparam};
+
+use crate::{AnySql, Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, entry};
+
+/// A component that serves an [`Api`]. Only the ports that are named are imported.
+pub struct Component {
+    api: &'static Api,
+    app: App,
+    bodies: Bodies,
+    logged: Logged,
+}
+
+impl Component {
+    /// The component `name` of `spin.toml`, whose variables stand in its variable `settings`. It reads bodies of these kinds.
+    pub fn new(name: &'static str, api: &'static Api, bodies: impl Into<Bodies>) -> Self {
+        let http = Arc::new(NoHttp);
+        let app = App {
+            name,
+            settings: Arc::new(SettingsBlock::default()),
+            sql: Arc::new(NoSql),
+            store: Arc::new(NoKeyValue),
+            keys: Arc::new(AskAuth(http.clone())),
+            http,
+            clock: Arc::new(SpinClock),
+            entropy: Arc::new(SpinEntropy),
+            after: AfterResponse::default(),
+        };
+        Self { api, app, bodies: bodies.into(), logged: Logged::Every }
+    }
+
+    /// With the database that the variables name.
+    pub fn database(mut self) -> Self {
+        self.app.sql = Arc::new(AnySql::new(self.app.settings.clone()));
+        self
+    }
+
+    /// With the key-value store.
+    pub fn key_value(mut self) -> Self {
+        self.app.store = Arc::new(SpinKeyValue::default());
+        self
+    }
+
+    /// With outbound HTTP, which also reaches other components.
+    pub fn http(mut self) -> Self {
+        let http = Arc::new(SpinHttp);
+        self.app.keys = Arc::new(AskAuth(http.clone()));
+        self.app.http = http;
+        self
+    }
+
+    /// With keys of access tokens that are its own.
+    pub fn keys(mut self, keys: impl FnOnce(&App) -> Arc<dyn KeySource>) -> Self {
+        self.app.keys = keys(&self.app);
+        self
+    }
+
+    /// Logs only what goes wrong: its caller logs the rest.
+    pub fn logs_failures(mut self) -> Self {
+        self.logged = Logged::Failures;
+        self
+    }
+
+    /// Serves one request.
+    pub async fn serve(self, incoming: IncomingRequest, out: ResponseOutparam) {
+        let Self { api, app, bodies, logged } = self;
+        let handle = async |request| api.handle(&app, request).await;
+        entry::serve(app.name, logged, bodies, incoming, out, handle).await;
+        app.after.finish().await;
+    }
+}
+
+/// Makes the package a component: `component!(Component::new("jobs", &API, MAX_BODY).database())`. Natively it is nothing.
+#[macro_export]
+macro_rules! component {
+    ($component:expr) => {
+        $crate::export!(async |incoming, out| $component.serve(incoming, out).await);
+    };
+}
+
+/// The same for a component that reads and writes for itself: `export!(async |incoming, out| ...)`.
+#[macro_export]
+macro_rules! export {
+    (async |$incoming:ident, $out:ident| $serve:expr) => {
+        // The linker needs exported functions, and those are declared unsafe.
+        #[allow(unsafe_code, missing_docs)]
+        mod exported {
+            use super::*;
+
+            struct Exported;
+
+            impl $crate::wasi::exports::http::incoming_handler::Guest for Exported {
+                fn handle(
+                    $incoming: $crate::wasi::http::types::IncomingRequest,
+                    $out: $crate::wasi::http::types::ResponseOutparam,
+                ) {
+                    $crate::run(async move { $serve });
+                }
+            }
+
+            $crate::wasi::http::proxy::export!(Exported with_types_in $crate::wasi);
+        }
+    };
+}
