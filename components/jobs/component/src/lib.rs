@@ -15,7 +15,7 @@ pub const MAX_BODY: usize = 4 * 1024;
 
 octo_http::routes! {
     name: "jobs",
-    about: "Background jobs: what waits, and what failed.",
+    about: "Background jobs: what waits, and what failed.";
     own { drain, queues, dead_letters, replay, remove }
 }
 

@@ -1,5 +1,6 @@
 //! What is asked, and what is answered.
 
+use auto_impl::auto_impl;
 use http::StatusCode;
 use octo_core::async_trait;
 use octo_core::{Problem, StoreError, UnixMillis};
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 /// The stores as the router asks them.
 #[async_trait]
+#[auto_impl(&, Box)]
 pub trait Desk: Admission {
     /// Who sends a message, and whether it may go free.
     async fn admit(&self, application: &Application) -> Result<Entry, Refusal>;

@@ -11,7 +11,6 @@
 //! - [`audience`]: whoever waits for the answer.
 //! - [`counter_gate`]: when a counter that gives no answer is left alone.
 //! - [`desk`]: the questions, and the two ways to ask them.
-//! - [`either`]: one or the other.
 //! - [`local`]: the answers, from the stores.
 //! - [`remote`]: the answers, from the component that has the stores.
 //! - [`service`]: that component.
@@ -20,7 +19,6 @@
 pub mod audience;
 pub mod counter_gate;
 pub mod desk;
-pub mod either;
 pub mod local;
 pub mod remote;
 pub mod service;
@@ -30,7 +28,6 @@ pub use audience::Audience;
 pub use desk::{
     Application, Asked, Closing, Desk, Entry, Held, Once, PaidAllowance, PaidAsk, PaidEntry, Refusal, Repeats,
 };
-pub use either::Either;
 pub use local::Local;
 pub use remote::Remote;
 pub use service::Service;

@@ -3,7 +3,7 @@
 use octo_core::async_trait;
 use std::time::Duration;
 
-use http::{HeaderName, Request, Response, StatusCode, header};
+use http::{HeaderName, Request, StatusCode, header};
 use octo_core::{
     Clock, HttpOut, SendError, StoreError,
     ports::{CallLimits, StepError},
@@ -14,7 +14,7 @@ use octo_gateway::{
     figures::Figures,
     free_tier::{AnySlot, Ask, Closed, Status, Verdict},
 };
-use octo_http::{enclosed, idempotency::REPLAYED};
+use octo_http::{Response, enclosed, idempotency::REPLAYED};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::desk::{Application, Closing, Desk, Entry, PaidAsk, PaidEntry, Refusal};
@@ -75,7 +75,7 @@ impl From<StepError> for Unheard {
 }
 
 impl<H: HttpOut, C: Clock> Remote<'_, H, C> {
-    async fn ask(&self, path: &str, question: &impl Serialize) -> Result<Response<Vec<u8>>, Unheard> {
+    async fn ask(&self, path: &str, question: &impl Serialize) -> Result<Response, Unheard> {
         let body = serde_json::to_vec(question).map_err(|error| Unheard::unfit(&error))?;
         let limits = CallLimits { timeout: self.timeout, max_answer: MAX_ANSWER };
         let began = self.clock.now();
@@ -115,14 +115,14 @@ impl<H: HttpOut, C: Clock> Remote<'_, H, C> {
     }
 }
 
-fn relayed(mut response: Response<Vec<u8>>) -> Response<Vec<u8>> {
+fn relayed(mut response: Response) -> Response {
     for name in OF_THE_WAY {
         response.headers_mut().remove(name);
     }
     response
 }
 
-fn read<T: DeserializeOwned>(response: &Response<Vec<u8>>) -> Result<T, StoreError> {
+fn read<T: DeserializeOwned>(response: &Response) -> Result<T, StoreError> {
     let nonsense = |error| StoreError(format!("`admission` answers nonsense: {error}"));
     serde_json::from_slice(response.body()).map_err(nonsense)
 }

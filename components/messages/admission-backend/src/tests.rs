@@ -67,7 +67,7 @@ impl HttpOut for Chained<'_> {
         assert_eq!(request.uri().host(), Some("admission.spin.internal"));
         if let Some(left) = self.full.get().checked_sub(1) {
             self.full.set(left);
-            return Ok(octo_http::respond::empty(http::StatusCode::INTERNAL_SERVER_ERROR));
+            return Ok(http::Response::builder().status(500).body(Vec::new()).unwrap());
         }
         let service = Service {
             settings: settings(),

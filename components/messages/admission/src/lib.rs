@@ -3,17 +3,13 @@
 //! Private, and used only where a store is across a network (`redis_url` is set); see `octo-admission-backend`.
 
 #![cfg(target_family = "wasm")]
-// The entry macro expands to the component's exported function.
-#![allow(unsafe_code)]
 
 use octo_admission_backend::{Service, service::MAX_QUESTION};
 use octo_spin::{
     Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinRedis, serve_in_steps,
 };
-use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
-#[spin_sdk::http_component]
-async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
+octo_spin::export!(async |incoming, out| {
     serve_in_steps("admission", Logged::Failures, MAX_QUESTION, incoming, out, async |request, listener| {
         let service = Service {
             settings: SettingsBlock::default(),
@@ -26,4 +22,4 @@ async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
         service.handle(request, || listener.is_there()).await
     })
     .await;
-}
+});

@@ -3,8 +3,8 @@
 //!
 //! Behind this port the stores may be right here or, with a bound on every wait, in another component.
 
-use octo_core::async_trait;
-use octo_core::{StoreError, UnixMillis};
+use auto_impl::auto_impl;
+use octo_core::{StoreError, UnixMillis, async_trait};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
 
 /// The way to the stores for a message that was admitted.
 #[async_trait]
+#[auto_impl(&, Box)]
 pub trait Admission: Send + Sync {
     /// Asks again for a free slot, for a message in line.
     async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError>;

@@ -1,46 +1,31 @@
 //! The router: takes messages and sends each to the free or the paid provider.
 //!
-//! - `POST /messages` routes one message.
-//! - `GET /messages/quota` shows the free tier.
-//! - `GET /messages/stats` and `GET /metrics` tell what became of the messages.
-//! - `POST /free_provider` and `POST /paid_provider` are the original's way to send a message (contract 000).
-//! - `GET /internal/settings` tells the run command whether the variables are right; no route leads there
-//!   from outside.
+//! - [`own`]: our routes. [`message_handler`]: those of the earlier system of that name.
+//! - [`dispatch`]: the way of one message, whichever route it came by.
 //!
-//! The rules are `octo-gateway`; the stores are asked through `octo-admission-backend`; here is what HTTP makes of
-//! them.
+//! The rules are `octo-gateway`; the stores are asked through `octo-admission-backend`.
 
-#![cfg(target_family = "wasm")]
-// The entry macro expands to the component's exported function.
-#![allow(unsafe_code)]
-
-mod answers;
-mod contract_000;
-mod figures;
+mod dispatch;
+mod message_handler;
 mod metered;
-mod routes;
+mod own;
+mod responses;
+mod stats;
 
-use octo_http::cors;
-use octo_spin::{Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, serve};
-use spin_sdk::http::{IncomingRequest, ResponseOutparam};
+#[cfg(test)]
+mod tests;
 
-use crate::routes::{MAX_BODY, Router};
+/// Largest body read, in bytes: a message of the largest size whose every byte is escaped as `\u00XX`, and
+/// room for the JSON around it.
+pub const MAX_BODY: usize = 6 * octo_gateway::message::MAX_BYTES + 1024;
 
-#[spin_sdk::http_component]
-async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
-    let router = Router {
-        settings: SettingsBlock::default(),
-        store: SpinKeyValue::default(),
-        http: SpinHttp,
-        clock: SpinClock,
-        entropy: SpinEntropy,
-        unfinished: None.into(),
-    };
-    let handle = async |request| {
-        cors::share(&router.settings, request, async |request| router.handle(request).await).await
-    };
-    serve("router", Logged::Every, MAX_BODY, incoming, out, handle).await;
-    // The client has its answer and does not wait for this. Should it be cut off, a slot is held for longer
-    // than it must be.
-    router.finish().await;
+octo_http::routes! {
+    name: "messages",
+    about: "Messages: each goes to the free provider while its quota lasts, and to the paid one otherwise.",
+    refused: message_handler::refused;
+    own { send, quota, stats, metrics, check_settings }
+    message_handler { send_free, send_paid, redirected_free, redirected_paid }
 }
+
+#[cfg(target_family = "wasm")]
+octo_spin::component!(octo_spin::Component::new("router", &API, MAX_BODY).key_value().http());

@@ -67,13 +67,27 @@ pub struct Api {
     /// Its part of the OpenAPI document, which is put together when the project is built.
     #[cfg(not(target_family = "wasm"))]
     pub document: fn() -> utoipa::openapi::OpenApi,
-    /// A response to a path without a route (`None`) or a method without one (the methods there are), where it is not the
-    /// usual problem but what an original system sends. The first argument is the path.
-    pub refused: fn(&str, Option<&str>) -> Option<Response>,
+    /// A response to a request that no route takes as it is, where it is not the usual one but what an original system
+    /// sends.
+    pub refused: Refuse,
 }
 
+/// Why no route takes a request as it is, and what comes of it unless [`Api::refused`] says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mismatch<'a> {
+    /// Nothing has this path: 404.
+    Path,
+    /// The path does not take this method, only these, as `Allow` names them: 405, or 204 to `OPTIONS`.
+    Method(&'a str),
+    /// A route has the path without the slashes at its end: they are ignored.
+    Slash,
+}
+
+/// What an original system sends to a request that no route takes as it is.
+pub type Refuse = fn(&Request, Mismatch<'_>) -> Option<Response>;
+
 /// [`Api::refused`] where there is no original system.
-pub fn as_usual(_: &str, _: Option<&str>) -> Option<Response> {
+pub fn as_usual(_: &Request, _: Mismatch<'_>) -> Option<Response> {
     None
 }
 
@@ -90,6 +104,13 @@ impl Api {
     async fn route(&self, app: App, request: Request) -> Result<Response, Problem> {
         let path = request.uri().path().to_owned();
         let matching: Vec<_> = self.routes.iter().filter(|route| fits(&route.path(), &path)).collect();
+        if !matching.is_empty()
+            && without_slash(request.uri()).is_some()
+            && matching.iter().all(|route| !route.path().ends_with('/'))
+            && let Some(response) = (self.refused)(&request, Mismatch::Slash)
+        {
+            return Ok(response);
+        }
         let fitting = matching.iter().filter(|route| route.methods().any(|its| its == request.method()));
         // The most specific path wins, as in any router: that with the fewest parameters.
         let Some(route) = fitting.min_by_key(|route| parameters(&route.path())) else {
@@ -111,9 +132,9 @@ impl Api {
     }
 
     fn unmatched(&self, request: &Request, matching: &[&Route]) -> Response {
-        let path = request.uri().path();
         if matching.is_empty() {
-            return (self.refused)(path, None).unwrap_or_else(|| respond::problem(&respond::not_found()));
+            let refused = (self.refused)(request, Mismatch::Path);
+            return refused.unwrap_or_else(|| respond::problem(&respond::not_found()));
         }
         let mut allowed: Vec<Method> = Vec::new();
         for method in ORDER {
@@ -122,6 +143,9 @@ impl Api {
             }
         }
         let allow = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        if let Some(response) = (self.refused)(request, Mismatch::Method(&allow)) {
+            return response;
+        }
         if request.method() == Method::OPTIONS {
             let mut response = respond::empty(StatusCode::NO_CONTENT);
             if let Ok(value) = HeaderValue::from_str(&allow) {
@@ -129,8 +153,7 @@ impl Api {
             }
             return response;
         }
-        (self.refused)(path, Some(&allow))
-            .unwrap_or_else(|| respond::problem(&respond::method_not_allowed(&allow)))
+        respond::problem(&respond::method_not_allowed(&allow))
     }
 }
 
@@ -199,7 +222,7 @@ async fn from_axum(response: axum::response::Response) -> Result<Response, Probl
 /// ```ignore
 /// octo_http::routes! {
 ///     name: "jobs",
-///     about: "Background jobs: what waits, and what failed.",
+///     about: "Background jobs: what waits, and what failed.";
 ///     own { queues, replay }
 /// }
 /// ```
@@ -207,8 +230,7 @@ async fn from_axum(response: axum::response::Response) -> Result<Response, Probl
 macro_rules! routes {
     (
         name: $name:literal,
-        about: $about:literal,
-        $(refused: $refused:path,)?
+        about: $about:literal $(, refused: $refused:path)?;
         $($module:ident { $($handler:ident),+ $(,)? })+
     ) => {
         $crate::pastey::paste! {

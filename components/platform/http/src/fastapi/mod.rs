@@ -41,9 +41,11 @@ pub fn not_found() -> Response {
 }
 
 /// The path takes other methods.
-pub fn method_not_allowed(allow: &'static str) -> Response {
+pub fn method_not_allowed(allow: &str) -> Response {
     let mut response = detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
     response
 }
 

@@ -12,46 +12,76 @@ use octo_gateway::{
 use octo_http::{Response, exchange::LogFields, respond};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// The IETF draft `draft-ietf-httpapi-ratelimit-headers`.
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// The body of a processed message.
-#[derive(Serialize)]
-struct ProcessedBody<'a> {
-    id: &'a str,
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProcessedMessage)]
+pub(crate) struct ProcessedBody {
+    /// The message's id, which is also in the log.
+    id: String,
+    /// Always true.
     ok: bool,
-    response: &'a str,
+    /// What the provider made of the message.
+    #[schema(example = "cba")]
+    response: String,
+    /// Which provider it was: `free` or `paid`.
+    #[schema(value_type = String, example = "free")]
     provider: Provider,
+    /// Why this one.
+    #[schema(value_type = String, example = "free_available")]
     reason: Reason,
 }
 
 /// The body of `GET /messages/quota`. Times are RFC 3339.
-#[derive(Serialize)]
-struct QuotaBody {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Quota)]
+pub(crate) struct QuotaBody {
+    /// Free calls in a window.
     limit: i64,
+    /// Those that are taken.
     used: i64,
+    /// Those that a message could get now.
     remaining: i64,
     window: WindowBody,
     block: BlockBody,
+    /// Whether the free provider takes calls now.
     free_open: bool,
+    /// Why it does not.
+    #[schema(required, value_type = Option<String>)]
     closed_because: Option<ClosedReason>,
+    /// When it does again.
+    #[schema(required, format = DateTime)]
     free_reopens_at: Option<String>,
+    /// The same in seconds from now.
+    #[schema(required)]
     free_reopens_in_seconds: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct WindowBody {
+#[derive(Serialize, ToSchema)]
+#[schema(as = QuotaWindow)]
+pub(crate) struct WindowBody {
+    /// How windows follow one another.
+    #[schema(example = "aligned")]
     model: &'static str,
     seconds: u64,
+    #[schema(format = DateTime)]
     starts_at: String,
+    #[schema(format = DateTime)]
     ends_at: String,
 }
 
-#[derive(Serialize)]
-struct BlockBody {
+#[derive(Serialize, ToSchema)]
+#[schema(as = QuotaBlock)]
+pub(crate) struct BlockBody {
+    /// How long the provider blocks who exceeds its limit.
     seconds: u64,
+    /// Until when it blocks us, if it does.
+    #[schema(required, format = DateTime)]
     until: Option<String>,
 }
 
@@ -84,9 +114,9 @@ pub(crate) fn routed(
     match routed.result {
         Ok(processed) => {
             let body = ProcessedBody {
-                id,
+                id: id.to_owned(),
                 ok: true,
-                response: &processed.response,
+                response: processed.response,
                 provider: processed.provider,
                 reason: processed.reason,
             };

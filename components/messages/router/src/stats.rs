@@ -11,33 +11,42 @@ use octo_gateway::{
 };
 use octo_http::{Response, respond};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The body of `GET /messages/stats`. Times are RFC 3339.
-#[derive(Serialize)]
-struct StatsBody<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Stats)]
+pub(crate) struct StatsBody<'a> {
     waiting: i64,
     total: CountsBody<'a>,
     window_seconds: u64,
     windows: Vec<WindowBody<'a>>,
 }
 
-#[derive(Serialize)]
-struct WindowBody<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = StatsWindow)]
+pub(crate) struct WindowBody<'a> {
+    #[schema(format = DateTime)]
     starts_at: String,
+    #[schema(format = DateTime)]
     ends_at: String,
     #[serde(flatten)]
     counts: CountsBody<'a>,
 }
 
-#[derive(Serialize)]
-struct CountsBody<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Counts)]
+pub(crate) struct CountsBody<'a> {
     messages: i64,
     free: i64,
     paid: i64,
     refused: i64,
     failed: i64,
+    #[schema(value_type = std::collections::HashMap<String, i64>)]
     paid_by_reason: &'a BTreeMap<Reason, i64>,
+    #[schema(value_type = std::collections::HashMap<String, i64>)]
     refused_by_reason: &'a BTreeMap<Reason, i64>,
+    #[schema(value_type = std::collections::HashMap<String, i64>)]
     failed_by_reason: &'a BTreeMap<Reason, i64>,
     blocked: i64,
     waited: i64,
