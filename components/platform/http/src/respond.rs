@@ -36,7 +36,13 @@ pub fn empty(status: StatusCode) -> Response {
     response
 }
 
-fn with_body(status: StatusCode, content_type: &'static str, bytes: Vec<u8>) -> Response {
+/// A text in plain words.
+pub fn text(status: StatusCode, text: String) -> Response {
+    with_body(status, "text/plain; charset=utf-8", text.into_bytes())
+}
+
+/// A response with a body of some kind.
+pub fn with_body(status: StatusCode, content_type: &'static str, bytes: Vec<u8>) -> Response {
     let mut response = Response::new(bytes);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

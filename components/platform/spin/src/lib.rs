@@ -2,7 +2,7 @@
 //!
 //! [`serve`] is a component's entry: it reads the request, lets the component answer, and sends the answer
 //! in one piece. [`SpinKeyValue`], [`SpinRedis`], [`SpinSqlite`], [`SpinPostgres`], [`AnySql`], [`SpinHttp`], [`SpinClock`], [`SpinEntropy`],
-//! [`SpinSettings`] and [`SettingsBlock`] are the ports. A component imports only what it uses: the linker drops the rest.
+//! [`SettingsBlock`] are the ports. A component imports only what it uses: the linker drops the rest.
 //!
 //! Nothing here is kept between requests, so that instances may be reused (WASI 0.3) or not (WASI 0.2).
 
@@ -27,5 +27,5 @@ pub use entry::{Listener, Logged, serve, serve_in_steps};
 pub use http_out::SpinHttp;
 pub use key_value::SpinKeyValue;
 pub use redis::SpinRedis;
-pub use settings::{SettingsBlock, SpinSettings};
+pub use settings::SettingsBlock;
 pub use sql::{AnySql, SpinPostgres, SpinSqlite};

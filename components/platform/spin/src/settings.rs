@@ -6,7 +6,7 @@ use octo_core::Settings;
 
 /// The variables `spin.toml` gives this component, each read when asked for.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SpinSettings;
+struct SpinSettings;
 
 impl Settings for SpinSettings {
     fn get(&self, name: &str) -> Option<String> {
