@@ -29,6 +29,7 @@ pub mod machine;
 pub mod manifest;
 pub mod process;
 pub mod progress;
+pub mod python;
 pub mod servers;
 pub mod toolchain;
 pub mod workspace;

@@ -38,6 +38,14 @@ pub const CURL: Program = Program {
     before: "",
 };
 
+/// What the judges of the API's description are written in. The package brings the module that makes environments.
+pub const PYTHON: Program = Program {
+    name: "python3",
+    package: "python3-venv",
+    purpose: "validating the API's description, and trying the API against it",
+    before: "",
+};
+
 /// The server for the tests of counting over Redis; each test starts its own on a private port.
 pub const REDIS: Program = Program {
     name: "redis-server",

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::{
     ToSchema,
     openapi::{
-        ContentBuilder, Info, License, OpenApi, PathItem, Ref, RefOr, ResponseBuilder, Tag,
+        Content, ContentBuilder, Info, License, OpenApi, PathItem, Ref, RefOr, ResponseBuilder, Tag,
         path::Operation,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -56,6 +56,9 @@ pub fn document(version: &str, parts: impl IntoIterator<Item = OpenApi>) -> Open
     for (name, scheme) in security() {
         components.security_schemes.insert(name.to_owned(), scheme);
     }
+    let about = "A problem: its `type` says of which kind, its `detail` what to do.";
+    let response = ResponseBuilder::new().description(about).content(PROBLEM, problem()).build();
+    components.responses.insert("Problem".into(), RefOr::T(response));
     whole.components = Some(components);
     for part in parts {
         whole.merge(part);
@@ -99,21 +102,33 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
 }
 
-/// Any request may meet a problem that its route does not name: a body that is too large, a store that is away.
+/// The problems that any request of its kind may meet, unless the route says something else of that status.
 fn add_problems(operation: &mut Operation) {
-    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     for (status, response) in &mut operation.responses.responses {
         // A failure of which nothing else is said.
         if let RefOr::T(response) = response
             && status.starts_with(['4', '5'])
             && response.content.is_empty()
         {
-            response.content.insert(PROBLEM.to_owned(), problem.clone());
+            response.content.insert(PROBLEM.to_owned(), problem());
         }
     }
-    let response = ResponseBuilder::new()
-        .description("Any other problem: its `type` says which, its `detail` what to do.")
-        .content(PROBLEM, problem)
-        .build();
-    operation.responses.responses.entry("default".to_owned()).or_insert(RefOr::T(response));
+    let mut usual = vec!["408", "413", "500", "503"];
+    if operation.security.is_some() {
+        usual.extend(["401", "403"]);
+    }
+    if operation.request_body.is_some() {
+        usual.extend(["400", "415"]);
+    }
+    if operation.request_body.is_some() || operation.parameters.as_ref().is_some_and(|these| !these.is_empty()) {
+        usual.push("422");
+    }
+    for status in usual {
+        let problem = RefOr::Ref(Ref::from_response_name("Problem"));
+        operation.responses.responses.entry(status.to_owned()).or_insert(problem);
+    }
+}
+
+fn problem() -> Content {
+    ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build()
 }

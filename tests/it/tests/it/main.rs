@@ -30,6 +30,7 @@ mod keys;
 mod loyalty_sso;
 mod message_handler_users;
 mod messages;
+mod openapi;
 mod outages;
 mod outside;
 mod paid_allowance;

@@ -14,6 +14,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+/// What each kind of problem means, as `site` serves it.
+const KINDS: &str = include_str!("../../../../../components/site/component/problems.md");
+
 /// A request that is not yet sent; awaiting it sends it.
 pub(crate) struct Call {
     address: SocketAddr,
@@ -130,6 +133,7 @@ impl Answer {
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(problem["type"], format!("urn:octo:problem:{name}"), "{problem}");
         assert_eq!(problem["status"], status, "{problem}");
+        assert!(KINDS.contains(&format!("\n## {name}\n")), "problems.md does not say what {name} means");
         for member in ["title", "detail"] {
             assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{problem}");
         }
