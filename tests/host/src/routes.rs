@@ -1,27 +1,21 @@
-//! Which component answers a path.
+//! Which component answers a path, found as Spin finds it.
 //!
 //! A pattern is made of literal segments, `:name` segments (any one segment) and at most one final
-//! `/...` (any rest, also none). Where several match, the first difference from the left decides:
-//! literal before `:name` before `...`. Slashes at the end of a path do not count.
+//! `/...` (any rest, also none). Where several match, the most specific does. Slashes at the end of a path do not count.
 
-use anyhow::{Result, bail, ensure};
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail, ensure};
+use routefinder::Router;
 
 /// Paths under this prefix are the host's own.
 pub(crate) const RESERVED: &str = "/.well-known/spin/";
 
 /// A public route.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     pattern: String,
     component: String,
-    segments: Vec<Segment>,
-    wildcard: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Segment {
-    Literal(String),
-    Name(String),
 }
 
 /// A path that has a component.
@@ -34,29 +28,19 @@ pub(crate) struct Match<'a> {
     /// What `/...` stood for, from its slash.
     pub(crate) rest: String,
     /// What each `:name` stood for.
-    pub(crate) names: Vec<(&'a str, &'a str)>,
+    pub(crate) names: Vec<(String, String)>,
 }
 
-/// All public routes, the most specific first.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Routes(Vec<Route>);
+/// All public routes.
+#[derive(Debug, Default)]
+pub(crate) struct Routes {
+    list: Vec<Route>,
+    router: Router<Route>,
+    /// The patterns without the names in them.
+    forms: BTreeMap<String, String>,
+}
 
 impl Route {
-    fn parse(pattern: &str, component: &str) -> Result<Self> {
-        let path = pattern.strip_prefix('/').unwrap_or(pattern);
-        let (path, wildcard) = match path.strip_suffix("...") {
-            Some("") => ("", true),
-            Some(prefix) => match prefix.strip_suffix('/') {
-                Some(prefix) => (prefix, true),
-                None => bail!("'...' must be a whole segment"),
-            },
-            None => (path, false),
-        };
-        let path = path.strip_suffix('/').unwrap_or(path);
-        let segments = segments(path).map(Segment::parse).collect::<Result<_>>()?;
-        Ok(Self { pattern: pattern.to_owned(), component: component.to_owned(), segments, wildcard })
-    }
-
     /// The pattern as the manifest has it.
     pub fn pattern(&self) -> &str {
         &self.pattern
@@ -66,104 +50,68 @@ impl Route {
     pub fn component(&self) -> &str {
         &self.component
     }
-
-    /// Smaller is more specific.
-    fn rank(&self) -> Vec<u8> {
-        let kinds = self.segments.iter().map(|segment| match segment {
-            Segment::Literal(_) => 0,
-            Segment::Name(_) => 1,
-        });
-        kinds.chain(self.wildcard.then_some(2)).collect()
-    }
-
-    /// Whether no path could tell the two apart.
-    fn same_paths(&self, other: &Self) -> bool {
-        self.wildcard == other.wildcard
-            && self.segments.len() == other.segments.len()
-            && self.segments.iter().zip(&other.segments).all(|pair| match pair {
-                (Segment::Literal(a), Segment::Literal(b)) => a == b,
-                (Segment::Name(_), Segment::Name(_)) => true,
-                _ => false,
-            })
-    }
-
-    fn matches<'a>(&'a self, path: &'a str) -> Option<Match<'a>> {
-        let mut names = Vec::new();
-        let trimmed = path.trim_matches('/');
-        let mut rest = segments(trimmed);
-        for segment in &self.segments {
-            let given = rest.next()?;
-            match segment {
-                Segment::Literal(literal) if literal == given => {}
-                Segment::Name(name) if !given.is_empty() => names.push((name.as_str(), given)),
-                _ => return None,
-            }
-        }
-        let rest: Vec<&str> = rest.collect();
-        if !self.wildcard && !rest.is_empty() {
-            return None;
-        }
-        Some(Match {
-            component: &self.component,
-            pattern: &self.pattern,
-            rest: if self.wildcard { wildcard_rest(&rest.join("/"), path) } else { String::new() },
-            names,
-        })
-    }
-}
-
-/// The segments of a path without its outer slashes; none for the root.
-fn segments(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter(move |_| !path.is_empty())
-}
-
-/// `spin-path-info` keeps the slash a path ends with.
-fn wildcard_rest(rest: &str, path: &str) -> String {
-    let slash = if path.ends_with('/') { "/" } else { "" };
-    match rest {
-        "" => slash.to_owned(),
-        _ => format!("/{rest}{slash}"),
-    }
-}
-
-impl Segment {
-    fn parse(text: &str) -> Result<Self> {
-        let Some(name) = text.strip_prefix(':') else {
-            ensure!(!text.contains('*') && text != "...", "'*' is not supported, and '/...' only at the end");
-            return Ok(Self::Literal(text.to_owned()));
-        };
-        ensure!(
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)),
-            "a ':name' segment needs a name of letters, digits, '-' and '_'"
-        );
-        Ok(Self::Name(name.to_owned()))
-    }
 }
 
 impl Routes {
     /// Adds a route; one that another component already has is refused.
     pub(crate) fn add(&mut self, pattern: &str, component: &str) -> Result<()> {
-        let route = Route::parse(pattern, component)
-            .map_err(|refusal| refusal.context(format!("route {pattern:?} of {component:?}")))?;
-        ensure!(
-            !pattern.starts_with(RESERVED),
-            "route {pattern:?} of {component:?}: paths under {RESERVED} are the host's own"
-        );
-        if let Some(other) = self.0.iter().find(|other| other.same_paths(&route)) {
-            bail!("duplicate route {pattern:?}: {component:?} and {:?}", other.component);
+        let place = || format!("route {pattern:?} of {component:?}");
+        ensure!(!pattern.starts_with(RESERVED), "{}: paths under {RESERVED} are the host's own", place());
+        check(pattern).with_context(place)?;
+        if let Some(other) = self.forms.insert(form(pattern), component.to_owned()) {
+            bail!("duplicate route {pattern:?}: {component:?} and {other:?}");
         }
-        self.0.push(route);
-        self.0.sort_by_key(Route::rank);
+        let route = Route { pattern: pattern.to_owned(), component: component.to_owned() };
+        // The router's own word for the rest of a path.
+        let spec = pattern.strip_suffix("/...").map_or(pattern.to_owned(), |start| format!("{start}/*"));
+        self.router.add(spec.as_str(), route.clone()).map_err(anyhow::Error::msg).with_context(place)?;
+        self.list.push(route);
         Ok(())
     }
 
     /// The most specific route for a path.
-    pub(crate) fn find<'a>(&'a self, path: &'a str) -> Option<Match<'a>> {
-        self.0.iter().find_map(|route| route.matches(path))
+    pub(crate) fn find(&self, path: &str) -> Option<Match<'_>> {
+        let found = self.router.best_match(path)?;
+        let captures = found.captures();
+        let names = captures.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let route = found.handler();
+        let rest = captures.wildcard().map_or_else(String::new, |rest| wildcard_rest(rest, path));
+        Some(Match { component: &route.component, pattern: &route.pattern, rest, names })
     }
 
     pub(crate) fn as_slice(&self) -> &[Route] {
-        &self.0
+        &self.list
+    }
+}
+
+fn check(pattern: &str) -> Result<()> {
+    let start = pattern.strip_suffix("/...").unwrap_or(pattern);
+    ensure!(
+        !start.contains("...") && !start.contains('*'),
+        "'/...' is only allowed at the end, and '*' nowhere"
+    );
+    for name in start.split('/').filter_map(|segment| segment.strip_prefix(':')) {
+        ensure!(
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)),
+            "a ':name' segment needs a name of letters, digits, '-' and '_'"
+        );
+    }
+    Ok(())
+}
+
+/// The pattern without names: two that have the same one take the same paths.
+fn form(pattern: &str) -> String {
+    let segments = pattern.split('/').filter(|segment| !segment.is_empty());
+    segments.map(|segment| if segment.starts_with(':') { ":" } else { segment }).collect::<Vec<_>>().join("/")
+}
+
+/// `spin-path-info` keeps the slash a path ends with.
+fn wildcard_rest(rest: &str, path: &str) -> String {
+    let rest = rest.trim_matches('/');
+    let slash = if path.ends_with('/') { "/" } else { "" };
+    match rest {
+        "" => slash.to_owned(),
+        _ => format!("/{rest}{slash}"),
     }
 }
 
@@ -186,7 +134,7 @@ mod tests {
         routes
     }
 
-    fn pattern<'a>(routes: &'a Routes, path: &'a str) -> Option<&'a str> {
+    fn pattern<'a>(routes: &'a Routes, path: &str) -> Option<&'a str> {
         routes.find(path).map(|found| found.pattern)
     }
 
@@ -229,8 +177,9 @@ mod tests {
     fn a_name_takes_one_segment() {
         let routes = routes(&["/users/:id/posts/:post"]);
         let found = routes.find("/users/7/posts/8").unwrap();
-        assert_eq!(found.names, [("id", "7"), ("post", "8")]);
-        assert_eq!(pattern(&routes, "/users//posts/8"), None);
+        assert_eq!(found.names, [("id".into(), "7".into()), ("post".into(), "8".into())]);
+        // As Spin has it, also an empty one.
+        assert_eq!(pattern(&routes, "/users//posts/8"), Some("/users/:id/posts/:post"));
     }
 
     #[test]

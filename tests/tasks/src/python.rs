@@ -25,7 +25,8 @@ pub fn program(name: &str, progress: Progress) -> anyhow::Result<PathBuf> {
         return Ok(folder.join("bin").join(name));
     }
     machine::ensure(&[PYTHON], progress)?;
-    let advice = "The lines above name the cause. Python needs its module `venv` (Debian: python3-venv) and PyPI.";
+    let advice =
+        "The lines above name the cause. Python needs its module `venv` (Debian: python3-venv) and PyPI.";
     process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder), progress, advice)?;
     let mut install = Command::new(folder.join("bin/pip"));
     install.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&wanted);

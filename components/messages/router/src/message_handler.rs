@@ -118,7 +118,7 @@ async fn send(app: &App, uri: &Uri) -> Result<Response, Error> {
     let (token, message) = read_query(uri.query().unwrap_or_default()).map_err(Error::response)?;
     let config = Config::read(&app.settings)?;
     let message =
-        Message::maybe_empty(message).map_err(|error| Problem::invalid("message", error.to_string()));
+        Message::maybe_empty(message).map_err(|error| Problem::invalid("/message", error.to_string()));
     let posted = Posted {
         token: Some(token),
         wait_until: None,

@@ -13,7 +13,8 @@ use crate::{
 
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 const HEADERS: &str = "authorization, content-type, idempotency-key, prefer, x-request-id";
-const EXPOSED: &str = "ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id";
+const EXPOSED: &str = "idempotency-replayed, location, preference-applied, ratelimit, ratelimit-policy, retry-after, \
+                       www-authenticate, x-request-id";
 /// How long a browser may remember what is allowed, in seconds.
 const REMEMBERED: &str = "600";
 

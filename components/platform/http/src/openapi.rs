@@ -120,7 +120,9 @@ fn add_problems(operation: &mut Operation) {
     if operation.request_body.is_some() {
         usual.extend(["400", "415"]);
     }
-    if operation.request_body.is_some() || operation.parameters.as_ref().is_some_and(|these| !these.is_empty()) {
+    if operation.request_body.is_some()
+        || operation.parameters.as_ref().is_some_and(|these| !these.is_empty())
+    {
         usual.push("422");
     }
     for status in usual {

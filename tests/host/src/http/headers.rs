@@ -23,7 +23,7 @@ pub(crate) struct Arrival<'a> {
     /// What the wildcard stood for.
     pub(crate) rest: &'a str,
     /// What the names in the pattern stood for.
-    pub(crate) names: &'a [(&'a str, &'a str)],
+    pub(crate) names: &'a [(String, String)],
     /// Who sent it.
     pub(crate) client: HeaderValue,
 }
@@ -64,7 +64,7 @@ fn full_url<B>(request: &Request<B>) -> String {
 mod tests {
     use super::*;
 
-    fn written(request: Request<()>, names: &[(&str, &str)]) -> Vec<String> {
+    fn written(request: Request<()>, names: &[(String, String)]) -> Vec<String> {
         let mut request = request;
         let arrival = Arrival {
             pattern: "/users/:user_id/...",
@@ -88,7 +88,7 @@ mod tests {
     fn the_headers_tell_the_route() {
         let request = Request::builder().uri("/users/7/posts?x=1").header("host", "localhost:3000");
         assert_eq!(
-            written(request.header("accept", "*/*").body(()).unwrap(), &[("user_id", "7")]),
+            written(request.header("accept", "*/*").body(()).unwrap(), &[("user_id".into(), "7".into())]),
             [
                 "accept: */*",
                 "host: localhost:3000",

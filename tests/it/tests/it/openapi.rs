@@ -28,7 +28,8 @@ async fn every_route_of_the_description_is_served() {
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys() {
             let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
-            let target: Vec<_> = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect();
+            let target: Vec<_> =
+                path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect();
             let response = app.call(0, method.clone(), &target.join("/")).await;
             // What is served has another body: its own problem, or that of an earlier system.
             let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
