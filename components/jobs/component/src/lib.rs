@@ -15,7 +15,8 @@ pub const MAX_BODY: usize = 4 * 1024;
 
 octo_http::routes! {
     name: "jobs",
-    about: "Background jobs: what waits, and what failed.";
+    about: "Background jobs: what waits, and what failed.",
+    settings: own::check_settings;
     own { drain, queues, dead_letters, replay, remove }
 }
 

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use axum::extract::{Path, State};
 use http::{StatusCode, request::Parts};
 use octo_core::{
-    Sql,
-    sql::{Migrated, Schema},
+    SettingError, Settings, Sql, settings,
+    sql::{Database, Migrated, Schema},
 };
 use octo_http::{
     App, Error, Items, Page, Response,
@@ -158,6 +158,12 @@ pub(crate) async fn remove(
     } else {
         Err(responses::no_such_dead_letter().into())
     }
+}
+
+/// Whether the variables are right.
+pub(crate) fn check_settings(settings: &dyn Settings) -> Result<(), SettingError> {
+    settings::text(&settings, "jobs_key")?;
+    Database::read(&settings).map(drop)
 }
 
 fn migrated(app: &App) -> Migrated<'_, Arc<dyn Sql>> {

@@ -22,8 +22,8 @@ pub const MAX_BODY: usize = 6 * octo_gateway::message::MAX_BYTES + 1024;
 octo_http::routes! {
     name: "messages",
     about: "Messages: each goes to the free provider while its quota lasts, and to the paid one otherwise.",
-    refused: message_handler::refused;
-    own { send, quota, stats, metrics, check_settings }
+    settings: own::check_settings, refused: message_handler::refused;
+    own { send, quota, stats, metrics }
     message_handler { send_free, send_paid, redirected_free, redirected_paid }
 }
 

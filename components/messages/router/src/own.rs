@@ -1,9 +1,9 @@
 //! Our routes.
 
 use axum::extract::State;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method};
 use octo_admission_backend::{Application, Desk, Once};
-use octo_core::Problem;
+use octo_core::{Problem, SettingError, Settings};
 use octo_gateway::{Config, Message};
 use octo_http::{
     App, Error, Response,
@@ -11,9 +11,8 @@ use octo_http::{
     caller,
     extract::{Whole, has_operator_key},
     idempotency::{Fingerprint, IdempotencyKey},
-    prefer, respond,
+    prefer,
 };
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
@@ -157,23 +156,9 @@ pub(crate) async fn metrics(
     Ok(stats::metrics(&stores.figures().await?, &stores.status().await?, app.clock.now()))
 }
 
-/// Check the settings
-///
-/// For the run command: `spin.toml` gives it no public route.
-#[utoipa::path(
-    get, path = "/internal/settings", tag = "internal", operation_id = "checkRouterSettings",
-    responses(
-        (status = 200, description = "They are right."),
-        (status = 500, description = "One is wrong; `detail` names it."),
-    )
-)]
-pub(crate) async fn check_settings(State(app): State<App>) -> Result<Response, Error> {
-    // Only who has started the application reads this: it may name the variable.
-    Config::read(&app.settings).map_err(|error| {
-        let detail = error.to_string();
-        Problem { detail, ..Problem::from(error) }
-    })?;
-    Ok(respond::json(StatusCode::OK, &json!({ "settings": "right" })))
+/// Whether the variables are right.
+pub(crate) fn check_settings(settings: &dyn Settings) -> Result<(), SettingError> {
+    Config::read(&settings).map(drop)
 }
 
 /// The request of somebody who only wants to look.

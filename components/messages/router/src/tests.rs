@@ -30,13 +30,12 @@ const SETTINGS: [(&str, &str); 22] = [
 ];
 
 #[test]
-fn only_the_settings_are_seen_without_a_credential() {
-    // The last are the earlier system's, which sends the token in the query, and confirms redirections to everybody.
+fn nobody_gets_in_without_a_credential() {
+    // These are the earlier system's, which sends the token in the query, and confirms redirections to everybody.
     let open = open_routes(&API, &app("router", &SETTINGS, NoSql));
     assert_eq!(
         open,
         [
-            "GET /internal/settings",
             "POST /free_provider",
             "POST /paid_provider",
             "GET /free_provider/redirected",

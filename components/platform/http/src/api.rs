@@ -7,7 +7,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter},
 };
 use http::{HeaderValue, Method, StatusCode, header};
-use octo_core::Problem;
+use octo_core::{Problem, SettingError, Settings};
 use tower::ServiceExt;
 use utoipa::openapi::HttpMethod;
 
@@ -67,9 +67,17 @@ pub struct Api {
     /// Its part of the OpenAPI document, which is put together when the project is built.
     #[cfg(not(target_family = "wasm"))]
     pub document: fn() -> utoipa::openapi::OpenApi,
+    /// Whether the component can work with its variables. The run command asks at the start, with
+    /// `GET /internal/settings`, for which `spin.toml` has no public route.
+    pub settings: fn(&dyn Settings) -> Result<(), SettingError>,
     /// A response to a request that no route takes as it is, where it is not the usual one but what an original system
     /// sends.
     pub refused: Refuse,
+}
+
+/// [`Api::settings`] where no variable can be wrong.
+pub fn no_settings(_: &dyn Settings) -> Result<(), SettingError> {
+    Ok(())
 }
 
 /// Why no route takes a request as it is, and what comes of it unless [`Api::refused`] says otherwise.
@@ -114,6 +122,9 @@ impl Api {
         let fitting = matching.iter().filter(|route| route.methods().any(|its| its == request.method()));
         // The most specific path wins, as in any router: that with the fewest parameters.
         let Some(route) = fitting.min_by_key(|route| parameters(&route.path())) else {
+            if request.method() == Method::GET && path == "/internal/settings" {
+                return self.check_settings(&app);
+            }
             return Ok(self.unmatched(&request, &matching));
         };
         let declared = route.path();
@@ -129,6 +140,15 @@ impl Api {
             Err(never) => match never {},
         };
         from_axum(response).await
+    }
+
+    fn check_settings(&self, app: &App) -> Result<Response, Problem> {
+        // Only who has started the application reads this: it may name the variable.
+        (self.settings)(&app.settings).map_err(|error| {
+            let detail = error.to_string();
+            Problem { detail, ..Problem::from(error) }
+        })?;
+        Ok(respond::json(StatusCode::OK, &serde_json::json!({ "settings": "right" })))
     }
 
     fn unmatched(&self, request: &Request, matching: &[&Route]) -> Response {
@@ -230,7 +250,7 @@ async fn from_axum(response: axum::response::Response) -> Result<Response, Probl
 macro_rules! routes {
     (
         name: $name:literal,
-        about: $about:literal $(, refused: $refused:path)?;
+        about: $about:literal $(, settings: $settings:path)? $(, refused: $refused:path)?;
         $($module:ident { $($handler:ident),+ $(,)? })+
     ) => {
         $crate::pastey::paste! {
@@ -252,10 +272,13 @@ macro_rules! routes {
                 ),+),+],
                 #[cfg(not(target_family = "wasm"))]
                 document: <Document as ::utoipa::OpenApi>::openapi,
+                settings: $crate::routes!(@settings $($settings)?),
                 refused: $crate::routes!(@refused $($refused)?),
             };
         }
     };
+    (@settings) => { $crate::api::no_settings };
+    (@settings $settings:path) => { $settings };
     (@refused) => { $crate::api::as_usual };
     (@refused $refused:path) => { $refused };
 }

@@ -77,17 +77,18 @@ async fn start(
     Ok(host)
 }
 
-/// Has the router check its variables, so that a mistake shows now and not at the first message.
+/// Has each component check its variables, so that a mistake shows now and not at the first request.
 async fn check_settings(host: &Host) -> Result<()> {
-    let answer = host.call("router", Request::get("/internal/settings").body(Bytes::new())?).await?;
-    match answer.status() {
-        StatusCode::OK | StatusCode::NOT_FOUND => Ok(()),
-        status => {
-            let problem: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    for component in host.app().manifest().components.keys() {
+        let request = Request::get("/internal/settings").body(Bytes::new())?;
+        let response = host.call(component, request).await?;
+        if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            let problem: serde_json::Value = serde_json::from_slice(response.body()).unwrap_or_default();
             let reason = problem.get("detail").and_then(|detail| detail.as_str());
-            bail!("the router cannot work with these settings: {}", reason.unwrap_or(status.as_str()))
+            bail!("{component} cannot work with these settings: {}", reason.unwrap_or("the log says why"))
         }
     }
+    Ok(())
 }
 
 /// What the operator should know of the accounts there are. Silence when sign-on cannot say: it says why to whoever
