@@ -23,13 +23,13 @@ fn variables(legacy_rules: &'static str) -> [(&'static str, &'static str); 2] {
 }
 
 /// An application whose `auth` knows user 7 and gives these responses one after the other.
-fn with_auth(statuses: &[u16]) -> App {
+fn with_auth(legacy_rules: &'static str, statuses: &[u16]) -> App {
     let mut auth = FakeHttp::default();
     for status in statuses {
         let response = http::Response::builder().status(*status);
         auth = auth.will(Ok(response.body(br#"{"full_name":"Ada <L>"}"#.to_vec()).unwrap()));
     }
-    let mut app = app("subscriptions", &variables("off"), Sqlite::in_memory());
+    let mut app = app("subscriptions", &variables(legacy_rules), Sqlite::in_memory());
     app.http = Arc::new(auth);
     app
 }
@@ -133,7 +133,7 @@ fn the_originals_paths_get_its_own_pages() {
 
 #[test]
 fn an_id_that_cannot_be_one_is_no_subscriptions() {
-    let app = with_auth(&[]);
+    let app = with_auth("off", &[]);
     let token = token(&app, "7");
     for id in ["x", "01", "+1", "%FF", "99999999999999999999"] {
         let (status, body) = as_json(call(&app, &token, "GET", &format!("/subscriptions/{id}"), ""));
@@ -143,7 +143,7 @@ fn an_id_that_cannot_be_one_is_no_subscriptions() {
 
 #[test]
 fn a_subscription_is_bought_and_shows_in_the_lists() {
-    let app = with_auth(&[200, 204, 200, 204]);
+    let app = with_auth("off", &[200, 204, 200, 204]);
     let token = token(&app, "7");
     let (status, bought) = as_json(call(&app, &token, "POST", "/subscriptions", ""));
     let subscription = json!({
@@ -176,8 +176,32 @@ fn a_subscription_is_bought_and_shows_in_the_lists() {
 }
 
 #[test]
+fn under_legacy_rules_the_originals_clients_need_no_token() {
+    let app = with_auth("on", &[200, 204, 503]);
+    let call = |method: &str, path: &str, body: &str| {
+        let request = Request::builder().method(method).uri(format!("{ROOT}{path}"));
+        let request = request.header("content-type", "application/json").body(body.as_bytes().to_vec());
+        let response = send(&API, &app, request.unwrap());
+        let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+        (response.status().as_u16(), kind, String::from_utf8(response.into_body()).unwrap())
+    };
+    let html = |status: u16, body: &str| (status, werkzeug::HTML.to_owned(), body.to_owned());
+    assert_eq!(call("GET", "/", ""), (200, "application/json".into(), "OK".into()));
+    assert_eq!(call("POST", "", r#"{"user_id":7}"#).0, 200);
+    let missing = r#"{"user_id": ["Missing data for required field."]}"#;
+    assert_eq!(call("POST", "", "{}"), html(400, missing));
+    let neither = r#"["The fields 'canceled' and 'restarted' cant be FALSE at the same time !"]"#;
+    assert_eq!(call("PUT", "/01/status", "{}"), html(400, neither));
+    let nobodys = "\"The subscription does not exist\"";
+    assert_eq!(call("PUT", "/99999999999999999999/status", r#"{"canceled":true}"#), html(404, nobodys));
+    // `auth` is away when it is told.
+    let late = "\"The server did not send a response\"";
+    assert_eq!(call("PUT", "/1/status", r#"{"canceled":true}"#), html(408, late));
+}
+
+#[test]
 fn what_is_not_ready_in_time_is_performed_after_the_response() {
-    let app = with_auth(&[200, 503, 204]);
+    let app = with_auth("off", &[200, 503, 204]);
     let token = token(&app, "7");
     let request = Request::post("/subscriptions").header("authorization", format!("Bearer {token}"));
     let response = send(&API, &app, request.header("prefer", "wait=1").body(Vec::new()).unwrap());
