@@ -11,7 +11,7 @@ use octo_core::{Problem, SettingError, Settings};
 use tower::ServiceExt;
 use utoipa::openapi::HttpMethod;
 
-use crate::{App, Request, Response, cors, exchange::BodyError, extract::Unread, respond};
+use crate::{App, Request, Response, cors, exchange::BodyError, extract::Unread, path, respond};
 
 /// One handler with what its `#[utoipa::path]` says.
 #[derive(Clone, Copy)]
@@ -196,7 +196,7 @@ fn fits(declared: &str, path: &str) -> bool {
             (None, None) => return true,
             (Some(segment), Some(_)) if segment.starts_with("{*") => return true,
             (Some(segment), Some(text)) if segment == text => {}
-            (Some(segment), Some(text)) if segment.starts_with('{') && !text.is_empty() => {}
+            (Some(segment), Some(text)) if segment.starts_with('{') && path::is_text(text) => {}
             _ => return false,
         }
     }

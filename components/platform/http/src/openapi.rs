@@ -60,7 +60,8 @@ pub fn document(version: &str, parts: impl IntoIterator<Item = OpenApi>) -> Open
     let response = ResponseBuilder::new().description(about).content(PROBLEM, problem()).build();
     components.responses.insert("Problem".into(), RefOr::T(response));
     whole.components = Some(components);
-    for part in parts {
+    for mut part in parts {
+        leave_out_internal(&mut part);
         whole.merge(part);
     }
     let mut tags: Vec<Tag> = whole.tags.take().unwrap_or_default();
@@ -98,8 +99,24 @@ fn security() -> [(&'static str, SecurityScheme); 3] {
     ]
 }
 
+/// The tag of the routes that components have for each other. The document leaves them out: from outside, such a path
+/// leads nowhere, or to another component's route.
+pub const INTERNAL: &str = "internal";
+
+fn leave_out_internal(part: &mut OpenApi) {
+    let is_internal = |operation: &Operation| operation.tags.iter().flatten().any(|tag| tag == INTERNAL);
+    for item in part.paths.paths.values_mut() {
+        methods(item).into_iter().for_each(|method| drop(method.take_if(|operation| is_internal(operation))));
+    }
+    part.paths.paths.retain(|_, item| operations(item).next().is_some());
+}
+
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
+    methods(item).into_iter().flatten()
+}
+
+fn methods(item: &mut PathItem) -> [&mut Option<Operation>; 5] {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch]
 }
 
 /// The problems that any request of its kind may meet, unless the route says something else of that status.

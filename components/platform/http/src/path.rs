@@ -1,6 +1,7 @@
 //! Paths, and the numbers in them. The shells match paths that are as [`normalised`] leaves them.
 
 use http::{Uri, uri::PathAndQuery};
+use percent_encoding::percent_decode_str;
 
 /// The target with the characters of its path that need no encoding decoded (RFC 3986, section 6.2.2.2), so that
 /// `/users/%31` is `/users/1`; `None` when it is so already, or its encoding is wrong. All our paths and ids are made of
@@ -36,6 +37,11 @@ pub fn normalised(uri: &Uri) -> Option<Uri> {
 pub fn id(text: &str) -> Option<i64> {
     let canonical = text == "0" || !text.starts_with('0');
     if canonical { digits(text) } else { None }
+}
+
+/// Whether a segment of a path can be a parameter: it encodes text, and some.
+pub(crate) fn is_text(segment: &str) -> bool {
+    !segment.is_empty() && percent_decode_str(segment).decode_utf8().is_ok()
 }
 
 /// The number that these digits are; `None` when anything else is among them.
@@ -87,6 +93,12 @@ mod tests {
         {
             assert_eq!(id(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_parameter_is_text() {
+        assert!(["1", "%2F", "%C3%BC", "%", "%zz"].into_iter().all(is_text));
+        assert!(!["", "%FF", "1%C3"].into_iter().any(is_text));
     }
 
     proptest! {

@@ -1,49 +1,40 @@
 //! Subscriptions: what gives users paid access.
 //!
 //! - [`own`]: our own routes, under `/subscriptions`.
-//! - [`contract_001`]: the routes of the original subscription service, under `/api/v1/subscriptions`, with [`marshmallow`],
-//!   [`python_json`] and [`werkzeug`] for what its bodies look like.
+//! - [`subscription_service`]: the routes of the original subscription service, under `/api/v1/subscriptions`, with
+//!   [`marshmallow`], [`python_json`] and [`werkzeug`] for what its bodies look like.
+//! - [`guards`]: whose subscriptions a caller may see and change.
 //! - [`accounts`]: what `auth` is asked and told.
-//! - [`routes`]: which request is whose.
+//! - [`notifications`]: performing them, also after the response.
 //!
 //! The rules are `octo-subscriptions`; here is what HTTP makes of them.
 
-#![cfg(target_family = "wasm")]
-// The entry macro expands to the component's exported function.
-#![allow(unsafe_code)]
-
 mod accounts;
-mod answers;
-mod callers;
-mod contract_001;
+mod guards;
 mod marshmallow;
+mod notifications;
 mod own;
 mod python_json;
-mod routes;
+mod responses;
+mod subscription_service;
 mod werkzeug;
 
-use octo_http::cors;
-use octo_spin::{AnySql, Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, serve};
-use spin_sdk::http::{IncomingRequest, ResponseOutparam};
+#[cfg(test)]
+mod tests;
 
-use crate::routes::{MAX_BODY, Service};
+/// Largest body read, in bytes: all of them are small.
+pub const MAX_BODY: usize = 16 * 1024;
 
-#[spin_sdk::http_component]
-async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
-    let settings = SettingsBlock::default();
-    let service = Service {
-        settings: &settings,
-        sql: AnySql::new(&settings),
-        store: SpinKeyValue::default(),
-        http: SpinHttp,
-        clock: SpinClock,
-        entropy: SpinEntropy,
-        unfinished: false.into(),
-    };
-    let handle = async |request| {
-        cors::share(&service.settings, request, async |request| service.handle(request).await).await
-    };
-    serve("subscriptions", Logged::Every, MAX_BODY, incoming, out, handle).await;
-    // The caller has the answer and does not wait for this.
-    service.finish().await;
+octo_http::routes! {
+    name: "subscriptions",
+    about: "Subscriptions: buying, canceling and restarting what gives paid access.",
+    refused: subscription_service::refused;
+    // Of two paths with one parameter each, the first counts: `/subscriptions/replies/history` is a reply's.
+    own { purchase, list, reply, subscription, history, cancel, restart, drain }
+    subscription_service { index, purchase_for_user, change_status }
 }
+
+#[cfg(target_family = "wasm")]
+octo_spin::component!(
+    octo_spin::Component::new("subscriptions", &API, MAX_BODY).database().key_value().http()
+);

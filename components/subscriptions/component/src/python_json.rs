@@ -1,5 +1,5 @@
 //! JSON text as Python's `json.dumps` writes it: a space after `,` and `:`, and nothing but ASCII. The characters that
-//! HTML gives a meaning are escaped as well, for the text is sent under the name of HTML: whoever reads it as JSON reads the
+//! HTML gives a meaning are escaped as well, for the text is sent under the name of HTML: who reads it as JSON reads the
 //! same, and a browser finds no elements in what people have called themselves.
 
 use std::io::{self, Write};

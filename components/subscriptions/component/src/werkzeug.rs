@@ -3,7 +3,7 @@
 use http::{HeaderValue, StatusCode, header};
 use octo_http::Response;
 
-/// The content type of everything the original answers.
+/// The content type of almost all responses of the original.
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
 /// The body is not the JSON it should be.
@@ -24,10 +24,12 @@ pub(crate) fn not_found() -> Response {
 }
 
 /// The path takes `allow` only.
-pub(crate) fn method_not_allowed(allow: &'static str) -> Response {
+pub(crate) fn method_not_allowed(allow: &str) -> Response {
     let status = StatusCode::METHOD_NOT_ALLOWED;
     let mut response = page(status, "The method is not allowed for the requested URL.");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
     response
 }
 

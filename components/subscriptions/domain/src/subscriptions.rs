@@ -127,8 +127,8 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
             scheduled_at: self.clock.now(),
             max_attempts: MAX_ATTEMPTS,
         };
-        let (enqueued, standing) =
-            self.performing(async |performer| performer.call(&new, wait).await).await?;
+        let consumer = self.consumer();
+        let (enqueued, standing) = self.performer(&consumer).call(&new, wait).await?;
         match enqueued {
             Enqueued::New(_) => {
                 Ok(Published { correlation_id, repeated: false, reply: self.named(standing).await? })
@@ -195,7 +195,8 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
     /// # Errors
     /// Those of the database.
     pub async fn drain(&self, until: UnixMillis) -> Result<Drained, SqlError> {
-        let mut drained = self.performing(async |performer| performer.drain(until).await).await?;
+        let consumer = self.consumer();
+        let mut drained = self.performer(&consumer).drain(until).await?;
         let mut more = true;
         while more && self.clock.now() < until {
             more = self.register().sweep(self.clock.now() - KEPT).await?;
@@ -256,13 +257,17 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
         Ok(known.or_else(|| (self.legacy_rules && user_id == seeded).then(|| name.to_owned())))
     }
 
-    async fn performing<T>(
-        &self,
-        perform: impl AsyncFnOnce(&Exchange<'_, 'a, S, A, C, E>) -> Result<T, SqlError>,
-    ) -> Result<T, SqlError> {
-        let worker = Consumer { sql: &self.sql, accounts: self.accounts, clock: self.clock };
+    fn consumer(&self) -> Consumer<'_, Migrated<'a, S>, A, C> {
+        Consumer { sql: &self.sql, accounts: self.accounts, clock: self.clock }
+    }
+
+    /// What performs the notifications.
+    fn performer<'p>(
+        &'p self,
+        worker: &'p Consumer<'p, Migrated<'a, S>, A, C>,
+    ) -> Exchange<'p, 'a, S, A, C, E> {
         let (clock, entropy) = (self.clock, self.entropy);
-        perform(&Performer { sql: &self.sql, worker: &worker, queues: &SERVED, clock, entropy }).await
+        Performer { sql: &self.sql, worker, queues: &SERVED, clock, entropy }
     }
 
     fn register(&self) -> Register<'_, Migrated<'a, S>> {

@@ -120,13 +120,13 @@ async fn an_account_that_is_deleted_is_forgotten_everywhere() {
     purchase.problem(404, "not-found");
 
     let list = root.call(Method::GET, "/subscriptions").await.expect(200);
-    for subscription in list["subscriptions"].as_array().unwrap() {
+    for subscription in list["items"].as_array().unwrap() {
         assert_eq!((&subscription["status"], &subscription["full_name"]), (&json!("CANCELED"), &json!("")));
     }
     let history = root.call(Method::GET, &path(&bought["id"], "/history")).await.expect(200);
-    let lines: Vec<_> = history["history"].as_array().unwrap().iter().map(|line| &line["type"]).collect();
+    let lines: Vec<_> = history["items"].as_array().unwrap().iter().map(|line| &line["type"]).collect();
     assert_eq!(lines, ["SUBSCRIPTION_PURCHASED", "SUBSCRIPTION_CANCELED"]);
-    let id = &history["history"][1]["correlation_id"];
+    let id = &history["items"][1]["correlation_id"];
     assert_eq!(id, &format!("account-deleted/{}/{}", ada.id, bought["id"]));
     let jobs = root.call(Method::GET, "/internal/jobs").await.expect(200);
     assert_eq!(jobs["queues"], json!([]), "every consumer has heard of it");

@@ -140,7 +140,7 @@ async fn what_is_wrong_with_a_body_is_told_in_the_originals_words() {
     }
     // Nothing of all this changed anything.
     let history = app.administrator().await.call(Method::GET, "/subscriptions/1/history").await.expect(200);
-    assert_eq!(history["history"].as_array().unwrap().len(), 1);
+    assert_eq!(history["items"].as_array().unwrap().len(), 1);
 }
 
 fn page(status: &str, name: &str, text: &str) -> String {
@@ -219,7 +219,7 @@ async fn without_a_reply_in_time_the_answer_is_408_and_the_change_still_happens_
     // A caller performs what is before its own notification.
     assert_eq!(row(&put(&app, 1).json(&json!({ "canceled": true })).await)["status"], "CANCELED");
     let history = app.administrator().await.call(Method::GET, "/subscriptions/1/history").await.expect(200);
-    let types: Vec<_> = history["history"].as_array().unwrap().iter().map(|line| &line["type"]).collect();
+    let types: Vec<_> = history["items"].as_array().unwrap().iter().map(|line| &line["type"]).collect();
     assert_eq!(types, ["SUBSCRIPTION_PURCHASED", "SUBSCRIPTION_CANCELED"]);
 }
 

@@ -104,7 +104,7 @@ async fn hosts_share_a_queue(setup: Setup, hosts: usize) {
     assert_eq!(performed.iter().sum::<u64>(), (SUBSCRIPTIONS * CHANGES) as u64, "{performed:?}");
     for id in 1..=SUBSCRIPTIONS {
         let history = ada.call(Method::GET, &format!("/subscriptions/{id}/history")).await.expect(200);
-        let lines = history["history"].as_array().unwrap().iter();
+        let lines = history["items"].as_array().unwrap().iter();
         let types: Vec<_> = lines.map(|line| line["type"].as_str().unwrap()).collect();
         // In another order, some would have changed nothing.
         let mut expected = vec!["SUBSCRIPTION_PURCHASED"];
