@@ -25,6 +25,7 @@
 pub mod build;
 pub mod guarded;
 pub mod imports;
+pub mod layers;
 pub mod machine;
 pub mod manifest;
 pub mod process;

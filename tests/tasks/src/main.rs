@@ -19,7 +19,7 @@ The project's own commands. Start with `cargo xtask test`; `cargo run --release`
                                 the program named by SPIN_BIN, on SQLite and on Postgres; the others are counted
   cargo xtask build             build the components, as `cargo run --release` does before it starts
   cargo xtask sizes             size and imports of every component; fails on an import spin.toml does not grant
-  cargo xtask check             formatting and lints, as errors
+  cargo xtask check             layers between packages, formatting and lints, as errors
   cargo xtask deny              licences, sources and duplicates of the dependencies
   cargo xtask common-passwords  make the list of passwords that nobody may have again, from the crate it comes from
   cargo xtask bench [OPTION…]   throughput and latency beside the host's floors (--quick for a short run)

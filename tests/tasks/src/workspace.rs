@@ -40,6 +40,8 @@ pub struct Package {
     pub kind: Kind,
     /// The packages of this workspace that its code (not its tests) uses.
     pub uses: Vec<String>,
+    /// Whether its code names Spin's SDK.
+    pub names_sdk: bool,
     /// Its integration tests: what `cargo test --test NAME` takes.
     pub test_targets: Vec<String>,
 }
@@ -114,6 +116,7 @@ impl From<Described> for Package {
             folder: folder.strip_prefix(root()).unwrap_or(folder).to_owned(),
             kind: if is_component { Kind::Component } else { Kind::Native },
             uses: described.dependencies.iter().filter(own).map(|its| its.name.clone()).collect(),
+            names_sdk: described.dependencies.iter().any(|its| its.name == "spin-sdk" && its.kind.is_none()),
             test_targets,
             name: described.name,
         }

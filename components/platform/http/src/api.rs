@@ -282,3 +282,7 @@ macro_rules! routes {
     (@refused) => { $crate::api::as_usual };
     (@refused $refused:path) => { $refused };
 }
+
+#[cfg(all(test, feature = "testing"))]
+#[path = "api_tests.rs"]
+mod tests;

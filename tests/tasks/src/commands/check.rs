@@ -1,5 +1,7 @@
-//! `cargo xtask check`: formatting and lints, for the native packages and for the components.
+//! `cargo xtask check`: layers, formatting and lints, for the native packages and for the components.
 
+use anyhow::bail;
+use xtask::layers;
 use xtask::process;
 use xtask::progress::{Progress, Steps};
 use xtask::toolchain::{WASM_PROFILE, WASM_TARGET, cargo, ensure_wasm_target};
@@ -9,7 +11,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let packages = packages()?;
     let guests = || packages.iter().filter(|package| package.is_guest());
     let for_wasm = || packages.iter().filter(|package| package.kind == Kind::Component);
-    let mut steps = Steps::new(3);
+    let mut steps = Steps::new(4);
+    steps.run("Layers: platform <- domain <- component", || {
+        match layers::violations(&packages).as_slice() {
+            [] => Ok(()),
+            found => bail!("{}\nCONTRIBUTING.md has the rule.", found.join("\n")),
+        }
+    })?;
     steps.run("Formatting", || {
         process::run(
             cargo().args(["fmt", "--all", "--check"]),

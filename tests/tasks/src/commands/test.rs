@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use xtask::machine::{self, C_COMPILER, CURL, POSTGRES, REDIS};
 use xtask::progress::{Progress, Steps};
 use xtask::toolchain::{cargo, ensure_wasm_target};
@@ -55,13 +55,19 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
         [] => {
             steps.run("Running the tests (`cargo xtask test siege::` runs those under load)", everything)?
         }
-        some => steps.run("Running the tests", || tests(some, ADVICE))?,
+        some => steps.run("Running the tests", || tests(&filtered(some), ADVICE))?,
     }
     eprintln!(
         "\nAll tests passed, {} in total.\nNext: `cargo run --release` starts Octo on http://127.0.0.1:3000 and shows the first request to try.",
         steps.elapsed()
     );
     Ok(())
+}
+
+/// The arguments for a test run with these filters, of which cargo itself takes only one.
+fn filtered<'a>(filters: &[&'a str]) -> Vec<&'a str> {
+    let own = filters.iter().copied().filter(|argument| *argument != "--");
+    ["--"].into_iter().chain(own).collect()
 }
 
 /// The integration tests mostly wait, those of the crates mostly compute: they run beside each other, and then what is
@@ -81,7 +87,10 @@ fn everything() -> anyhow::Result<()> {
         });
         let shown = process::run(&mut integration, Progress::Shown, ADVICE);
         let beside = beside.join().unwrap_or_else(|_| Err(anyhow!("the tests beside them were cut off")));
-        shown.and(beside)
+        match (shown, beside) {
+            (Err(shown), Err(beside)) => bail!("{shown:#}\nIn addition: {beside:#}"),
+            (shown, beside) => shown.and(beside),
+        }
     })
 }
 
