@@ -1,44 +1,50 @@
 //! Sign-on: accounts, sessions and the keys that sign tokens.
 //!
-//! - [`own`]: our own routes: accounts, sessions, tokens, administration
-//! - [`message_handler`], [`shop`], [`loyalty`]: the same accounts for the clients of the original systems
-//! - [`routes`]: which request is whose
+//! - [`accounts`], [`sessions`], [`tokens`], [`administration`]: our own routes.
+//! - [`shared`]: routes that we share with the original systems, and whose client sends a request to them.
+//! - [`message_handler`], [`shop`], [`loyalty`]: the same accounts for the clients of the original systems.
+//! - [`internal`], [`upkeep`]: routes for the other components.
+//! - [`guards`]: who sends a request, and whether they may.
 //!
 //! The rules are `octo-identity`; here is what HTTP makes of them.
 
-#![cfg(target_family = "wasm")]
-// The entry macro expands to the component's exported function.
-#![allow(unsafe_code)]
-
-mod answers;
-mod callers;
+mod accounts;
+mod administration;
+mod guards;
+mod internal;
 mod loyalty;
 mod message_handler;
-mod own;
-mod routes;
+mod responses;
+mod sessions;
+mod shared;
 mod shop;
-mod stop;
+mod tokens;
+mod upkeep;
 
-use octo_http::{Bodies, cors};
-use octo_spin::{AnySql, Logged, SpinClock, SpinEntropy, SpinKeyValue, SpinSettings, serve};
-use spin_sdk::http::{IncomingRequest, ResponseOutparam};
+#[cfg(test)]
+mod tests;
 
-use crate::routes::{Auth, MAX_BODY};
+/// Largest body read, in bytes: names, a password, and what the originals' clients add (a small picture).
+pub const MAX_BODY: usize = 256 * 1024;
 
-#[spin_sdk::http_component]
-async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
-    let auth = Auth {
-        settings: SpinSettings,
-        sql: AnySql::new(SpinSettings),
-        store: SpinKeyValue::default(),
-        clock: SpinClock,
-        entropy: SpinEntropy,
-        keys_asked_for: false.into(),
-    };
-    let handle = async |request| {
-        cors::share(&auth.settings, request, async |request| auth.handle(request).await).await
-    };
-    let bodies = Bodies { most: MAX_BODY, gzip: true };
-    serve("auth", Logged::Every, bodies, incoming, out, handle).await;
-    auth.finish().await;
+octo_http::routes! {
+    name: "accounts",
+    about: "Accounts, sessions and tokens: one login for everything.",
+    settings: guards::check_settings,
+    refused: shared::refused;
+    shared { register, log_in, refresh, log_out, me, change_me, user, change_user, delete_user }
+    accounts { make_first_administrator, delete_me, change_password }
+    sessions { sessions, end_sessions, end_session }
+    tokens { revoke, introspect, keys }
+    administration { users, user_sessions, end_user_sessions, replace_key, audit }
+    message_handler { welcome, request_verify_token, verify }
+    loyalty { register, info, ready, healthz }
+    shop { root, health, register, token, me, change_me }
+    internal { account_for_service, note_subscribed, note_act }
+    upkeep { settings, drain }
 }
+
+#[cfg(target_family = "wasm")]
+octo_spin::component!(
+    octo_spin::Component::new("auth", &API, MAX_BODY).gzip().database().key_value().keys(guards::own_keys)
+);

@@ -1,4 +1,4 @@
-//! The user service of the original message handler (contract 000, sections 2.1, 2.3 and 6): its clients log in with a
+//! The user service of the original message handler : its clients log in with a
 //! form and carry their token in a cookie.
 //!
 //! Different on purpose: an address must be one, and a password must be worth the name (`legacy_rules`); nobody grants
@@ -7,12 +7,13 @@
 
 use std::time::Duration;
 
+use axum::extract::State;
 use http::{Method, StatusCode};
 use octo_access::Role;
-use octo_core::{Clock, Entropy, KeyValue, Problem, Settings, Sql};
 use octo_http::{
-    Caller, Request, Response,
+    App, Caller, Error, Request, Response,
     body::Fields,
+    extract::Whole,
     fastapi::{self, BOOLEAN, Body, DATE, Errors, INTEGER, Links, Place, STRING},
     form::Form,
     path, respond,
@@ -28,11 +29,11 @@ use octo_identity::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::{
-    answers,
-    routes::{Auth, Visit, refuse_forged},
-    stop::{Stop, settled},
+    guards::{self, ClientContext, config, refuse_forged, sign_on},
+    responses,
 };
 
 /// The original's user service was written with this version.
@@ -41,9 +42,18 @@ const PYDANTIC: Links = Links::Pydantic("2.5");
 /// How long after a login its address and password may be changed without the old one.
 const FRESH: Duration = Duration::from_secs(600);
 
+/// A refusal in the form of the earlier systems that were written with FastAPI.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+pub(crate) struct FastApiError {
+    /// An object, a text or a list, by the kind of refusal.
+    detail: Value,
+}
+
 /// `UserRead`
-#[derive(Serialize)]
-struct UserRead<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = MessageHandlerUser)]
+pub(crate) struct UserRead<'a> {
     id: i64,
     email: &'a str,
     is_active: bool,
@@ -66,253 +76,262 @@ struct UserUpdate {
     is_verified: Option<bool>,
 }
 
-impl<S: Settings, D: Sql, K: KeyValue, C: Clock, E: Entropy> Auth<S, D, K, C, E> {
-    /// `POST /auth/register`
-    pub(crate) async fn handler_register(&self, fields: Fields, visit: &Visit) -> Result<Response, Problem> {
-        settled(self.handler_registered(fields, visit).await)
-    }
+/// `POST /auth/register`
+pub(crate) async fn register(app: &App, fields: Fields, client: &ClientContext) -> Result<Response, Error> {
+    let mut body = Body::new(fields.into_members(), PYDANTIC);
+    let email = body.required("email", &STRING);
+    let password = body.required("password", &STRING);
+    let demanded = body
+        .required("paid_access", &BOOLEAN)
+        .zip(body.required("free_messages_left", &INTEGER))
+        .zip(body.required("refresh_at", &DATE));
+    let flags = ["is_active", "is_superuser", "is_verified"].map(|name| body.optional(name, &BOOLEAN));
+    let email = email.and_then(|text| address(&mut body, text));
+    let values = email.zip(password).zip(demanded).filter(|_| flags.iter().all(Option::is_some));
+    let ((email, password), _) = body.finish(values)?;
 
-    async fn handler_registered(&self, fields: Fields, visit: &Visit) -> Result<Response, Stop> {
-        let mut body = Body::new(fields.into_members(), PYDANTIC);
-        let email = body.required("email", &STRING);
-        let password = body.required("password", &STRING);
-        let demanded = body
-            .required("paid_access", &BOOLEAN)
-            .zip(body.required("free_messages_left", &INTEGER))
-            .zip(body.required("refresh_at", &DATE));
-        let flags = ["is_active", "is_superuser", "is_verified"].map(|name| body.optional(name, &BOOLEAN));
-        let email = email.and_then(|text| address(&mut body, text));
-        let values = email.zip(password).zip(demanded).filter(|_| flags.iter().all(Option::is_some));
-        let ((email, password), _) = body.finish(values)?;
-
-        let refused = |reason: String| refused_password("REGISTER_INVALID_PASSWORD", &reason);
-        let rules = self.config()?.password_rules;
-        let password = Password::chosen(password, rules).map_err(|error| refused(error.to_string()))?;
-        let new = NewAccount { email: Some(email), ..NewAccount::default() };
-        match self.sign_on()?.register(&new, &password, &visit.source).await {
-            Ok(account) => self.user_read(StatusCode::CREATED, &account).await,
-            Err(Refusal::Taken) => {
-                Err(fastapi::detail(StatusCode::BAD_REQUEST, "REGISTER_USER_ALREADY_EXISTS").into())
-            }
-            Err(error @ Refusal::PasswordRepeatsName) => Err(refused(error.to_string()).into()),
-            Err(refusal) => Err(refusal.into()),
+    let refused = |reason: String| refused_password("REGISTER_INVALID_PASSWORD", &reason);
+    let rules = config(app)?.password_rules;
+    let password = Password::chosen(password, rules).map_err(|error| refused(error.to_string()))?;
+    let new = NewAccount { email: Some(email), ..NewAccount::default() };
+    match sign_on(app)?.register(&new, &password, &client.source).await {
+        Ok(account) => user_read(app, StatusCode::CREATED, &account).await,
+        Err(Refusal::Taken) => {
+            Err(fastapi::detail(StatusCode::BAD_REQUEST, "REGISTER_USER_ALREADY_EXISTS").into())
         }
-    }
-
-    /// `POST /auth/login`. It gives a cookie and no token, so there is nothing in it for a page of another site.
-    pub(crate) async fn handler_log_in(&self, request: Request, visit: &Visit) -> Result<Response, Problem> {
-        refuse_forged(&request)?;
-        let form = Form::read(request)?;
-        let mut errors = Errors::new(Place::Body, PYDANTIC);
-        if !matches!(form.get("grant_type"), None | Some("" | "password")) {
-            let rule = "String should match pattern 'password'";
-            errors.refuse("grant_type", "string_pattern_mismatch", rule);
-        }
-        let [username, password] = ["username", "password"].map(|name| errors.field(&form, name));
-        let (username, password) = match errors.finish(username.zip(password)) {
-            Ok(values) => values,
-            Err(answer) => return Ok(answer),
-        };
-        let bad = || fastapi::detail(StatusCode::BAD_REQUEST, "LOGIN_BAD_CREDENTIALS");
-        let who = Identifier::new(username.to_owned());
-        let password = Password::presented(password.to_owned());
-        let (Ok(who), Ok(password)) = (who, password) else { return Ok(bad()) };
-        let shape = Shape::MessageHandler;
-        let login =
-            LogIn { who: &who, password: &password, shape, client: &visit.client, source: &visit.source };
-        match self.sign_on()?.log_in(&login).await {
-            Ok(tokens) => {
-                let mut response = respond::empty(StatusCode::NO_CONTENT);
-                answers::set_cookie(&mut response, &tokens.access, tokens.expires_in, visit.secure);
-                Ok(response)
-            }
-            Err(Refusal::BadCredentials) => Ok(bad()),
-            Err(refusal) => Err(refusal.into()),
-        }
-    }
-
-    /// `POST /auth/logout`
-    pub(crate) async fn handler_log_out(&self, request: Request) -> Result<Response, Problem> {
-        settled(self.handler_logged_out(request).await)
-    }
-
-    async fn handler_logged_out(&self, request: Request) -> Result<Response, Stop> {
-        let visit = self.visit(&request)?;
-        let (_, caller) = self.cookie_holder(&request).await?;
-        self.sign_on()?.log_out(&caller.claims).await?;
-        let mut response = respond::empty(StatusCode::NO_CONTENT);
-        answers::set_cookie(&mut response, "", 0, visit.secure);
-        Ok(response)
-    }
-
-    /// `GET /users/me`
-    pub(crate) async fn handler_me(&self, request: Request) -> Result<Response, Problem> {
-        settled(self.handler_read_me(request).await)
-    }
-
-    async fn handler_read_me(&self, request: Request) -> Result<Response, Stop> {
-        let account = self.handler_own(request).await?;
-        self.user_read(StatusCode::OK, &account).await
-    }
-
-    /// `GET /welcome`
-    pub(crate) async fn welcome(&self, request: Request) -> Result<Response, Problem> {
-        settled(self.handler_own(request).await.map(|account| {
-            let response = format!("Welcome, {}", name(&account));
-            respond::json(StatusCode::OK, &Welcome { ok: true, response })
-        }))
-    }
-
-    async fn handler_own(&self, request: Request) -> Result<Account, Stop> {
-        let (id, _) = self.cookie_holder(&request).await?;
-        self.sign_on()?.account(id).await.map_err(|refusal| match refusal {
-            Refusal::NoSuchAccount => unauthorized().into(),
-            refusal => refusal.into(),
-        })
-    }
-
-    /// `PATCH /users/me`: address and password take effect, rights never.
-    pub(crate) async fn handler_change_me(&self, request: Request) -> Result<Response, Problem> {
-        settled(self.handler_changed_me(request).await)
-    }
-
-    async fn handler_changed_me(&self, request: Request) -> Result<Response, Stop> {
-        let (id, caller) = self.cookie_holder(&request).await?;
-        let source = self.visit(&request)?.source;
-        let mut update = UserUpdate::read(request)?;
-        let sign_on = self.sign_on()?;
-        let account = sign_on.account(id).await.map_err(not_updated)?;
-        if update.concerns_login(&account) {
-            self.let_change_login(&account, &caller, update.current_password.take(), &source).await?;
-        }
-        let change = Change { email: update.email, ..Change::default() };
-        let password = self.updated_password(update.password)?;
-        if let Some(password) = &password {
-            refuse_repetition(&change, password)?;
-            let kept = Some(caller.claims.sid.as_str());
-            sign_on.set_password(id, password, kept).await.map_err(not_updated)?;
-        }
-        let account =
-            sign_on.change_own(id, &change, password.as_ref(), &source).await.map_err(not_updated)?;
-        self.user_read(StatusCode::OK, &account).await
-    }
-
-    /// Address and password are changed by whoever has just logged in as this original's clients do, which know no
-    /// other proof, or by whoever sends the password: a stolen token is not enough.
-    async fn let_change_login(
-        &self,
-        account: &Account,
-        caller: &Caller,
-        current_password: Option<String>,
-        source: &str,
-    ) -> Result<(), Stop> {
-        let sign_on = self.sign_on()?;
-        if let Some(password) = current_password {
-            let password = Password::presented(password).map_err(|_| not_proven())?;
-            return Ok(sign_on.confirm(account.id, &password, source).await?);
-        }
-        match sign_on.begun(&caller.claims.sid).await? {
-            Some((Shape::MessageHandler, at)) if self.clock.now().since(at) <= FRESH => Ok(()),
-            _ => Err(not_proven().into()),
-        }
-    }
-
-    /// `GET`, `PATCH` and `DELETE /users/{id}`, for superusers.
-    pub(crate) async fn handler_user(&self, request: Request, id: &str) -> Result<Response, Problem> {
-        settled(self.handler_administered(request, id).await)
-    }
-
-    async fn handler_administered(&self, request: Request, id: &str) -> Result<Response, Stop> {
-        let (actor, caller) = self.cookie_holder(&request).await?;
-        if caller.claims.role != Role::Admin || !self.sign_on()?.is_administrator(actor).await? {
-            return Err(fastapi::detail(StatusCode::FORBIDDEN, "Forbidden").into());
-        }
-        let id = path::id(id).ok_or_else(fastapi::not_found)?;
-        let sign_on = self.sign_on()?;
-        let account = sign_on.account(id).await.map_err(not_updated)?;
-        match *request.method() {
-            Method::GET => self.user_read(StatusCode::OK, &account).await,
-            Method::DELETE => {
-                sign_on.delete_as(actor, id).await.map_err(not_updated)?;
-                Ok(respond::empty(StatusCode::NO_CONTENT))
-            }
-            _ => {
-                let mut update = UserUpdate::read(request)?;
-                let password = self.updated_password(update.password.take())?;
-                let change = update.change(account.grants.role);
-                if let Some(password) = password {
-                    refuse_repetition(&change, &password)?;
-                    sign_on.set_password_as(actor, id, &password).await.map_err(not_updated)?;
-                }
-                let account = sign_on.change_as(actor, id, &change).await.map_err(not_updated)?;
-                self.user_read(StatusCode::OK, &account).await
-            }
-        }
-    }
-
-    /// `POST /auth/request-verify-token`: the same answer whether there is such an account or not.
-    pub(crate) async fn request_verify_token(&self, request: Request) -> Result<Response, Problem> {
-        let checked = Body::read_embedded(request, PYDANTIC).and_then(|mut body| {
-            let email = body.required("email", &STRING).and_then(|text| address(&mut body, text));
-            body.finish(email)
-        });
-        Ok(match checked {
-            Ok(_) => respond::json(StatusCode::ACCEPTED, &Value::Null),
-            Err(answer) => answer,
-        })
-    }
-
-    /// `POST /auth/verify`: nobody was ever sent a token.
-    pub(crate) async fn verify(&self, request: Request) -> Result<Response, Problem> {
-        let checked = Body::read_embedded(request, PYDANTIC).and_then(|mut body| {
-            let token = body.required("token", &STRING);
-            body.finish(token)
-        });
-        Ok(match checked {
-            Ok(_) => fastapi::detail(StatusCode::BAD_REQUEST, "VERIFY_USER_BAD_TOKEN"),
-            Err(answer) => answer,
-        })
-    }
-
-    fn updated_password(&self, password: Option<String>) -> Result<Option<Password>, Stop> {
-        let Some(password) = password else { return Ok(None) };
-        match Password::chosen(password, self.config()?.password_rules) {
-            Ok(password) => Ok(Some(password)),
-            Err(error) => Err(refused_password("UPDATE_USER_INVALID_PASSWORD", &error.to_string()).into()),
-        }
-    }
-
-    async fn cookie_holder(&self, request: &Request) -> Result<(i64, Caller), Stop> {
-        self.owner(request).await.map_err(|problem| match problem.status {
-            StatusCode::UNAUTHORIZED => unauthorized().into(),
-            _ => problem.into(),
-        })
-    }
-
-    async fn user_read(&self, status: StatusCode, account: &Account) -> Result<Response, Stop> {
-        let free = self.sign_on()?.free_messages(account.id).await;
-        let body = UserRead {
-            id: account.id,
-            email: name(account),
-            is_active: account.active,
-            is_superuser: account.is_admin(),
-            is_verified: account.verified,
-            paid_access: account.grants.paid_access,
-            free_messages_left: free.left,
-            refresh_at: free.refills_on.to_string(),
-        };
-        Ok(respond::json(status, &body))
+        Err(error @ Refusal::PasswordRepeatsName) => Err(refused(error.to_string()).into()),
+        Err(refusal) => Err(refusal.into()),
     }
 }
 
-#[derive(Serialize)]
-struct Welcome {
+/// `POST /auth/login`. It gives a cookie and no token, so there is nothing in it for a page of another site.
+pub(crate) async fn log_in(app: &App, request: Request, client: &ClientContext) -> Result<Response, Error> {
+    refuse_forged(&request)?;
+    let form = Form::read(request)?;
+    let mut errors = Errors::new(Place::Body, PYDANTIC);
+    if !matches!(form.get("grant_type"), None | Some("" | "password")) {
+        let rule = "String should match pattern 'password'";
+        errors.refuse("grant_type", "string_pattern_mismatch", rule);
+    }
+    let [username, password] = ["username", "password"].map(|name| errors.field(&form, name));
+    let (username, password) = errors.finish(username.zip(password))?;
+    let bad = || fastapi::detail(StatusCode::BAD_REQUEST, "LOGIN_BAD_CREDENTIALS");
+    let who = Identifier::new(username.to_owned());
+    let password = Password::presented(password.to_owned());
+    let (Ok(who), Ok(password)) = (who, password) else { return Ok(bad()) };
+    let shape = Shape::MessageHandler;
+    let login = LogIn { who: &who, password: &password, shape, client: &client.name, source: &client.source };
+    match sign_on(app)?.log_in(&login).await {
+        Ok(tokens) => {
+            let mut response = respond::empty(StatusCode::NO_CONTENT);
+            responses::set_cookie(&mut response, &tokens.access, tokens.expires_in, client.secure);
+            Ok(response)
+        }
+        Err(Refusal::BadCredentials) => Ok(bad()),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// `POST /auth/logout`
+pub(crate) async fn log_out(app: &App, request: Request) -> Result<Response, Error> {
+    let client = ClientContext::of(app, &request)?;
+    let (_, caller) = cookie_holder(app, &request).await?;
+    sign_on(app)?.log_out(&caller.claims).await?;
+    let mut response = respond::empty(StatusCode::NO_CONTENT);
+    responses::set_cookie(&mut response, "", 0, client.secure);
+    Ok(response)
+}
+
+/// `GET /users/me`
+pub(crate) async fn me(app: &App, request: Request) -> Result<Response, Error> {
+    let account = own(app, &request).await?;
+    user_read(app, StatusCode::OK, &account).await
+}
+
+/// Be welcomed, as the message handler's clients are
+#[utoipa::path(
+    get, path = "/welcome", tag = "message handler", operation_id = "messageHandlerWelcome",
+    responses(
+        (status = 200, description = "Welcome.", body = Welcome),
+        (status = 401, description = "The cookie has no accepted token.", body = FastApiError),
+    ),
+    security(("session_cookie" = []))
+)]
+pub(crate) async fn welcome(State(app): State<App>, Whole(request): Whole) -> Result<Response, Error> {
+    let account = own(&app, &request).await?;
+    let response = format!("Welcome, {}", name(&account));
+    Ok(respond::json(StatusCode::OK, &Welcome { ok: true, response }))
+}
+
+async fn own(app: &App, request: &Request) -> Result<Account, Error> {
+    let (id, _) = cookie_holder(app, request).await?;
+    sign_on(app)?.account(id).await.map_err(|refusal| match refusal {
+        Refusal::NoSuchAccount => unauthorized().into(),
+        refusal => refusal.into(),
+    })
+}
+
+/// `PATCH /users/me`: address and password take effect, rights never.
+pub(crate) async fn change_me(app: &App, request: Request) -> Result<Response, Error> {
+    let (id, caller) = cookie_holder(app, &request).await?;
+    let source = ClientContext::of(app, &request)?.source;
+    let mut update = UserUpdate::read(request)?;
+    let sign_on = sign_on(app)?;
+    let account = sign_on.account(id).await.map_err(not_updated)?;
+    if update.concerns_login(&account) {
+        let_change_login(app, &account, &caller, update.current_password.take(), &source).await?;
+    }
+    let change = Change { email: update.email, ..Change::default() };
+    let password = updated_password(app, update.password)?;
+    if let Some(password) = &password {
+        refuse_repetition(&change, password)?;
+        let kept = Some(caller.claims.sid.as_str());
+        sign_on.set_password(id, password, kept).await.map_err(not_updated)?;
+    }
+    let account = sign_on.change_own(id, &change, password.as_ref(), &source).await.map_err(not_updated)?;
+    user_read(app, StatusCode::OK, &account).await
+}
+
+/// Address and password are changed by whoever has just logged in as this original's clients do, which know no
+/// other proof, or by whoever sends the password: a stolen token is not enough.
+async fn let_change_login(
+    app: &App,
+    account: &Account,
+    caller: &Caller,
+    current_password: Option<String>,
+    source: &str,
+) -> Result<(), Error> {
+    let sign_on = sign_on(app)?;
+    if let Some(password) = current_password {
+        let password = Password::presented(password).map_err(|_| not_proven())?;
+        return Ok(sign_on.confirm(account.id, &password, source).await?);
+    }
+    match sign_on.begun(&caller.claims.sid).await? {
+        Some((Shape::MessageHandler, at)) if app.clock.now().since(at) <= FRESH => Ok(()),
+        _ => Err(not_proven().into()),
+    }
+}
+
+/// `GET`, `PATCH` and `DELETE /users/{id}`, for superusers.
+pub(crate) async fn user(app: &App, request: Request, id: &str) -> Result<Response, Error> {
+    let (actor, caller) = cookie_holder(app, &request).await?;
+    if caller.claims.role != Role::Admin || !sign_on(app)?.is_administrator(actor).await? {
+        return Err(fastapi::detail(StatusCode::FORBIDDEN, "Forbidden").into());
+    }
+    let id = path::id(id).ok_or_else(fastapi::not_found)?;
+    let sign_on = sign_on(app)?;
+    let account = sign_on.account(id).await.map_err(not_updated)?;
+    match *request.method() {
+        Method::GET => user_read(app, StatusCode::OK, &account).await,
+        Method::DELETE => {
+            sign_on.delete_as(actor, id).await.map_err(not_updated)?;
+            Ok(respond::empty(StatusCode::NO_CONTENT))
+        }
+        _ => {
+            let mut update = UserUpdate::read(request)?;
+            let password = updated_password(app, update.password.take())?;
+            let change = update.change(account.grants.role);
+            if let Some(password) = password {
+                refuse_repetition(&change, &password)?;
+                sign_on.set_password_as(actor, id, &password).await.map_err(not_updated)?;
+            }
+            let account = sign_on.change_as(actor, id, &change).await.map_err(not_updated)?;
+            user_read(app, StatusCode::OK, &account).await
+        }
+    }
+}
+
+/// The body of `POST /auth/request-verify-token`.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+pub(crate) struct VerificationWish {
+    #[schema(example = "ada@example.com")]
+    email: String,
+}
+
+/// Ask for a verification token
+///
+/// No mail is sent, so the response is the same whether there is such an account or not.
+#[utoipa::path(
+    post, path = "/auth/request-verify-token", tag = "message handler", operation_id = "messageHandlerRequestVerification",
+    request_body = VerificationWish,
+    responses(
+        (status = 202, description = "It was heard.", body = serde_json::Value),
+        (status = 422, description = "The address is none.", body = FastApiError),
+    )
+)]
+pub(crate) async fn request_verify_token(Whole(request): Whole) -> Result<Response, Error> {
+    let mut body = Body::read_embedded(request, PYDANTIC)?;
+    let email = body.required("email", &STRING).and_then(|text| address(&mut body, text));
+    body.finish(email)?;
+    Ok(respond::json(StatusCode::ACCEPTED, &Value::Null))
+}
+
+/// The body of `POST /auth/verify`.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+pub(crate) struct Verification {
+    token: String,
+}
+
+/// Verify an account with a token
+///
+/// Nobody was ever sent one: an administrator verifies accounts.
+#[utoipa::path(
+    post, path = "/auth/verify", tag = "message handler", operation_id = "messageHandlerVerify",
+    request_body = Verification,
+    responses(
+        (status = 200, description = "It is verified. This does not happen."),
+        (status = 400, description = "The token is not accepted.", body = FastApiError),
+        (status = 422, description = "There is no token.", body = FastApiError),
+    )
+)]
+pub(crate) async fn verify(Whole(request): Whole) -> Result<Response, Error> {
+    let mut body = Body::read_embedded(request, PYDANTIC)?;
+    let token = body.required("token", &STRING);
+    body.finish(token)?;
+    Ok(fastapi::detail(StatusCode::BAD_REQUEST, "VERIFY_USER_BAD_TOKEN"))
+}
+
+fn updated_password(app: &App, password: Option<String>) -> Result<Option<Password>, Error> {
+    let Some(password) = password else { return Ok(None) };
+    match Password::chosen(password, config(app)?.password_rules) {
+        Ok(password) => Ok(Some(password)),
+        Err(error) => Err(refused_password("UPDATE_USER_INVALID_PASSWORD", &error.to_string()).into()),
+    }
+}
+
+async fn cookie_holder(app: &App, request: &Request) -> Result<(i64, Caller), Error> {
+    guards::owner(app, request).await.map_err(|problem| match problem.status {
+        StatusCode::UNAUTHORIZED => unauthorized().into(),
+        _ => problem.into(),
+    })
+}
+
+async fn user_read(app: &App, status: StatusCode, account: &Account) -> Result<Response, Error> {
+    let free = sign_on(app)?.free_messages(account.id).await;
+    let body = UserRead {
+        id: account.id,
+        email: name(account),
+        is_active: account.active,
+        is_superuser: account.is_admin(),
+        is_verified: account.verified,
+        paid_access: account.grants.paid_access,
+        free_messages_left: free.left,
+        refresh_at: free.refills_on.to_string(),
+    };
+    Ok(respond::json(status, &body))
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = MessageHandlerWelcome)]
+pub(crate) struct Welcome {
     ok: bool,
     response: String,
 }
 
 impl UserUpdate {
-    fn read(request: Request) -> Result<Self, Stop> {
+    fn read(request: Request) -> Result<Self, Error> {
         let mut body = Body::read(request, PYDANTIC)?;
         let demanded = body
             .required("id", &INTEGER)
@@ -375,7 +394,7 @@ fn unauthorized() -> Response {
 }
 
 /// The new password must not be the new name; nothing was changed so far.
-fn refuse_repetition(change: &Change, password: &Password) -> Result<(), Stop> {
+fn refuse_repetition(change: &Change, password: &Password) -> Result<(), Error> {
     if change.names().any(|name| password.repeats(name)) {
         return Err(not_updated(Refusal::PasswordRepeatsName));
     }
@@ -391,7 +410,7 @@ fn not_proven() -> Response {
     refused_password("UPDATE_USER_INVALID_PASSWORD", reason)
 }
 
-fn not_updated(refusal: Refusal) -> Stop {
+fn not_updated(refusal: Refusal) -> Error {
     match refusal {
         Refusal::NoSuchAccount => fastapi::not_found().into(),
         Refusal::Taken => fastapi::detail(StatusCode::BAD_REQUEST, "UPDATE_USER_EMAIL_ALREADY_EXISTS").into(),

@@ -21,6 +21,12 @@ impl<E: Into<Problem>> From<E> for Error {
     }
 }
 
+impl From<Response> for Error {
+    fn from(response: Response) -> Self {
+        Self::response(response)
+    }
+}
+
 impl Error {
     /// This response.
     pub fn response(response: Response) -> Self {

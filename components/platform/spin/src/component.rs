@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use octo_core::{
+    Problem,
     ports::{NoHttp, NoKeyValue},
     sql::NoSql,
 };
 use octo_http::{
-    Api, App, Bodies,
+    Api, App, Bodies, Request,
     app::AfterResponse,
     caller::{AskAuth, KeySource},
+    gzip,
 };
 use wasi::http::types::{IncomingRequest, ResponseOutparam};
 
@@ -21,7 +23,11 @@ pub struct Component {
     app: App,
     bodies: Bodies,
     logged: Logged,
+    decode: Option<Decode>,
 }
+
+/// Decompresses a body to this many bytes at most.
+type Decode = fn(Request, usize) -> Result<Request, Problem>;
 
 impl Component {
     /// The component `name` of `spin.toml`, whose variables stand in its variable `settings`. It reads bodies of these kinds.
@@ -38,7 +44,14 @@ impl Component {
             entropy: Arc::new(SpinEntropy),
             after: AfterResponse::default(),
         };
-        Self { api, app, bodies: bodies.into(), logged: Logged::Every }
+        Self { api, app, bodies: bodies.into(), logged: Logged::Every, decode: None }
+    }
+
+    /// Takes bodies in gzip, too.
+    pub fn gzip(mut self) -> Self {
+        self.bodies.gzip = true;
+        self.decode = Some(gzip::decoded);
+        self
     }
 
     /// With the database that the variables name.
@@ -75,8 +88,14 @@ impl Component {
 
     /// Serves one request.
     pub async fn serve(self, incoming: IncomingRequest, out: ResponseOutparam) {
-        let Self { api, app, bodies, logged } = self;
-        let handle = async |request| api.handle(&app, request).await;
+        let Self { api, app, bodies, logged, decode } = self;
+        let handle = async |request| {
+            let request = match decode {
+                Some(decode) => decode(request, bodies.most)?,
+                None => request,
+            };
+            api.handle(&app, request).await
+        };
         entry::serve(app.name, logged, bodies, incoming, out, handle).await;
         app.after.finish().await;
     }

@@ -28,6 +28,7 @@ pub const MAX_BODY: usize = 16 * 1024;
 octo_http::routes! {
     name: "subscriptions",
     about: "Subscriptions: buying, canceling and restarting what gives paid access.",
+    settings: own::check_settings,
     refused: subscription_service::refused;
     // Of two paths with one parameter each, the first counts: `/subscriptions/replies/history` is a reply's.
     own { purchase, list, reply, subscription, history, cancel, restart, drain }

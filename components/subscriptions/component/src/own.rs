@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use http::{HeaderMap, StatusCode};
-use octo_core::Problem;
+use octo_core::{Problem, SettingError, Settings, sql::Database};
 use octo_http::{
     App, Error, Items, Page, Response,
     body::Fields,
@@ -231,6 +231,12 @@ pub(crate) async fn history(
 pub(crate) async fn drain(State(app): State<App>, _: Internal) -> Result<Response, Error> {
     let config = Config::read(&app.settings)?;
     Ok(notifications::drain(&app, &config).await?.into_response())
+}
+
+/// Whether the variables are right.
+pub(crate) fn check_settings(settings: &dyn Settings) -> Result<(), SettingError> {
+    Config::read(&settings)?;
+    Database::read(&settings).map(drop)
 }
 
 /// What a request says of its notification, whichever that is.

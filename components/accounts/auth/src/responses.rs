@@ -5,11 +5,13 @@ use octo_access::Role;
 use octo_http::{Response, cookie, respond};
 use octo_identity::{accounts::Account, audit::Entry, sessions::Session, sign_on::Tokens};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::routes::Visit;
+use crate::guards::ClientContext;
 
 /// An account as its owner and administrators see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
 pub(crate) struct AccountBody<'a> {
     id: i64,
     uuid: &'a str,
@@ -17,10 +19,12 @@ pub(crate) struct AccountBody<'a> {
     username: Option<&'a str>,
     full_name: &'a str,
     phone: &'a str,
+    #[schema(value_type = String, example = "user")]
     role: Role,
     paid_access: bool,
     active: bool,
     verified: bool,
+    #[schema(format = DateTime)]
     created_at: String,
 }
 
@@ -43,8 +47,9 @@ impl<'a> From<&'a Account> for AccountBody<'a> {
 }
 
 /// What a login or a refresh gives (RFC 6749, section 5.1).
-#[derive(Serialize)]
-struct TokensBody<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tokens)]
+pub(crate) struct TokensBody<'a> {
     access_token: &'a str,
     token_type: &'static str,
     expires_in: u64,
@@ -52,12 +57,16 @@ struct TokensBody<'a> {
 }
 
 /// A session as its owner and administrators see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
 pub(crate) struct SessionBody<'a> {
     id: &'a str,
     client: &'a str,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     renewed_at: String,
+    #[schema(format = DateTime)]
     expires_at: String,
     current: bool,
 }
@@ -76,9 +85,11 @@ impl<'a> SessionBody<'a> {
 }
 
 /// An entry of the audit log.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 pub(crate) struct EntryBody<'a> {
     id: i64,
+    #[schema(format = DateTime)]
     at: String,
     actor: i64,
     subject: i64,
@@ -97,7 +108,7 @@ pub(crate) fn account(status: StatusCode, account: &Account) -> Response {
     respond::json(status, &AccountBody::from(account))
 }
 
-pub(crate) fn tokens(tokens: &Tokens, visit: &Visit) -> Response {
+pub(crate) fn tokens(tokens: &Tokens, client: &ClientContext) -> Response {
     let body = TokensBody {
         access_token: &tokens.access,
         token_type: "Bearer",
@@ -105,9 +116,9 @@ pub(crate) fn tokens(tokens: &Tokens, visit: &Visit) -> Response {
         refresh_token: tokens.refresh.reveal(),
     };
     let mut response = respond::json(StatusCode::OK, &body);
-    // A page of another site may have tokens of whoever logs in on it, but puts nobody's into a person's browser.
-    if visit.takes_cookie {
-        set_cookie(&mut response, &tokens.access, tokens.expires_in, visit.secure);
+    // A page of another site may have tokens of a person who logs in on it, but puts nobody's into a person's browser.
+    if client.takes_cookie {
+        set_cookie(&mut response, &tokens.access, tokens.expires_in, client.secure);
     }
     response
 }
