@@ -230,7 +230,9 @@ fn into_axum(request: Request) -> http::Request<AxumBody> {
 }
 
 async fn from_axum(response: axum::response::Response) -> Result<Response, Problem> {
-    let (head, body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
+    // The entry says how long the body is, of every response.
+    head.headers.remove(header::CONTENT_LENGTH);
     // All bodies of ours are whole from the start.
     let bytes: Bytes =
         axum::body::to_bytes(body, usize::MAX).await.map_err(|error| Problem::internal().because(error))?;

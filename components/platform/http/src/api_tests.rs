@@ -1,4 +1,4 @@
-#![allow(unreachable_pub)] // The macro is meant for the root of a crate.
+#![allow(unreachable_pub, clippy::unwrap_used)] // The macro is meant for the root of a crate.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

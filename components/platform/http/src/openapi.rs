@@ -87,7 +87,7 @@ fn security() -> [(&'static str, SecurityScheme); 3] {
         ("access_token", bearer("The access token of `POST /auth/login`.")),
         (
             "operator_key",
-            bearer("A key that the operator has put into a variable: `jobs_key` or `metrics_key`."),
+            bearer("A key that the operator has put into a variable: `jobs_key`, `metrics_key` or `bootstrap_secret`."),
         ),
         (
             "session_cookie",

@@ -14,15 +14,16 @@ impl Settings for SpinSettings {
     }
 }
 
-/// The one variable `settings`, a line `name = value` for each setting. A component on the hot path reads all
-/// of them in one call to the host instead of one call each.
+/// The one variable `settings`, a line `name = value` for each setting, so that a request reads all of them in one call to
+/// the host; a setting that is not in it, such as a key of several lines, is a variable of its own.
 #[derive(Debug, Default)]
 pub struct SettingsBlock(OnceLock<Vec<(String, String)>>);
 
 impl Settings for SettingsBlock {
     fn get(&self, name: &str) -> Option<String> {
         let settings = self.0.get_or_init(|| parse(&SpinSettings.get("settings").unwrap_or_default()));
-        settings.iter().find_map(|(known, value)| (known == name).then(|| value.clone()))
+        let found = settings.iter().find_map(|(known, value)| (known == name).then(|| value.clone()));
+        found.or_else(|| SpinSettings.get(name))
     }
 }
 

@@ -164,7 +164,7 @@ async fn one_address_and_one_password_in_every_spelling() {
         let log_in = json!({ "username": spelling, "password": "caf\u{e9}\u{a0}cr\u{e8}me" });
         app.post("/auth/login").json(&log_in).await.expect(200);
         let found = app.administrator().await.call(Method::GET, "/users?email=ZOE%CC%88").await.expect(200);
-        assert_eq!(found["users"][0]["id"], account["id"]);
+        assert_eq!(found["items"][0]["id"], account["id"]);
     }
     for bad in [
         "a..b@example.com",
@@ -279,15 +279,15 @@ async fn sessions_are_listed_to_the_end() {
     let theirs = format!("/users/{}/sessions", ada.id);
     for (by, path) in [(&ada, "/auth/sessions"), (root, theirs.as_str())] {
         let whole = by.call(Method::GET, path).await.expect(200);
-        assert_eq!((whole["sessions"].as_array().unwrap().len(), &whole["next"]), (7, &Value::Null));
+        assert_eq!((whole["items"].as_array().unwrap().len(), &whole["next"]), (7, &Value::Null));
         let (mut seen, mut query) = (Vec::new(), "?limit=3".to_owned());
         loop {
             let page = by.call(Method::GET, &format!("{path}{query}")).await.expect(200);
-            seen.extend(page["sessions"].as_array().unwrap().clone());
+            seen.extend(page["items"].as_array().unwrap().clone());
             let Some(next) = page["next"].as_str() else { break };
             query = format!("?limit=3&after={next}");
         }
-        assert_eq!(&json!(seen), &whole["sessions"]);
+        assert_eq!(&json!(seen), &whole["items"]);
         by.call(Method::GET, &format!("{path}?limit=101")).await.problem(422, "invalid-fields");
     }
 }

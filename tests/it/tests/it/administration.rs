@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::TestApp;
 
 fn emails(page: &Value) -> Vec<&str> {
-    page["users"].as_array().unwrap().iter().map(|user| user["email"].as_str().unwrap()).collect()
+    page["items"].as_array().unwrap().iter().map(|user| user["email"].as_str().unwrap()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,8 +26,9 @@ async fn accounts_are_listed_and_searched_page_by_page() {
 
     assert_eq!(emails(&page("?email=ADA").await), ["ada@example.com", "adam@example.com"]);
     let first = page("?email=ada&limit=1").await;
-    assert_eq!((emails(&first), &first["next"]), (vec!["ada@example.com"], &json!("ada@example.com")));
-    assert_eq!(emails(&page("?email=ada&limit=1&after=ada@example.com").await), ["adam@example.com"]);
+    assert_eq!(emails(&first), ["ada@example.com"]);
+    let next = first["next"].as_str().unwrap();
+    assert_eq!(emails(&page(&format!("?email=ada&limit=1&after={next}")).await), ["adam@example.com"]);
     assert_eq!(emails(&page("?email=%25").await), [""; 0]);
     for query in ["?limit=0", "?limit=101", "?limit=x", "?after=x", "?email=a&username=b"] {
         root.call(Method::GET, &format!("/users{query}")).await.problem(422, "invalid-fields");
@@ -42,19 +43,19 @@ async fn every_act_is_in_the_log() {
     let path = format!("/users/{}", ada.id);
     root.call(Method::PATCH, &path).json(&json!({ "paid_access": true })).await.expect(200);
     let sessions = root.call(Method::GET, &format!("{path}/sessions")).await.expect(200);
-    assert_eq!(sessions["sessions"].as_array().unwrap().len(), 1);
+    assert_eq!(sessions["items"].as_array().unwrap().len(), 1);
     assert_eq!(root.call(Method::DELETE, &format!("{path}/sessions")).await.status, 204);
     ada.send("hello").await.problem(401, "unauthorized");
     assert_eq!(root.call(Method::DELETE, &path).await.status, 204);
     root.call(Method::DELETE, &path).await.problem(404, "not-found");
 
     let log = root.call(Method::GET, &format!("/auth/audit?user={}", ada.id)).await.expect(200);
-    let acts: Vec<_> = log["entries"].as_array().unwrap().iter().map(|entry| &entry["act"]).collect();
+    let acts: Vec<_> = log["items"].as_array().unwrap().iter().map(|entry| &entry["act"]).collect();
     assert_eq!(acts, ["change-account", "end-sessions", "delete-account"]);
-    assert_eq!(log["entries"][0]["actor"], root.id);
-    assert_eq!(log["entries"][0]["detail"], r#"{"paid_access":true}"#);
+    assert_eq!(log["items"][0]["actor"], root.id);
+    assert_eq!(log["items"][0]["detail"], r#"{"paid_access":true}"#);
     let all = root.call(Method::GET, "/auth/audit?limit=1").await.expect(200);
-    assert_eq!(all["entries"][0]["act"], "make-first-administrator");
+    assert_eq!(all["items"][0]["act"], "make-first-administrator");
     assert!(all["next"].is_string());
 }
 

@@ -169,7 +169,7 @@ async fn what_was_given_up_is_seen_replayed_and_then_done() {
     assert_eq!(as_root(Method::POST, &replay).await.status, 202);
     as_root(Method::POST, &replay).await.problem(404, "no-such-dead-letter");
     let log = as_root(Method::GET, "/auth/audit").await.expect(200);
-    let acts: Vec<_> = log["entries"].as_array().unwrap().iter().map(|entry| &entry["act"]).collect();
+    let acts: Vec<_> = log["items"].as_array().unwrap().iter().map(|entry| &entry["act"]).collect();
     assert!(acts.contains(&&json!("replay-dead-letter")), "{log}");
     let done = app.post(DRAIN).bearer(KEY).await.expect(200);
     assert_eq!((&done["performed"], &done["failed"]), (&json!(1), &json!(0)));

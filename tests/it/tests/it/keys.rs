@@ -107,7 +107,7 @@ async fn an_administrator_replaces_the_key_and_the_operator_gives_one() {
     let set = root.call(Method::POST, "/auth/keys").await.expect(202);
     assert_eq!(set["keys"].as_array().unwrap().len(), 2);
     let log = root.call(Method::GET, "/auth/audit?user=0").await.expect(200);
-    assert_eq!(log["entries"][1]["act"], "replace-signing-key");
+    assert_eq!(log["items"][1]["act"], "replace-signing-key");
     let next = published(&app).await[1].clone();
     app.clock().advance(HOUR);
     assert_eq!(key_of(&app.user("bob").await.access), next);

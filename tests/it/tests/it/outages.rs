@@ -62,7 +62,7 @@ async fn accounts(administrator: &User) -> BTreeSet<String> {
     let mut query = "limit=100".to_owned();
     loop {
         let page = administrator.call(Method::GET, &format!("/users?{query}")).await.expect(200);
-        let users = page["users"].as_array().unwrap();
+        let users = page["items"].as_array().unwrap();
         all.extend(users.iter().map(|user| user["email"].as_str().unwrap().to_owned()));
         match page["next"].as_str() {
             Some(next) => query = format!("limit=100&after={next}"),

@@ -21,7 +21,7 @@ async fn sessions_are_listed_and_ended_one_by_one_and_together() {
     let (ada, eve) = (app.user("ada").await, app.user("eve").await);
     let phone = also_logged_in(&app, &ada).await;
     let list = ada.call(Method::GET, "/auth/sessions").header("user-agent", "x").await.expect(200);
-    let sessions = list["sessions"].as_array().unwrap();
+    let sessions = list["items"].as_array().unwrap();
     assert_eq!(sessions.len(), 2);
     let current: Vec<_> = sessions.iter().filter(|session| session["current"] == true).collect();
     assert_eq!(current.len(), 1);
