@@ -45,6 +45,18 @@ mod tests {
     }
 
     #[test]
+    fn no_two_schemas_have_one_name() {
+        let mut known = std::collections::BTreeMap::new();
+        for api in COMPONENTS {
+            let document: Value = serde_json::to_value((api.document)()).unwrap();
+            for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
+                let before = known.insert(name.clone(), schema.clone());
+                assert!(before.is_none_or(|before| before == *schema), "two schemas are called {name}");
+            }
+        }
+    }
+
+    #[test]
     fn each_operation_has_its_own_name_a_summary_and_a_response_that_is_good() {
         let document: Value = serde_json::from_str(&document()).unwrap();
         let mut names = BTreeSet::new();

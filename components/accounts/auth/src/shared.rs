@@ -7,12 +7,14 @@ use octo_http::{
     App, Error, Request, Response, api::Mismatch, body::Fields, extract::Whole, fastapi, form::Form,
 };
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::{
     accounts::{self, AccountChange, NewAccountBody},
     administration::{self, GrantsChange},
     guards::{self, ClientContext},
-    loyalty, message_handler,
+    loyalty,
+    message_handler::{self, FastApiError, UserRead},
     responses::{AccountBody, TokensBody},
     sessions::{self, Login, RefreshBody},
     shop,
@@ -25,10 +27,10 @@ use crate::{
     post, path = "/auth/register", tag = "accounts", operation_id = "register",
     request_body = NewAccountBody,
     responses(
-        (status = 201, description = "The account is made.", body = AccountBody),
-        (status = 400, description = "The body cannot be read, or there is such a user of the message handler."),
+        (status = 201, description = "The account is made.", body = inline(OwnAccount)),
+        (status = 400, description = "The body cannot be read, or there is such a user of the message handler.", body = FastApiError),
         (status = 409, description = "There is an account with this address or user name."),
-        (status = 422, description = "A field breaks a rule."),
+        (status = 422, description = "A field breaks a rule.", body = FastApiError),
         (status = 429, description = "There were too many registrations from one place."),
     )
 )]
@@ -57,10 +59,10 @@ pub(crate) async fn register(State(app): State<App>, Whole(request): Whole) -> R
         (status = 200, description = "You are logged in.", body = TokensBody),
         (status = 201, description = "You are logged in, in the loyalty system's words.", body = loyalty::Success),
         (status = 204, description = "You are logged in with the message handler's cookie."),
-        (status = 400, description = "The body cannot be read, or the message handler refuses you."),
+        (status = 400, description = "The body cannot be read, or the message handler refuses you.", body = FastApiError),
         (status = 401, description = "The name or the password is wrong."),
         (status = 404, description = "The loyalty system knows no such user.", body = loyalty::Failure),
-        (status = 422, description = "A field breaks a rule."),
+        (status = 422, description = "A field breaks a rule.", body = FastApiError),
         (status = 429, description = "There were too many attempts. `Retry-After` tells when the next is heard."),
     )
 )]
@@ -132,10 +134,23 @@ pub(crate) async fn log_out(State(app): State<App>, Whole(request): Whole) -> Re
     }
 }
 
+/// An account, in our words or in the message handler's.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code)]
+enum OwnAccount<'a> {
+    Octo(AccountBody<'a>),
+    MessageHandler(UserRead<'a>),
+}
+
 /// See one's account
 #[utoipa::path(
     get, path = "/users/me", tag = "accounts", operation_id = "getOwnAccount",
-    responses((status = 200, description = "The account; with the cookie in the message handler's words.", body = AccountBody)),
+    responses(
+        (status = 200, description = "The account; with the cookie in the message handler's words.",
+         body = inline(OwnAccount)),
+        (status = 401, description = "There is no accepted token.", body = FastApiError),
+    ),
     security(("access_token" = []))
 )]
 pub(crate) async fn me(State(app): State<App>, Whole(request): Whole) -> Result<Response, Error> {
@@ -153,9 +168,12 @@ pub(crate) async fn me(State(app): State<App>, Whole(request): Whole) -> Result<
     patch, path = "/users/me", tag = "accounts", operation_id = "changeOwnAccount",
     request_body = AccountChange,
     responses(
-        (status = 200, description = "The account as it is now.", body = AccountBody),
+        (status = 200, description = "The account as it is now.", body = inline(OwnAccount)),
+        (status = 400, description = "The message handler refuses the change.", body = FastApiError),
+        (status = 401, description = "There is no accepted token.", body = FastApiError),
         (status = 409, description = "Another account has the address or user name."),
         (status = 429, description = "There were too many attempts with a wrong password."),
+        (status = 422, description = "A field breaks a rule.", body = FastApiError),
     ),
     security(("access_token" = []))
 )]
@@ -172,8 +190,10 @@ pub(crate) async fn change_me(State(app): State<App>, Whole(request): Whole) -> 
     get, path = "/users/{id}", tag = "administration", operation_id = "getUser",
     params(("id" = i64, Path, description = "The account's number.", minimum = 0)),
     responses(
-        (status = 200, description = "The account.", body = AccountBody),
-        (status = 404, description = "There is no such account."),
+        (status = 200, description = "The account.", body = inline(OwnAccount)),
+        (status = 401, description = "There is no accepted token.", body = FastApiError),
+        (status = 403, description = "You are no administrator.", body = FastApiError),
+        (status = 404, description = "There is no such account.", body = FastApiError),
     ),
     security(("access_token" = []))
 )]
@@ -195,9 +215,12 @@ pub(crate) async fn user(
     params(("id" = i64, Path, description = "The account's number.", minimum = 0)),
     request_body = GrantsChange,
     responses(
-        (status = 200, description = "The account as it is now.", body = AccountBody),
-        (status = 404, description = "There is no such account."),
+        (status = 200, description = "The account as it is now.", body = inline(OwnAccount)),
+        (status = 401, description = "There is no accepted token.", body = FastApiError),
+        (status = 403, description = "You are no administrator.", body = FastApiError),
+        (status = 404, description = "There is no such account.", body = FastApiError),
         (status = 409, description = "It is the last active administrator."),
+        (status = 422, description = "A field breaks a rule.", body = FastApiError),
     ),
     security(("access_token" = []))
 )]
@@ -219,7 +242,9 @@ pub(crate) async fn change_user(
     params(("id" = i64, Path, description = "The account's number.", minimum = 0)),
     responses(
         (status = 204, description = "It is gone, and its subscriptions end."),
-        (status = 404, description = "There is no such account."),
+        (status = 401, description = "There is no accepted token.", body = FastApiError),
+        (status = 403, description = "You are no administrator.", body = FastApiError),
+        (status = 404, description = "There is no such account.", body = FastApiError),
         (status = 409, description = "It is the last active administrator."),
     ),
     security(("access_token" = []))

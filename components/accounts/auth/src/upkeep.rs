@@ -22,6 +22,7 @@ const DRAINED_FOR: Duration = Duration::from_secs(3);
 
 /// What the person who starts Octo should know.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AuthStart)]
 pub(crate) struct Start {
     /// Accounts that `legacy_rules` made administrators, and that are none now.
     administrators_without_right: i64,

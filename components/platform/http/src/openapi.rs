@@ -87,7 +87,9 @@ fn security() -> [(&'static str, SecurityScheme); 3] {
         ("access_token", bearer("The access token of `POST /auth/login`.")),
         (
             "operator_key",
-            bearer("A key that the operator has put into a variable: `jobs_key`, `metrics_key` or `bootstrap_secret`."),
+            bearer(
+                "A key that the operator has put into a variable: `jobs_key`, `metrics_key` or `bootstrap_secret`.",
+            ),
         ),
         (
             "session_cookie",
@@ -122,12 +124,11 @@ fn methods(item: &mut PathItem) -> [&mut Option<Operation>; 5] {
 /// The problems that any request of its kind may meet, unless the route says something else of that status.
 fn add_problems(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
-        // A failure of which nothing else is said.
+        // Also where an original system has failures of its own, what all routes have in common is a problem.
         if let RefOr::T(response) = response
             && status.starts_with(['4', '5'])
-            && response.content.is_empty()
         {
-            response.content.insert(PROBLEM.to_owned(), problem());
+            response.content.entry(PROBLEM.to_owned()).or_insert_with(problem);
         }
     }
     let mut usual = vec!["408", "413", "500", "503"];
@@ -135,12 +136,12 @@ fn add_problems(operation: &mut Operation) {
         usual.extend(["401", "403"]);
     }
     if operation.request_body.is_some() {
-        usual.extend(["400", "415"]);
+        usual.push("415");
     }
     if operation.request_body.is_some()
         || operation.parameters.as_ref().is_some_and(|these| !these.is_empty())
     {
-        usual.push("422");
+        usual.extend(["400", "422"]);
     }
     for status in usual {
         let problem = RefOr::Ref(Ref::from_response_name("Problem"));

@@ -129,7 +129,7 @@ async fn an_account_that_is_deleted_is_forgotten_everywhere() {
     let id = &history["items"][1]["correlation_id"];
     assert_eq!(id, &format!("account-deleted/{}/{}", ada.id, bought["id"]));
     let jobs = root.call(Method::GET, "/internal/jobs").await.expect(200);
-    assert_eq!(jobs["queues"], json!([]), "every consumer has heard of it");
+    assert_eq!(jobs["items"], json!([]), "every consumer has heard of it");
     assert!(!app.log().contains("Lovelace"));
 }
 
@@ -144,8 +144,8 @@ async fn consumers_that_are_away_hear_of_an_end_when_they_are_back() {
     // What one consumer has to do does not wait for the other.
     app.post("/internal/jobs/drain").bearer(JOBS_KEY).await.expect(200);
     let queues = root.call(Method::GET, "/internal/jobs").await.expect(200);
-    assert_eq!(queues["queues"][0]["queue"], "subscriptions/account-events");
-    assert_eq!(queues["queues"].as_array().unwrap().len(), 1);
+    assert_eq!(queues["items"][0]["queue"], "subscriptions/account-events");
+    assert_eq!(queues["items"].as_array().unwrap().len(), 1);
     app.host().faults().outbound("subscriptions", octo_host::OutboundFault::None);
     drain(&app).await;
     assert_eq!(root.call(Method::GET, &own).await.expect(200)["status"], "CANCELED");

@@ -51,9 +51,12 @@ async fn only_administrators_see_what_waits() {
         app.get(path).bearer(KEY).await.problem(401, "unauthorized");
         ada.call(Method::GET, path).await.problem(403, "forbidden");
     }
-    assert_eq!(root.call(Method::GET, "/internal/jobs").await.expect(200), json!({ "queues": [] }));
+    assert_eq!(
+        root.call(Method::GET, "/internal/jobs").await.expect(200),
+        json!({ "items": [], "next": Value::Null })
+    );
     let dead = root.call(Method::GET, "/internal/jobs/dead").await.expect(200);
-    assert_eq!(dead, json!({ "dead": [], "next": Value::Null }));
+    assert_eq!(dead, json!({ "items": [], "next": Value::Null }));
     root.call(Method::GET, "/internal/jobs/dead?limit=0").await.problem(422, "invalid-fields");
     for id in ["1", "x", "99999999999999999999"] {
         let path = format!("/internal/jobs/dead/{id}");
@@ -70,7 +73,7 @@ async fn drain(app: &TestApp, host: usize) -> u64 {
         assert_eq!(done["failed"], 0);
         performed += done["performed"].as_u64().unwrap();
         let queues = app.administrator().await.call_on(host, Method::GET, "/internal/jobs").await.expect(200);
-        if queues["queues"].as_array().unwrap().iter().all(|queue| queue["waiting"] == 0) {
+        if queues["items"].as_array().unwrap().iter().all(|queue| queue["waiting"] == 0) {
             return performed;
         }
     }
@@ -155,12 +158,9 @@ async fn what_was_given_up_is_seen_replayed_and_then_done() {
         app.call(0, method, path).bearer(tokens["access_token"].as_str().unwrap())
     };
     let queues = as_root(Method::GET, "/internal/jobs").await.expect(200);
-    assert_eq!(
-        queues["queues"],
-        json!([{ "queue": "CANCELED", "waiting": 0, "oldest_at": null, "dead": 1 }])
-    );
+    assert_eq!(queues["items"], json!([{ "queue": "CANCELED", "waiting": 0, "oldest_at": null, "dead": 1 }]));
     let dead = as_root(Method::GET, "/internal/jobs/dead").await.expect(200);
-    let letter = &dead["dead"][0];
+    let letter = &dead["items"][0];
     assert_eq!((&letter["kind"], &letter["attempts"]), (&json!("SUBSCRIPTION_CANCELED"), &json!(20)));
     assert_eq!(letter["args"]["subscription_id"], 1);
     assert!(letter["error"].as_str().unwrap().contains("503"), "{letter}");
