@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use octo_core::{Redis, UnixMillis, testing::ready};
 use octo_gateway::free_tier::{
-    Ask, Closed, ClosedReason, End, FreeTier, Ledger, Limits, Outcome, RedisFreeTier, Slot, Verdict,
+    Ask, Closed, ClosedReason, Decision, End, FreeTier, Ledger, Limits, Outcome, RedisFreeTier, Slot,
     WindowModel, ledger::State,
 };
 
 /// A shared counter of free calls, on the store's time.
 pub trait Counter {
     /// Whether a call may go free now. `skew` is how far the asking instance's clock is ahead.
-    fn reserve(&mut self, ask: &Ask, now: UnixMillis, skew: i64) -> Verdict<Slot>;
+    fn reserve(&mut self, ask: &Ask, now: UnixMillis, skew: i64) -> Decision<Slot>;
     /// How it ended.
     fn settle(&mut self, slot: &Slot, end: &End, now: UnixMillis);
 }
@@ -36,7 +36,7 @@ impl Pure {
 }
 
 impl Counter for Pure {
-    fn reserve(&mut self, ask: &Ask, now: UnixMillis, _skew: i64) -> Verdict<Slot> {
+    fn reserve(&mut self, ask: &Ask, now: UnixMillis, _skew: i64) -> Decision<Slot> {
         self.0.reserve(&mut self.1, ask, now)
     }
 
@@ -51,7 +51,7 @@ pub struct Scripted<'a, R>(pub RedisFreeTier<'a, R>);
 
 #[allow(clippy::expect_used)]
 impl<R: Redis> Counter for Scripted<'_, R> {
-    fn reserve(&mut self, ask: &Ask, now: UnixMillis, _skew: i64) -> Verdict<Slot> {
+    fn reserve(&mut self, ask: &Ask, now: UnixMillis, _skew: i64) -> Decision<Slot> {
         ready(self.0.reserve(ask, now)).expect("the Redis server must answer")
     }
 
@@ -78,7 +78,7 @@ impl CountWhenSending {
 }
 
 impl Counter for CountWhenSending {
-    fn reserve(&mut self, _ask: &Ask, now: UnixMillis, _skew: i64) -> Verdict<Slot> {
+    fn reserve(&mut self, _ask: &Ask, now: UnixMillis, _skew: i64) -> Decision<Slot> {
         if now >= self.expires {
             (self.count, self.expires) = (0, now + self.limits.window);
         }
@@ -106,7 +106,7 @@ impl OwnClock {
 }
 
 impl Counter for OwnClock {
-    fn reserve(&mut self, _ask: &Ask, now: UnixMillis, skew: i64) -> Verdict<Slot> {
+    fn reserve(&mut self, _ask: &Ask, now: UnixMillis, skew: i64) -> Decision<Slot> {
         let minute = (now.0 + skew).div_euclid(self.limits.window.as_millis() as i64);
         sent_or_not(now, self.pause, self.minutes.entry(minute).or_default(), self.limits.calls)
     }
@@ -116,8 +116,8 @@ impl Counter for OwnClock {
     }
 }
 
-fn sent_or_not(now: UnixMillis, pause: UnixMillis, count: &mut i64, calls: i64) -> Verdict<Slot> {
-    let closed = |reason| Verdict::Closed(Closed { reason, reopens_at: now });
+fn sent_or_not(now: UnixMillis, pause: UnixMillis, count: &mut i64, calls: i64) -> Decision<Slot> {
+    let closed = |reason| Decision::Deny(Closed { reason, reopens_at: now });
     if now < pause {
         return closed(ClosedReason::FreeBlocked);
     }
@@ -125,7 +125,13 @@ fn sent_or_not(now: UnixMillis, pause: UnixMillis, count: &mut i64, calls: i64) 
     if *count > calls {
         return closed(ClosedReason::FreeExhausted);
     }
-    Verdict::Go(Slot { reserved_at: now, number: 0, remaining: calls - *count, used: *count, probes: false })
+    Decision::Allow(Slot {
+        reserved_at: now,
+        number: 0,
+        remaining: calls - *count,
+        used: *count,
+        probes: false,
+    })
 }
 
 fn pause_after(outcome: Outcome, now: UnixMillis, block: Duration, pause: &mut UnixMillis) {

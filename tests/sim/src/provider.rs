@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use octo_core::UnixMillis;
-use octo_gateway::free_tier::{Limits, Told, WindowModel};
+use octo_gateway::free_tier::{Limits, RateLimitHints, WindowModel};
 
 /// A provider that takes N calls per window, answers 429 to more, and blocks for B after each of those.
 #[derive(Clone, Debug)]
@@ -106,7 +106,7 @@ impl Provider {
 
     /// What it could tell in an answer at `now`: its limit, the calls left in its window, when there are more
     /// in whole seconds, rounded up, and its time in whole seconds.
-    pub fn told(&mut self, now: i64) -> Told {
+    pub fn told(&mut self, now: i64) -> RateLimitHints {
         let room = self.has_room(now);
         let now = now + self.ahead;
         let (left, resets) = match self.model {
@@ -124,7 +124,7 @@ impl Provider {
             WindowModel::CountThenBlock => (self.calls - self.taken, now),
         };
         let resets = if now < self.closed_until { self.closed_until } else { resets };
-        Told {
+        RateLimitHints {
             limit: Some(self.calls),
             remaining: Some(if room { left } else { 0 }),
             reset: Some(Duration::from_secs(((resets - now).max(0) as u64).div_ceil(1000))),

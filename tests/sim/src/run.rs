@@ -3,7 +3,9 @@
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use octo_core::UnixMillis;
-use octo_gateway::free_tier::{Ask, ClosedReason, End, Limits, Outcome, Slot, Told, Verdict, WindowModel};
+use octo_gateway::free_tier::{
+    Ask, ClosedReason, Decision, End, Limits, Outcome, RateLimitHints, Slot, WindowModel,
+};
 
 use crate::{
     counter::Counter,
@@ -129,7 +131,7 @@ struct Call {
     slot: Slot,
     taken: Option<bool>,
     /// What the answer tells.
-    told: Told,
+    told: RateLimitHints,
     /// Reserved when the store knew the end of a call that tells the truth.
     taught: bool,
 }
@@ -178,20 +180,20 @@ pub fn run(scenario: &Scenario, counter: &mut (impl Counter + ?Sized)) -> Report
                 let wait_until = (patience > 0).then(|| UnixMillis(came + patience));
                 let ask = Ask { id: id.to_string(), first: now == came, wait_until };
                 match counter.reserve(&ask, UnixMillis(now), skews.get(instance).copied().unwrap_or(0)) {
-                    Verdict::Wait(_) if way.fate == Fate::CrashedBefore => report.crashed += 1,
-                    Verdict::Wait(again) => {
+                    Decision::Queue(_) if way.fate == Fate::CrashedBefore => report.crashed += 1,
+                    Decision::Queue(again) => {
                         report.waited += u64::from(now == came);
                         // It asks again when it was told to, or a little later.
                         plan((again.0 + way.start).max(now + 1), Event::Message { id, came });
                     }
-                    Verdict::Closed(closed) => match closed.reason {
+                    Decision::Deny(closed) => match closed.reason {
                         ClosedReason::FreeExhausted => report.exhausted += 1,
                         ClosedReason::FreeBlocked => report.blocked += 1,
                         ClosedReason::FreeFailing => report.failing += 1,
                     },
-                    Verdict::Go(slot) => {
+                    Decision::Allow(slot) => {
                         let call = calls.len();
-                        calls.push(Call { slot, taken: None, told: Told::default(), taught });
+                        calls.push(Call { slot, taken: None, told: RateLimitHints::default(), taught });
                         let start = now + way.start;
                         let in_time = way.there + way.back < timeout;
                         if !matches!(way.fate, Fate::CallLost | Fate::NotSent | Fate::CrashedBefore) {
@@ -233,7 +235,7 @@ pub fn run(scenario: &Scenario, counter: &mut (impl Counter + ?Sized)) -> Report
                     report.failed += 1;
                 }
                 let answered = matches!(outcome, Outcome::Answered | Outcome::Refused { .. });
-                let told = if answered { call.told } else { Told::default() };
+                let told = if answered { call.told } else { RateLimitHints::default() };
                 let proof = told.date.is_some_and(|date| {
                     date.0 - now > skew || date.0 + 999 - call.slot.reserved_at.0 < -skew
                 });

@@ -1,6 +1,6 @@
 //! How a provider differs from what the counter is told of it, and what it tells itself.
 
-use octo_gateway::free_tier::Told;
+use octo_gateway::free_tier::RateLimitHints;
 
 /// The truth about a provider, where it is not what the operator says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,8 +29,8 @@ impl Tells {
     pub const ALL: Self = Self { limit: true, room: true, date: true };
 
     /// What is left of all it could tell.
-    pub fn of(self, told: Told) -> Told {
-        Told {
+    pub fn of(self, told: RateLimitHints) -> RateLimitHints {
+        RateLimitHints {
             limit: told.limit.filter(|_| self.limit),
             remaining: told.remaining.filter(|_| self.room),
             reset: told.reset.filter(|_| self.room),

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use octo_core::{UnixMillis, testing::ready};
 use octo_gateway::{
-    figures::{Fate, Tally},
     free_tier::{
-        Ask, End, FreeTier, Ledger, Limits, Outcome, RedisFreeTier, Slot, Told, Verdict, WindowModel,
+        Ask, Decision, End, FreeTier, Ledger, Limits, Outcome, RateLimitHints, RedisFreeTier, Slot,
+        WindowModel,
     },
     routing::Reason,
+    stats::{MessageOutcome, StatsEvent},
 };
 use octo_sim::{real_redis::RealRedis, run::START};
 use proptest::prelude::*;
@@ -31,17 +32,17 @@ fn ask() -> Ask {
 }
 
 fn end(outcome: Outcome) -> End {
-    End { outcome, told: Told::default() }
+    End { outcome, told: RateLimitHints::default() }
 }
 
 /// What an answer may tell; the date is relative to its end, in milliseconds.
-fn told() -> impl Strategy<Value = Told> {
+fn told() -> impl Strategy<Value = RateLimitHints> {
     let number = || prop::option::weighted(0.3, 0i64..8);
     let reset = prop::option::of(0u64..12).prop_map(|seconds| seconds.map(Duration::from_secs));
     let date = prop::option::weighted(0.3, prop_oneof![5 => -1_500i64..500, 1 => -60_000i64..60_000]);
     let foreign = prop::bool::weighted(0.2);
     let told = (number(), number(), number(), reset, date, foreign);
-    told.prop_map(|(limit, remaining, quota, reset, date, foreign)| Told {
+    told.prop_map(|(limit, remaining, quota, reset, date, foreign)| RateLimitHints {
         limit,
         remaining,
         reset,
@@ -60,9 +61,9 @@ enum Step {
     /// One of a few messages asks, and would wait for so many milliseconds.
     Queue(u8, i64),
     /// One of the calls under way ends.
-    Settle(prop::sample::Index, Outcome, Told, Option<Tally>),
-    Record(Tally),
-    Figures,
+    Settle(prop::sample::Index, Outcome, RateLimitHints, Option<StatsEvent>),
+    Record(StatsEvent),
+    Stats,
     Status,
     /// The server forgets everything.
     Flush,
@@ -84,15 +85,15 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
-fn tally() -> impl Strategy<Value = Tally> {
+fn tally() -> impl Strategy<Value = StatsEvent> {
     let fate = prop::sample::select(vec![
-        Fate::Free,
-        Fate::Paid(Reason::FreeExhausted),
-        Fate::Paid(Reason::CounterUnavailable),
-        Fate::Refused(Reason::FreeFailing),
-        Fate::Failed(Reason::FreeFailed),
+        MessageOutcome::Free,
+        MessageOutcome::Paid(Reason::FreeExhausted),
+        MessageOutcome::Paid(Reason::CounterUnavailable),
+        MessageOutcome::Refused(Reason::FreeFailing),
+        MessageOutcome::Failed(Reason::FreeFailed),
     ]);
-    (fate, any::<bool>()).prop_map(|(fate, waited)| Tally { fate, waited })
+    (fate, any::<bool>()).prop_map(|(fate, waited)| StatsEvent { fate, waited })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -105,12 +106,12 @@ fn step() -> impl Strategy<Value = Step> {
         15 => (
             any::<prop::sample::Index>(),
             outcome(),
-            prop_oneof![Just(Told::default()), told()],
+            prop_oneof![Just(RateLimitHints::default()), told()],
             prop::option::of(tally()),
         )
             .prop_map(|(call, outcome, told, tally)| Step::Settle(call, outcome, told, tally)),
         4 => tally().prop_map(Step::Record),
-        2 => Just(Step::Figures),
+        2 => Just(Step::Stats),
         3 => Just(Step::Status),
     ]
 }
@@ -147,19 +148,19 @@ fn same(redis: &RealRedis, model: WindowModel, calls: i64, vouched: bool, histor
                 let mut scripted = ready(tier.reserve(&ask, now)).unwrap();
                 // The tier puts times on the caller's clock, which may be behind.
                 match &mut scripted {
-                    Verdict::Closed(closed) => closed.reopens_at.0 -= now.0 - state.latest().0,
-                    Verdict::Wait(again) => again.0 -= now.0 - state.latest().0,
-                    Verdict::Go(_) => {}
+                    Decision::Deny(closed) => closed.reopens_at.0 -= now.0 - state.latest().0,
+                    Decision::Queue(again) => again.0 -= now.0 - state.latest().0,
+                    Decision::Allow(_) => {}
                 }
                 assert_eq!(pure, scripted, "{model:?}: step {index} of {history:?}");
-                if let Verdict::Go(slot) = pure {
+                if let Decision::Allow(slot) = pure {
                     under_way.push(slot);
                 }
             }
             Step::Settle(call, outcome, told, tally) if !under_way.is_empty() => {
                 let slot = under_way.swap_remove(call.index(under_way.len()));
                 let date = told.date.map(|date| UnixMillis(now.0 + date.0));
-                let end = End { outcome: *outcome, told: Told { date, ..*told } };
+                let end = End { outcome: *outcome, told: RateLimitHints { date, ..*told } };
                 let state = kept.get_or_insert_with(|| made(now));
                 let pure = ledger.settle(state, &slot, &end, *tally, now);
                 let mut scripted = ready(tier.settle(&slot, &end, *tally, now)).unwrap();
@@ -188,7 +189,7 @@ fn same(redis: &RealRedis, model: WindowModel, calls: i64, vouched: bool, histor
                 ledger.record(kept.get_or_insert_with(|| made(now)), *tally, now);
                 ready(tier.record(*tally, now)).unwrap();
             }
-            Step::Figures => {
+            Step::Stats => {
                 let state = kept.get_or_insert_with(|| made(now));
                 let pure = ledger.figures(state, now);
                 // Windows begin where the server has them, whatever the caller's clock says.
@@ -250,7 +251,7 @@ fn a_state_that_lost_one_key_is_lost() {
             same(&redis, model, 3, true, &[Step::Reserve, Step::Evict(part)]);
             let tier = RedisFreeTier::new(&redis, model, limits(3)).in_virtual_time();
             let verdict = ready(tier.reserve(&ask(), START)).unwrap();
-            assert!(matches!(verdict, Verdict::Closed(_)), "{model:?} without {part}: {verdict:?}");
+            assert!(matches!(verdict, Decision::Deny(_)), "{model:?} without {part}: {verdict:?}");
         }
     }
 }
@@ -262,16 +263,16 @@ fn an_old_state_from_a_snapshot_is_not_believed() {
         let redis = RealRedis::connect(&server.url()).unwrap();
         let tier = RedisFreeTier::new(&redis, model, limits(3));
         redis.command(&["SET", &tier.fresh_key(), "1"]).unwrap();
-        assert!(matches!(ready(tier.reserve(&ask(), START)).unwrap(), Verdict::Go(_)));
+        assert!(matches!(ready(tier.reserve(&ask(), START)).unwrap(), Decision::Allow(_)));
         redis.command(&["SAVE"]).unwrap();
-        assert!(matches!(ready(tier.reserve(&ask(), START)).unwrap(), Verdict::Go(_)));
+        assert!(matches!(ready(tier.reserve(&ask(), START)).unwrap(), Decision::Allow(_)));
         server.restart().unwrap();
 
         let redis = RealRedis::connect(&server.url()).unwrap();
         let tier = RedisFreeTier::new(&redis, model, limits(3));
         let state = tier.fresh_key().replace("fresh", "ledger");
         assert_eq!(server.ask(&format!("EXISTS {state}")).unwrap(), "1", "the snapshot must have been read");
-        assert!(matches!(ready(tier.reserve(&ask(), START)).unwrap(), Verdict::Closed(_)), "{model:?}");
+        assert!(matches!(ready(tier.reserve(&ask(), START)).unwrap(), Decision::Deny(_)), "{model:?}");
     }
 }
 
@@ -282,11 +283,11 @@ fn on_its_own_clock_every_key_expires_and_has_the_hash_tag() {
     for model in WindowModel::ALL {
         let tier = RedisFreeTier::new(&redis, model, limits(3));
         redis.command(&["SET", &tier.fresh_key(), "1"]).unwrap();
-        let Verdict::Go(slot) = ready(tier.reserve(&ask(), START)).unwrap() else { panic!("no slot") };
+        let Decision::Allow(slot) = ready(tier.reserve(&ask(), START)).unwrap() else { panic!("no slot") };
         ready(tier.reserve(&ask(), START)).unwrap();
         ready(tier.settle(&slot, &end(Outcome::Answered), None, START)).unwrap();
         let queue = Ask { wait_until: Some(START + Duration::from_secs(25)), ..ask() };
-        while !matches!(ready(tier.reserve(&queue, START)).unwrap(), Verdict::Wait(_)) {}
+        while !matches!(ready(tier.reserve(&queue, START)).unwrap(), Decision::Queue(_)) {}
         for part in ["ledger", "open", "settled", "line", "leases", "figures", "recent"] {
             let key = tier.fresh_key().replace("fresh", part);
             assert!(key.starts_with("{octo:free}:"));

@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use octo_core::{KeyValue, StoreError, UnixMillis};
-use octo_gateway::breaker::{Cause, Gate, GateState, Permit};
+use octo_gateway::breaker::{BreakerState, Cause, Permit, SharedBreaker};
 use serde::{Deserialize, Serialize};
 
 /// How long it is left alone at first; twice as long after each question in vain.
@@ -35,7 +35,7 @@ struct Silence {
 /// The gate before the Redis server.
 #[derive(Debug)]
 pub struct CounterGate<'a, K> {
-    gate: Gate<'a, K, Silence>,
+    gate: SharedBreaker<'a, K, Silence>,
 }
 
 /// Whether the counter may be asked.
@@ -58,7 +58,7 @@ pub struct Question {
 impl<'a, K: KeyValue> CounterGate<'a, K> {
     /// The gate, which is the same for all instances over `store`.
     pub fn new(store: &'a K) -> Self {
-        Self { gate: Gate::new(store, "counter", LONGEST_PAUSE) }
+        Self { gate: SharedBreaker::new(store, "counter", LONGEST_PAUSE) }
     }
 
     /// Whether a question may be put at `now`. One read while all is well. When the store of the gate is away, the
@@ -69,7 +69,7 @@ impl<'a, K: KeyValue> CounterGate<'a, K> {
         };
         match self.gate.permit(&state, now).await {
             Ok(Permit::Closed { .. }) => Leave::Alone,
-            _ => Leave::Ask(Question { put_at: now, all_well: state == GateState::default() }),
+            _ => Leave::Ask(Question { put_at: now, all_well: state == BreakerState::default() }),
         }
     }
 
@@ -82,7 +82,7 @@ impl<'a, K: KeyValue> CounterGate<'a, K> {
 
     /// The counter gave some answer: all is well. One read. That it cannot be noted costs others a pause.
     pub async fn heard(&self) {
-        let _ = self.gate.change(|state| *state = GateState::default()).await;
+        let _ = self.gate.change(|state| *state = BreakerState::default()).await;
     }
 
     /// A question that was put at `put_at`, or later, was given up at `now`.
@@ -90,7 +90,7 @@ impl<'a, K: KeyValue> CounterGate<'a, K> {
     /// # Errors
     /// Those of the store.
     pub async fn given_up(&self, put_at: UnixMillis, now: UnixMillis) -> Result<(), StoreError> {
-        let learn = |state: &mut GateState<Silence>| match state.note.since {
+        let learn = |state: &mut BreakerState<Silence>| match state.note.since {
             // Put before the last was given up, it tells nothing new.
             Some(since) if put_at < since => {}
             Some(_) => {

@@ -1,5 +1,5 @@
-//! All that the stores have to say before a message is sent to a provider, in one question, and all they are
-//! told afterwards, in another.
+//! The questions that the router asks the stores before a message is sent to a provider, in one request, and the
+//! outcome it reports afterwards, in another.
 //!
 //! A WASI 0.2 guest waits for a store for as long as its host does, which may be for ever: a server that is
 //! frozen holds every request. What can be bounded is a call to another component. So where a store is
@@ -8,29 +8,30 @@
 //! is at work, then what the stores say. So a machine that is too busy to ask them is told from stores that do not
 //! answer.
 //!
-//! - [`audience`]: whoever waits for the answer.
+//! - [`waiting_client`]: the client that waits for the response.
 //! - [`counter_gate`]: when a counter that gives no answer is left alone.
-//! - [`desk`]: the questions, and the two ways to ask them.
+//! - [`backend`]: the questions, and the two ways to ask them.
 //! - [`local`]: the answers, from the stores.
 //! - [`remote`]: the answers, from the component that has the stores.
 //! - [`service`]: that component.
 //! - [`waiting`]: how many messages of one sender wait for a window.
 
-pub mod audience;
+pub mod backend;
 pub mod counter_gate;
-pub mod desk;
 pub mod local;
 pub mod remote;
 pub mod service;
 pub mod waiting;
+pub mod waiting_client;
 
-pub use audience::Audience;
-pub use desk::{
-    Application, Asked, Closing, Desk, Entry, Held, Once, PaidAllowance, PaidAsk, PaidEntry, Refusal, Repeats,
+pub use backend::{
+    AdmissionBackend, AdmissionRequest, AdmissionResponse, Asked, Completion, Holds, Once, PaidAllowance,
+    PaidAsk, PaidEntry, Refusal, ReplayPolicy,
 };
 pub use local::Local;
 pub use remote::Remote;
 pub use service::Service;
+pub use waiting_client::WaitingClient;
 
 #[cfg(test)]
 mod tests;

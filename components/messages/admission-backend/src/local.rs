@@ -8,14 +8,14 @@ use octo_core::{Clock, Entropy, HttpOut, KeyValue, Problem, Redis, StoreError, U
 use octo_daily_quota::{self as allowance, Allowance, Taken, kept_for, paid_by};
 use octo_gateway::{
     TierConfig,
-    admission::{Admission, Admitted, Ending, PaidCall, PaidPass},
-    breaker::{Cause, Gate, Pass, Permit},
-    figures::{Fate, Figures, Tally},
+    admission::{Admission, Admitted, PaidCall, PaidPass, RouteOutcome},
+    breaker::{Cause, Pass, Permit, SharedBreaker},
     free_tier::{
-        AnyFreeTier, AnySlot, Ask, Closed, End, FreeTier, KeyValueFreeTier, Outcome, RedisFreeTier, Status,
-        Told, Verdict,
+        AnyFreeTier, AnySlot, Ask, Closed, Decision, End, FreeTier, KeyValueFreeTier, Outcome,
+        RateLimitHints, RedisFreeTier, Status,
     },
     routing::{Permission, Reason},
+    stats::{MessageOutcome, Stats, StatsEvent},
 };
 use octo_http::{
     Caller, ServiceKey,
@@ -24,12 +24,12 @@ use octo_http::{
 };
 
 use crate::{
-    Audience,
-    counter_gate::{CounterGate, Leave},
-    desk::{
-        Application, Asked, Closing, Desk, Entry, Held, Once, PaidAllowance, PaidAsk, PaidEntry, Refusal,
-        Repeats,
+    WaitingClient,
+    backend::{
+        AdmissionBackend, AdmissionRequest, AdmissionResponse, Asked, Completion, Holds, Once, PaidAllowance,
+        PaidAsk, PaidEntry, Refusal, ReplayPolicy,
     },
+    counter_gate::{CounterGate, Leave},
     waiting,
 };
 
@@ -40,7 +40,7 @@ const PAID_PAUSE: Duration = Duration::from_secs(1);
 /// three to four days.
 pub const KEPT_KIB: i64 = 16 * 1024;
 
-/// [`Desk`] over stores that are asked right here.
+/// [`AdmissionBackend`] over stores that are asked right here.
 #[derive(Debug)]
 pub struct Local<'a, K, R, H, C, E> {
     /// What the free provider allows, and where that is counted.
@@ -55,8 +55,8 @@ pub struct Local<'a, K, R, H, C, E> {
     pub clock: &'a C,
     /// Makes the key of our own paid provider.
     pub entropy: &'a E,
-    /// Whoever waits for the answers.
-    pub audience: Audience<'a>,
+    /// The client that waits for the response.
+    pub client: WaitingClient<'a>,
 }
 
 impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H, C, E> {
@@ -68,8 +68,8 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
         }
     }
 
-    fn paid_gate(&self) -> Gate<'_, K> {
-        Gate::new(self.store, "paid", self.config.paid_timeout)
+    fn paid_gate(&self) -> SharedBreaker<'_, K> {
+        SharedBreaker::new(self.store, "paid", self.config.paid_timeout)
     }
 
     async fn paid_ended(&self, call: &PaidCall) -> Result<(), StoreError> {
@@ -88,14 +88,14 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
     }
 
     /// Asks the counter, unless it is left alone.
-    async fn reserve(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
+    async fn reserve(&self, ask: &Ask) -> Result<Decision<AnySlot>, StoreError> {
         if self.redis.is_none() {
             return self.tier().reserve(ask, self.clock.now()).await;
         }
         match self.counter_gate().ask(self.clock.now()).await {
             Leave::Alone => Err(StoreError("the counter gave no answer and is left alone".into())),
             Leave::Ask(question) => {
-                self.audience.is_there();
+                self.client.is_there();
                 let verdict = self.tier().reserve(ask, self.clock.now()).await;
                 // An error that came late is no answer: so ends a question to a server that is not there.
                 let now = self.clock.now();
@@ -155,16 +155,16 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
     }
 
     /// Takes back what was given to a message that is not carried out.
-    async fn undo(&self, admitted: Result<Admitted, StoreError>, held: Held) -> Result<(), StoreError> {
-        if let Ok(Admitted { permission: Permission::Tier(Verdict::Go(slot)), .. }) = admitted {
-            let unused = End { outcome: Outcome::Unused, told: Told::default() };
+    async fn undo(&self, admitted: Result<Admitted, StoreError>, held: Holds) -> Result<(), StoreError> {
+        if let Ok(Admitted { permission: Permission::Tier(Decision::Allow(slot)), .. }) = admitted {
+            let unused = End { outcome: Outcome::Unused, told: RateLimitHints::default() };
             self.tier().settle(&slot, &unused, None, self.clock.now()).await?;
         }
-        self.close(Closing { held, repeats: Repeats::Anew, ..Closing::default() }).await
+        self.close(Completion { held, repeats: ReplayPolicy::Anew, ..Completion::default() }).await
     }
 
     /// Counts what became of a message.
-    async fn count(&self, tally: Tally) -> Result<(), StoreError> {
+    async fn count(&self, tally: StatsEvent) -> Result<(), StoreError> {
         match unavailable(&tally) {
             // The counter cannot be told.
             Some(key) if self.redis.is_some() => self.store.increment(key, 1).await.map(|_| ()),
@@ -174,11 +174,11 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
 
     /// Whether the message may go free, by what its sender has left of the day and by the counter of all; and
     /// what of the former it holds.
-    async fn let_in(&self, asked: &Asked, caller: &Caller) -> Result<(Admitted, Held), StoreError> {
+    async fn let_in(&self, asked: &Asked, caller: &Caller) -> Result<(Admitted, Holds), StoreError> {
         if !asked.counted {
             return Err(StoreError("the counter gave no answer".into()));
         }
-        let mut held = Held::default();
+        let mut held = Holds::default();
         let permission = match asked.daily {
             None => Permission::Tier(self.ask(asked, caller).await?),
             Some(per_day) => {
@@ -186,7 +186,7 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
                 match allowance.take(&caller.claims.sub, self.clock.now()).await? {
                     allowance::Verdict::UsedUp { refills_at } => Permission::AllowanceUsed(refills_at),
                     allowance::Verdict::Taken(taken) => match self.ask(asked, caller).await {
-                        Ok(verdict @ (Verdict::Go(_) | Verdict::Wait(_))) => {
+                        Ok(verdict @ (Decision::Allow(_) | Decision::Queue(_))) => {
                             held.allowance = Some(taken);
                             Permission::Tier(verdict)
                         }
@@ -199,7 +199,7 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
                 }
             }
         };
-        let may_go = matches!(permission, Permission::Tier(Verdict::Go(_) | Verdict::Wait(_)));
+        let may_go = matches!(permission, Permission::Tier(Decision::Allow(_) | Decision::Queue(_)));
         let mut paid = None;
         if caller.claims.paid_access && !may_go {
             let entry = self.paid_entry(&self.paid_ask(asked, caller)).await;
@@ -213,17 +213,17 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
         PaidAsk { with_key: asked.needs_paid_key, account, daily }
     }
 
-    async fn ask(&self, asked: &Asked, caller: &Caller) -> Result<Verdict<AnySlot>, StoreError> {
+    async fn ask(&self, asked: &Asked, caller: &Caller) -> Result<Decision<AnySlot>, StoreError> {
         let ask = Ask { id: asked.id.clone(), first: true, wait_until: asked.wait_until };
         if self.redis.is_some() || asked.wait_until.is_none() {
             return self.reserve(&ask).await;
         }
         // In this form a message that waits takes a slot at once, of a window to come.
         match self.reserve(&Ask { wait_until: None, ..ask.clone() }).await? {
-            Verdict::Closed(closed) if asked.wait_until.is_some_and(|until| closed.reopens_at <= until) => {
+            Decision::Deny(closed) if asked.wait_until.is_some_and(|until| closed.reopens_at <= until) => {
                 let (sub, calls) = (&caller.claims.sub, self.config.limits.calls);
                 let has_a_place = waiting::take_place(self.store, sub, closed.reopens_at, calls).await?;
-                if has_a_place { self.reserve(&ask).await } else { Ok(Verdict::Closed(closed)) }
+                if has_a_place { self.reserve(&ask).await } else { Ok(Decision::Deny(closed)) }
             }
             verdict => Ok(verdict),
         }
@@ -255,45 +255,45 @@ fn no_room(refills_at: UnixMillis, now: UnixMillis) -> Problem {
 const UNCOUNTED: [&str; 3] =
     ["gateway/uncounted/paid", "gateway/uncounted/refused", "gateway/uncounted/failed"];
 
-fn unavailable(tally: &Tally) -> Option<&'static str> {
+fn unavailable(tally: &StatsEvent) -> Option<&'static str> {
     let [paid, refused, failed] = UNCOUNTED;
     match tally.fate {
-        Fate::Paid(Reason::CounterUnavailable) => Some(paid),
-        Fate::Refused(Reason::CounterUnavailable) => Some(refused),
-        Fate::Failed(Reason::CounterUnavailable) => Some(failed),
+        MessageOutcome::Paid(Reason::CounterUnavailable) => Some(paid),
+        MessageOutcome::Refused(Reason::CounterUnavailable) => Some(refused),
+        MessageOutcome::Failed(Reason::CounterUnavailable) => Some(failed),
         _ => None,
     }
 }
 
 #[async_trait]
-impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Local<'_, K, R, H, C, E> {
-    async fn admit(&self, application: &Application) -> Result<Entry, Refusal> {
+impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> AdmissionBackend for Local<'_, K, R, H, C, E> {
+    async fn admit(&self, application: &AdmissionRequest) -> Result<AdmissionResponse, Refusal> {
         let token = application.token.as_deref();
         let caller = caller::authenticate(token, self.store, &AskAuth(self.http), self.clock).await?;
         let Some(asked) = &application.message else {
-            return Ok(Entry {
+            return Ok(AdmissionResponse {
                 caller,
                 asked_at: self.clock.now(),
                 admitted: None,
                 paid: None,
-                held: Held::default(),
+                held: Holds::default(),
             });
         };
-        self.audience.is_there();
+        self.client.is_there();
         if let Some(once) = &asked.once {
             self.look(once, &caller).await?;
         }
         let asked_at = self.clock.now();
         let (admitted, mut held) = match self.let_in(asked, &caller).await {
             Ok((admitted, held)) => (Ok(admitted), held),
-            Err(error) => (Err(error), Held::default()),
+            Err(error) => (Err(error), Holds::default()),
         };
         let mut paid = None;
         if admitted.is_err() && caller.claims.paid_access {
             let entry = self.paid_entry(&self.paid_ask(asked, &caller)).await;
             (paid, held.paid) = (Some(entry.pass), entry.allowance);
         }
-        if let Some(once) = asked.once.as_ref().filter(|_| self.audience.is_there()) {
+        if let Some(once) = asked.once.as_ref().filter(|_| self.client.is_there()) {
             match self.claim(once, &caller).await {
                 Ok((claim, kept)) => (held.claim, held.kept) = (Some(claim), Some(kept)),
                 Err(refusal) => {
@@ -302,40 +302,40 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Local<'_,
                 }
             }
         }
-        if !self.audience.is_there() {
+        if !self.client.is_there() {
             // Others may have the slot, and the key is free again.
             self.undo(admitted, held).await.map_err(Problem::from)?;
             return Err(Refusal::Away(StoreError("nobody waits for the answer any more".into())));
         }
-        Ok(Entry { caller, asked_at, admitted: Some(admitted), paid, held })
+        Ok(AdmissionResponse { caller, asked_at, admitted: Some(admitted), paid, held })
     }
 
-    async fn close(&self, closing: Closing) -> Result<(), StoreError> {
-        let told = self.finish(&closing.ending).await;
-        let went_free = closing.ending.tally.is_some_and(|tally| tally.fate == Fate::Free);
-        let Held { claim, allowance, paid, kept } = closing.held;
+    async fn close(&self, completion: Completion) -> Result<(), StoreError> {
+        let told = self.finish(&completion.ending).await;
+        let went_free = completion.ending.tally.is_some_and(|tally| tally.fate == MessageOutcome::Free);
+        let Holds { claim, allowance, paid, kept } = completion.held;
         // Only what is given back counts here, not how many there are.
         let counted = Allowance { store: self.store, per_day: 0 };
         if let Some(taken) = allowance.filter(|_| !went_free) {
             counted.give_back(taken).await?;
         }
         if let Some(PaidAllowance::Taken(taken)) = paid
-            && !closing.paid_for
+            && !completion.paid_for
         {
             counted.give_back(taken).await?;
         }
         let once = KeyValueIdempotency::new(self.store);
-        match (claim, closing.repeats) {
-            (Some(claim), Repeats::Anew) => {
+        match (claim, completion.repeats) {
+            (Some(claim), ReplayPolicy::Anew) => {
                 once.release(claim).await?;
                 if let Some(kept) = kept {
                     counted.give_back(kept).await?;
                 }
             }
-            (Some(claim), Repeats::Answered(answer)) => self.keep(claim, kept, answer).await?,
-            (_, Repeats::Unknown) | (None, _) => {}
+            (Some(claim), ReplayPolicy::Answered(answer)) => self.keep(claim, kept, answer).await?,
+            (_, ReplayPolicy::Unknown) | (None, _) => {}
         }
-        if closing.tidy {
+        if completion.tidy {
             once.forget_old(self.clock.now(), AFTER_A_FIRST).await?;
         }
         told.map(drop)
@@ -363,7 +363,7 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Local<'_,
         self.tier().status(self.clock.now()).await
     }
 
-    async fn figures(&self) -> Result<Figures, StoreError> {
+    async fn figures(&self) -> Result<Stats, StoreError> {
         let mut figures = self.tier().figures(self.clock.now()).await?;
         if self.redis.is_some() {
             let total = &mut figures.total;
@@ -383,7 +383,7 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Desk for Local<'_,
 
 #[async_trait]
 impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Admission for Local<'_, K, R, H, C, E> {
-    async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
+    async fn again(&self, ask: &Ask) -> Result<Decision<AnySlot>, StoreError> {
         self.reserve(ask).await
     }
 
@@ -398,7 +398,7 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Admission for Loca
         PaidPass { key, permit: permit.unwrap_or(Permit::Go(Pass::default())) }
     }
 
-    async fn finish(&self, ending: &Ending) -> Result<Option<Closed>, StoreError> {
+    async fn finish(&self, ending: &RouteOutcome) -> Result<Option<Closed>, StoreError> {
         let now = self.clock.now();
         let counted = match (&ending.settle, ending.tally) {
             (Some((slot, end)), tally) => {

@@ -9,15 +9,17 @@ use octo_core::{
     ports::{CallLimits, StepError},
 };
 use octo_gateway::{
-    admission::{Admission, Ending, PaidPass},
+    admission::{Admission, PaidPass, RouteOutcome},
     breaker::{Pass, Permit},
-    figures::Figures,
-    free_tier::{AnySlot, Ask, Closed, Status, Verdict},
+    free_tier::{AnySlot, Ask, Closed, Decision, Status},
+    stats::Stats,
 };
 use octo_http::{Response, enclosed, idempotency::REPLAYED};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::desk::{Application, Closing, Desk, Entry, PaidAsk, PaidEntry, Refusal};
+use crate::backend::{
+    AdmissionBackend, AdmissionRequest, AdmissionResponse, Completion, PaidAsk, PaidEntry, Refusal,
+};
 
 /// Largest answer, in bytes: one that repeats the answer to an earlier request may have 512 KiB, escaped.
 const MAX_ANSWER: usize = 2 * 1024 * 1024;
@@ -40,7 +42,7 @@ const OF_THE_WAY: [HeaderName; 6] = [
     HeaderName::from_static("x-request-id"),
 ];
 
-/// [`Desk`] over the component `admission`.
+/// [`AdmissionBackend`] over the component `admission`.
 ///
 /// A question that is not answered in time may still be heard later. All that it then leaves behind is a
 /// slot nobody uses, which comes back by itself.
@@ -128,13 +130,13 @@ fn read<T: DeserializeOwned>(response: &Response) -> Result<T, StoreError> {
 }
 
 #[async_trait]
-impl<H: HttpOut, C: Clock> Desk for Remote<'_, H, C> {
-    async fn admit_patiently(&self, application: &Application) -> Result<Entry, Refusal> {
+impl<H: HttpOut, C: Clock> AdmissionBackend for Remote<'_, H, C> {
+    async fn admit_patiently(&self, application: &AdmissionRequest) -> Result<AdmissionResponse, Refusal> {
         let Self { http, clock, timeout } = *self;
         Remote { http, clock, timeout: timeout * PATIENTLY }.admit(application).await
     }
 
-    async fn admit(&self, application: &Application) -> Result<Entry, Refusal> {
+    async fn admit(&self, application: &AdmissionRequest) -> Result<AdmissionResponse, Refusal> {
         let response = self.ask("/admit", application).await.map_err(|unheard| {
             if unheard.silent { Refusal::Silent(unheard.error) } else { Refusal::Away(unheard.error) }
         })?;
@@ -154,7 +156,7 @@ impl<H: HttpOut, C: Clock> Desk for Remote<'_, H, C> {
         self.answer("/status", &()).await
     }
 
-    async fn figures(&self) -> Result<Figures, StoreError> {
+    async fn figures(&self) -> Result<Stats, StoreError> {
         self.answer("/figures", &()).await
     }
 
@@ -167,14 +169,14 @@ impl<H: HttpOut, C: Clock> Desk for Remote<'_, H, C> {
         entry.unwrap_or_else(|error| PaidEntry { pass: unknown(error), allowance: None })
     }
 
-    async fn close(&self, closing: Closing) -> Result<(), StoreError> {
-        self.answer("/close", &closing).await
+    async fn close(&self, completion: Completion) -> Result<(), StoreError> {
+        self.answer("/close", &completion).await
     }
 }
 
 #[async_trait]
 impl<H: HttpOut, C: Clock> Admission for Remote<'_, H, C> {
-    async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
+    async fn again(&self, ask: &Ask) -> Result<Decision<AnySlot>, StoreError> {
         self.answer("/again", ask).await
     }
 
@@ -182,7 +184,7 @@ impl<H: HttpOut, C: Clock> Admission for Remote<'_, H, C> {
         self.paid_entry(&PaidAsk { with_key, account: String::new(), daily: None }).await.pass
     }
 
-    async fn finish(&self, ending: &Ending) -> Result<Option<Closed>, StoreError> {
+    async fn finish(&self, ending: &RouteOutcome) -> Result<Option<Closed>, StoreError> {
         self.answer("/finish", ending).await
     }
 }

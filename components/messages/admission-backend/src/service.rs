@@ -6,7 +6,7 @@ use octo_gateway::{TierConfig, admission::Admission};
 use octo_http::{Request, Response, respond};
 use serde::de::DeserializeOwned;
 
-use crate::{Audience, Desk, Local, Refusal};
+use crate::{AdmissionBackend, Local, Refusal, WaitingClient};
 
 /// Largest question, in bytes: the end of a message that carries its answer, escaped.
 pub const MAX_QUESTION: usize = 2 * 1024 * 1024;
@@ -40,32 +40,32 @@ impl<S: Settings, K: KeyValue, H: HttpOut, C: Clock, E: Entropy, R: Redis> Servi
         }
         let config = TierConfig::read(&self.settings)?;
         let redis = config.redis.as_ref().map(|address| address.login(&self.settings)).transpose()?;
-        let desk = Local {
+        let backend = Local {
             config: &config,
             store: &self.store,
             redis: redis.map(self.redis),
             http: &self.http,
             clock: &self.clock,
             entropy: &self.entropy,
-            audience: Audience::of(&is_heard),
+            client: WaitingClient::new(&is_heard),
         };
         let path = request.uri().path().to_owned();
         Ok(match path.as_str() {
-            "/admit" => match desk.admit(&question(request)?).await {
+            "/admit" => match backend.admit(&question(request)?).await {
                 Ok(entry) => respond::json(StatusCode::OK, &entry),
                 Err(Refusal::Problem(problem)) => return Err(problem),
                 Err(Refusal::Answer(answer)) => *answer,
                 Err(Refusal::Away(error) | Refusal::Silent(error)) => return Err(error.into()),
             },
-            "/again" => respond::json(StatusCode::OK, &desk.again(&question(request)?).await),
+            "/again" => respond::json(StatusCode::OK, &backend.again(&question(request)?).await),
             "/paid-entry" => {
-                let entry = desk.paid_entry(&question(request)?).await;
+                let entry = backend.paid_entry(&question(request)?).await;
                 respond::json(StatusCode::OK, &Ok::<_, ()>(entry))
             }
-            "/finish" => respond::json(StatusCode::OK, &desk.finish(&question(request)?).await),
-            "/close" => respond::json(StatusCode::OK, &desk.close(question(request)?).await),
-            "/status" => respond::json(StatusCode::OK, &desk.status().await),
-            "/figures" => respond::json(StatusCode::OK, &desk.figures().await),
+            "/finish" => respond::json(StatusCode::OK, &backend.finish(&question(request)?).await),
+            "/close" => respond::json(StatusCode::OK, &backend.close(question(request)?).await),
+            "/status" => respond::json(StatusCode::OK, &backend.status().await),
+            "/figures" => respond::json(StatusCode::OK, &backend.figures().await),
             _ => return Err(respond::not_found()),
         })
     }

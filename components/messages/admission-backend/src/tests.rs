@@ -11,13 +11,13 @@ use octo_core::{
 };
 use octo_gateway::{
     TierConfig,
-    admission::{Admission, Ending},
-    figures::{Fate, Tally},
-    free_tier::{AnySlot, Ask, ClosedReason, End, Outcome, Told, Verdict},
+    admission::{Admission, RouteOutcome},
+    free_tier::{AnySlot, Ask, ClosedReason, Decision, End, Outcome, RateLimitHints},
     routing::Permission,
+    stats::{MessageOutcome, StatsEvent},
 };
 
-use crate::{Application, Asked, Audience, Desk, Local, Refusal, Remote, Service};
+use crate::{AdmissionBackend, AdmissionRequest, Asked, Local, Refusal, Remote, Service, WaitingClient};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_030_000);
 
@@ -109,34 +109,34 @@ fn ask() -> Ask {
     Ask { id: "m".into(), first: true, wait_until: None }
 }
 
-/// What a desk says to a message and to what becomes of it, over a store of its own.
-fn conversation<D: Desk>(desk: &D, store: &FakeKeyValue) {
-    let Ok(Verdict::Go(slot)) = ready(desk.again(&ask())) else { panic!("no slot") };
+/// What a backend says to a message and to what becomes of it, over a store of its own.
+fn conversation<D: AdmissionBackend>(backend: &D, store: &FakeKeyValue) {
+    let Ok(Decision::Allow(slot)) = ready(backend.again(&ask())) else { panic!("no slot") };
     assert!(matches!(slot, AnySlot::KeyValue(_)));
-    assert_eq!(ready(desk.status()).unwrap().used, 1);
-    let Ok(Verdict::Closed(closed)) = ready(desk.again(&ask())) else { panic!("a slot too many") };
+    assert_eq!(ready(backend.status()).unwrap().used, 1);
+    let Ok(Decision::Deny(closed)) = ready(backend.again(&ask())) else { panic!("a slot too many") };
     assert_eq!(closed.reason, ClosedReason::FreeExhausted);
 
-    let end = End { outcome: Outcome::Refused { retry_after: None }, told: Told::default() };
-    let tally = Some(Tally { fate: Fate::Free, waited: false });
-    let ending = Ending { settle: Some((slot, end)), tally, ..Ending::default() };
-    assert_eq!(ready(desk.finish(&ending)).unwrap().unwrap().reason, ClosedReason::FreeBlocked);
-    let closed = ready(desk.status()).unwrap().closed.unwrap();
+    let end = End { outcome: Outcome::Refused { retry_after: None }, told: RateLimitHints::default() };
+    let tally = Some(StatsEvent { fate: MessageOutcome::Free, waited: false });
+    let ending = RouteOutcome { settle: Some((slot, end)), tally, ..RouteOutcome::default() };
+    assert_eq!(ready(backend.finish(&ending)).unwrap().unwrap().reason, ClosedReason::FreeBlocked);
+    let closed = ready(backend.status()).unwrap().closed.unwrap();
     assert_eq!(closed.reason, ClosedReason::FreeBlocked);
-    ready(desk.figures()).unwrap();
+    ready(backend.figures()).unwrap();
 
-    let key = ready(desk.paid_pass(true)).key.unwrap().unwrap();
-    assert_eq!(ready(desk.paid_pass(true)).key, Some(Ok(key)));
-    assert_eq!(ready(desk.paid_pass(false)).key, None);
+    let key = ready(backend.paid_pass(true)).key.unwrap().unwrap();
+    assert_eq!(ready(backend.paid_pass(true)).key, Some(Ok(key)));
+    assert_eq!(ready(backend.paid_pass(false)).key, None);
 
     store.down.set(true);
-    assert!(ready(desk.again(&ask())).is_err());
-    assert!(ready(desk.finish(&ending)).is_err());
-    assert!(ready(desk.paid_pass(true)).key.unwrap().is_err());
+    assert!(ready(backend.again(&ask())).is_err());
+    assert!(ready(backend.finish(&ending)).is_err());
+    assert!(ready(backend.paid_pass(true)).key.unwrap().is_err());
     store.down.set(false);
 
-    let nobody = Application { token: Some("x.y.z".into()), message: None };
-    match ready(desk.admit(&nobody)) {
+    let nobody = AdmissionRequest { token: Some("x.y.z".into()), message: None };
+    match ready(backend.admit(&nobody)) {
         Err(refusal) => assert_eq!(refusal.status().map(|status| status.as_u16()), Some(401)),
         Ok(_) => panic!("let in with no token"),
     }
@@ -149,8 +149,8 @@ fn the_stores_say_the_same_here_and_through_the_component() {
     let (http, entropy) = (FakeHttp::default(), FakeEntropy::default());
     let (config, store_here) = (&config, &store);
     let redis: Option<NoRedis> = None;
-    let (http, clock, entropy, audience) = (&http, &clock, &entropy, Audience::HERE);
-    conversation(&Local { config, store: store_here, redis, http, clock, entropy, audience }, &store);
+    let (http, clock, entropy, client) = (&http, &clock, &entropy, WaitingClient::NONE);
+    conversation(&Local { config, store: store_here, redis, http, clock, entropy, client }, &store);
 
     let store = FakeKeyValue::default();
     let chained = Chained::over(&store, clock);
@@ -161,7 +161,7 @@ fn the_stores_say_the_same_here_and_through_the_component() {
 fn a_component_that_does_not_answer_in_time_is_a_store_that_is_away() {
     let (store, clock) = (FakeKeyValue::default(), FakeClock::at(NOW));
     let chained = Chained::over(&store, &clock);
-    let desk = Remote { http: &chained, clock: &clock, timeout: Duration::from_secs(1) };
+    let backend = Remote { http: &chained, clock: &clock, timeout: Duration::from_secs(1) };
     chained.instead.set(Some(SendError::TimedOut));
     let message = Asked {
         id: "m".into(),
@@ -172,18 +172,18 @@ fn a_component_that_does_not_answer_in_time_is_a_store_that_is_away() {
         counted: true,
         once: None,
     };
-    let application = Application { token: None, message: Some(message) };
-    assert!(matches!(ready(desk.admit(&application)), Err(Refusal::Silent(_))));
+    let application = AdmissionRequest { token: None, message: Some(message) };
+    assert!(matches!(ready(backend.admit(&application)), Err(Refusal::Silent(_))));
     // What was never put says nothing of the stores.
     for error in [SendError::NotSent("no".into()), SendError::Broken("no".into()), SendError::TooLarge] {
         chained.instead.set(Some(error));
-        assert!(matches!(ready(desk.admit(&application)), Err(Refusal::Away(_))));
+        assert!(matches!(ready(backend.admit(&application)), Err(Refusal::Away(_))));
     }
     chained.instead.set(Some(SendError::TimedOut));
-    assert!(ready(desk.again(&ask())).is_err());
+    assert!(ready(backend.again(&ask())).is_err());
     chained.instead.set(Some(SendError::TimedOut));
     // Whether the paid provider may be called is not known then, so it may.
-    let pass = ready(desk.paid_pass(true));
+    let pass = ready(backend.paid_pass(true));
     assert!(pass.key.unwrap().is_err());
     assert!(matches!(pass.permit, octo_gateway::breaker::Permit::Go(_)));
 }
@@ -192,14 +192,14 @@ fn a_component_that_does_not_answer_in_time_is_a_store_that_is_away() {
 fn while_the_platform_has_no_instance_one_waits_for_it_and_not_for_ever() {
     let (store, clock) = (FakeKeyValue::default(), FakeClock::at(NOW));
     let chained = Chained::over(&store, &clock);
-    let desk = Remote { http: &chained, clock: &clock, timeout: Duration::from_secs(1) };
+    let backend = Remote { http: &chained, clock: &clock, timeout: Duration::from_secs(1) };
     chained.full.set(10);
-    assert!(matches!(ready(desk.again(&ask())), Ok(Verdict::Go(_))));
+    assert!(matches!(ready(backend.again(&ask())), Ok(Decision::Allow(_))));
     assert!((1..3_000).contains(&clock.now().since(NOW).as_millis()));
 
     chained.full.set(usize::MAX);
     let began = clock.now();
-    assert!(ready(desk.again(&ask())).is_err());
+    assert!(ready(backend.again(&ask())).is_err());
     assert!(clock.now().since(began) <= Duration::from_secs(8));
 }
 

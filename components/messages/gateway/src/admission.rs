@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     breaker::{Pass, Permit},
-    figures::Tally,
-    free_tier::{AnySlot, Ask, Closed, End, Outcome, Verdict},
+    free_tier::{AnySlot, Ask, Closed, Decision, End, Outcome},
     routing::Permission,
+    stats::StatsEvent,
 };
 
 /// The way to the stores for a message that was admitted.
@@ -19,7 +19,7 @@ use crate::{
 #[auto_impl(&, Box)]
 pub trait Admission: Send + Sync {
     /// Asks again for a free slot, for a message in line.
-    async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError>;
+    async fn again(&self, ask: &Ask) -> Result<Decision<AnySlot>, StoreError>;
 
     /// What a call to the paid provider takes; with the key that the application itself made for it, if
     /// `with_key`.
@@ -27,7 +27,7 @@ pub trait Admission: Send + Sync {
 
     /// Tells the stores how it went. Returns why the next message could not go free, if a call did not go well and
     /// so it is.
-    async fn finish(&self, ending: &Ending) -> Result<Option<Closed>, StoreError>;
+    async fn finish(&self, ending: &RouteOutcome) -> Result<Option<Closed>, StoreError>;
 }
 
 /// What a message is told when it is admitted.
@@ -60,13 +60,13 @@ pub struct PaidCall {
 
 /// What the stores are to be told of a message, all at once or part by part.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ending {
+pub struct RouteOutcome {
     /// The slot of the free call, and how that ended.
     pub settle: Option<(AnySlot, End)>,
     /// The call to the paid provider.
     pub paid: Option<PaidCall>,
     /// What became of the message.
-    pub tally: Option<Tally>,
+    pub tally: Option<StatsEvent>,
     /// Since when there was no answer to whether it may go free: the counter was asked then, and gave none in time.
     pub counter_silent: Option<UnixMillis>,
 }

@@ -6,9 +6,9 @@
 //! - [`provider`]: one call to a provider.
 //! - [`response`]: what a provider's response means.
 //! - [`admission`]: what routing asks of the stores.
-//! - [`told`]: what a response says of the provider's limit.
+//! - [`rate_limit_headers`]: what a response says of the provider's limit.
 //! - [`routing`]: free while it has room, paid otherwise.
-//! - [`figures`]: what became of the messages, counted for people.
+//! - [`stats`]: what became of the messages, counted for people.
 //! - [`config`]: the operator's variables, checked.
 //!
 //! It reaches stores and providers only through the ports of `octo-core`, and must not know HTTP routes,
@@ -17,13 +17,13 @@
 pub mod admission;
 pub mod breaker;
 pub mod config;
-pub mod figures;
 pub mod free_tier;
 pub mod message;
 pub mod provider;
+pub mod rate_limit_headers;
 pub mod response;
 pub mod routing;
-pub mod told;
+pub mod stats;
 
 pub use config::{Config, TierConfig};
 pub use message::Message;

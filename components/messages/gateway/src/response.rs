@@ -10,8 +10,8 @@ use octo_core::UnixMillis;
 use serde_json::Value;
 
 use crate::{
-    free_tier::{Outcome, Told},
-    told,
+    free_tier::{Outcome, RateLimitHints},
+    rate_limit_headers,
 };
 
 /// Largest body read from a provider, in bytes, compressed or not: a message of the largest size with every byte
@@ -131,12 +131,12 @@ pub struct Meaning {
     /// The provider's result.
     pub result: Result<String, Failure>,
     /// What the response tells about its limit.
-    pub told: Told,
+    pub told: RateLimitHints,
 }
 
 impl From<Failure> for Meaning {
     fn from(failure: Failure) -> Self {
-        Self { result: Err(failure), told: Told::default() }
+        Self { result: Err(failure), told: RateLimitHints::default() }
     }
 }
 
@@ -156,19 +156,23 @@ pub fn meaning(response: &Response<Vec<u8>>, pointer: &str, window: Duration, no
         _ => Err(failure(status, headers, now)),
     };
     let told = match &result {
-        Ok(_) | Err(Failure::Garbage | Failure::QuotaRefused { .. }) => told::told(headers, window, now),
+        Ok(_) | Err(Failure::Garbage | Failure::QuotaRefused { .. }) => {
+            rate_limit_headers::hints(headers, window, now)
+        }
         // What an error says of a limit may be another's word.
-        Err(_) => Told::default(),
+        Err(_) => RateLimitHints::default(),
     };
     Meaning { result, told }
 }
 
 fn failure(status: u16, headers: &HeaderMap, now: UnixMillis) -> Failure {
-    let retry_after = told::retry_after(headers, now);
+    let retry_after = rate_limit_headers::retry_after(headers, now);
     match status {
         429 => Failure::QuotaRefused { status, retry_after },
         // A firewall says 403, too, and its fields may stand on every response: only what must be waited for counts.
-        403 if retry_after.is_some_and(|wait| !wait.is_zero()) || told::used_up(headers, now) => {
+        403 if retry_after.is_some_and(|wait| !wait.is_zero())
+            || rate_limit_headers::used_up(headers, now) =>
+        {
             Failure::QuotaRefused { status, retry_after }
         }
         401 | 402 | 403 | 407 => Failure::Credential(status),

@@ -106,7 +106,7 @@ proptest! {
         }
         let meaning = meaning(&response.body(vec![]).unwrap(), "/response", WINDOW, NOW);
         let quota = status == 429 || status == 403 && wait.is_some_and(|wait| wait > 0);
-        prop_assert_eq!(meaning.told != Told::default(), quota || status < 300);
+        prop_assert_eq!(meaning.told != RateLimitHints::default(), quota || status < 300);
         prop_assert_eq!(matches!(meaning.outcome(), Outcome::Refused { .. }), quota);
     }
 }

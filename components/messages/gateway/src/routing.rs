@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Message,
-    admission::{Admission, Admitted, Ending, PaidCall, PaidPass},
+    admission::{Admission, Admitted, PaidCall, PaidPass, RouteOutcome},
     breaker::{Pass, Permit},
     config::Endpoint,
-    figures::{Fate, Tally},
-    free_tier::{AnySlot, Ask, Closed, ClosedReason, End, Outcome, Told, Verdict},
+    free_tier::{AnySlot, Ask, Closed, ClosedReason, Decision, End, Outcome, RateLimitHints},
     provider,
     response::Failure,
+    stats::{MessageOutcome, StatsEvent},
 };
 
 /// Who processed a message.
@@ -143,7 +143,7 @@ pub struct Routed {
     pub waited: Duration,
     /// What the stores are to be told. Nothing is lost with it but money and figures, so it may follow the
     /// answer.
-    pub ending: Ending,
+    pub ending: RouteOutcome,
 }
 
 impl Routed {
@@ -205,22 +205,31 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
             sent: false,
             may_be_processed: false,
             waited: Duration::ZERO,
-            ending: Ending::default(),
+            ending: RouteOutcome::default(),
         };
         let (permission, pass) = match admitted {
             Ok(admitted) => (Ok(admitted.permission), admitted.paid),
             Err(error) => (Err(error), None),
         };
         let (fate, result) = match self.try_free(dispatch, permission, &mut routed).await {
-            Free::Processed(processed) => (Fate::Free, Ok(processed)),
+            Free::Processed(processed) => (MessageOutcome::Free, Ok(processed)),
             Free::Not(reason, _) if dispatch.paid_access => {
                 let result = self.pay(dispatch, reason, pass, &mut routed).await;
-                (if result.is_ok() { Fate::Paid(reason) } else { Fate::Failed(reason) }, result)
+                (
+                    if result.is_ok() {
+                        MessageOutcome::Paid(reason)
+                    } else {
+                        MessageOutcome::Failed(reason)
+                    },
+                    result,
+                )
             }
-            Free::Not(reason, unprocessed) if routed.sent => (Fate::Failed(reason), Err(unprocessed)),
-            Free::Not(reason, unprocessed) => (Fate::Refused(reason), Err(unprocessed)),
+            Free::Not(reason, unprocessed) if routed.sent => {
+                (MessageOutcome::Failed(reason), Err(unprocessed))
+            }
+            Free::Not(reason, unprocessed) => (MessageOutcome::Refused(reason), Err(unprocessed)),
         };
-        routed.ending.tally = Some(Tally { fate, waited: !routed.waited.is_zero() });
+        routed.ending.tally = Some(StatsEvent { fate, waited: !routed.waited.is_zero() });
         routed.result = result;
         routed
     }
@@ -243,7 +252,7 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         if late > self.free.timeout / 2 {
             let error = StoreError(format!("it took {} ms to give a slot", late.as_millis()));
             routed.store_errors.push(error);
-            self.settle(slot, Outcome::Unused, Told::default(), routed).await;
+            self.settle(slot, Outcome::Unused, RateLimitHints::default(), routed).await;
             return Free::unknowable();
         }
         let key = self.free.key.as_deref();
@@ -297,14 +306,14 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         };
         loop {
             match verdict {
-                Ok(Verdict::Go(slot)) => {
+                Ok(Decision::Allow(slot)) => {
                     if let Some(starts_at) = slot.starts_at() {
                         self.clock.sleep(starts_at.since(self.clock.now())).await;
                         routed.waited = self.clock.now().since(began);
                     }
                     return Ok((slot, asked_at));
                 }
-                Ok(Verdict::Wait(until)) => {
+                Ok(Decision::Queue(until)) => {
                     let pause = until.since(self.clock.now()).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
                     self.clock.sleep(pause).await;
                     asked_at = self.clock.now();
@@ -314,7 +323,7 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
                     let ask = Ask { id: dispatch.id.to_owned(), first: false, wait_until };
                     verdict = self.admission.again(&ask).await;
                 }
-                Ok(Verdict::Closed(closed)) => {
+                Ok(Decision::Deny(closed)) => {
                     return Err(Free::Not(closed.reason.into(), Unprocessed::Closed(closed)));
                 }
                 Err(error) => {
@@ -374,7 +383,7 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         };
         if !says_nothing {
             let paid = Some(PaidCall { outcome, pass: permitted });
-            self.tell(Ending { paid, ..Ending::default() }, routed).await;
+            self.tell(RouteOutcome { paid, ..RouteOutcome::default() }, routed).await;
         }
         let remaining = matches!(reason, Reason::FreeExhausted | Reason::FreeBlocked).then_some(0);
         match called.result {
@@ -390,16 +399,16 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         &self,
         slot: AnySlot,
         outcome: Outcome,
-        told: Told,
+        told: RateLimitHints,
         routed: &mut Routed,
     ) -> Option<Closed> {
         let settle = Some((slot, End { outcome, told }));
         // A settlement that is lost leaves the slot held, which is safe.
-        self.tell(Ending { settle, ..Ending::default() }, routed).await
+        self.tell(RouteOutcome { settle, ..RouteOutcome::default() }, routed).await
     }
 
     /// Tells the stores now what the next messages must know; why the free provider is closed, if it is then.
-    async fn tell(&self, ending: Ending, routed: &mut Routed) -> Option<Closed> {
+    async fn tell(&self, ending: RouteOutcome, routed: &mut Routed) -> Option<Closed> {
         self.admission.finish(&ending).await.unwrap_or_else(|error| {
             routed.store_errors.push(error);
             None
@@ -428,7 +437,7 @@ impl Free {
 )]
 pub enum Permission {
     /// As the counter of all messages says.
-    Tier(Verdict<AnySlot>),
+    Tier(Decision<AnySlot>),
     /// Its sender's free messages of the day are used up until then.
     AllowanceUsed(UnixMillis),
 }

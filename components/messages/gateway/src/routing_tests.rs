@@ -33,7 +33,7 @@ struct Stores<'a, T>(T, &'a FakeClock);
 
 #[async_trait]
 impl<T: FreeTier<Slot = Reservation>> Admission for Stores<'_, T> {
-    async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
+    async fn again(&self, ask: &Ask) -> Result<Decision<AnySlot>, StoreError> {
         Ok(self.0.reserve(ask, self.1.now()).await?.map(AnySlot::KeyValue))
     }
 
@@ -41,7 +41,7 @@ impl<T: FreeTier<Slot = Reservation>> Admission for Stores<'_, T> {
         PaidPass { key: Some(Ok("k".into())), permit: Permit::Go(Pass::default()) }
     }
 
-    async fn finish(&self, ending: &Ending) -> Result<Option<Closed>, StoreError> {
+    async fn finish(&self, ending: &RouteOutcome) -> Result<Option<Closed>, StoreError> {
         match &ending.settle {
             Some((AnySlot::KeyValue(slot), end)) => {
                 self.0.settle(slot, end, ending.tally, self.1.now()).await
@@ -257,9 +257,9 @@ struct SlowTier<'a>(&'a FakeClock, Duration, octo_core::testing::Locked<Vec<Outc
 impl FreeTier for &SlowTier<'_> {
     type Slot = Reservation;
 
-    async fn reserve(&self, _ask: &Ask, _now: UnixMillis) -> Result<Verdict, StoreError> {
+    async fn reserve(&self, _ask: &Ask, _now: UnixMillis) -> Result<Decision, StoreError> {
         self.0.advance(self.1);
-        Ok(Verdict::Go(Reservation {
+        Ok(Decision::Allow(Reservation {
             windows: vec![],
             used: 0,
             remaining: 0,
@@ -274,14 +274,14 @@ impl FreeTier for &SlowTier<'_> {
         &self,
         _: &Reservation,
         end: &End,
-        _: Option<Tally>,
+        _: Option<StatsEvent>,
         _: UnixMillis,
     ) -> Result<Option<Closed>, StoreError> {
         self.2.borrow_mut().push(end.outcome);
         Ok(None)
     }
 
-    async fn record(&self, _: Tally, _: UnixMillis) -> Result<(), StoreError> {
+    async fn record(&self, _: StatsEvent, _: UnixMillis) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -289,7 +289,7 @@ impl FreeTier for &SlowTier<'_> {
         Err(StoreError("not asked for".into()))
     }
 
-    async fn figures(&self, _: UnixMillis) -> Result<crate::figures::Figures, StoreError> {
+    async fn figures(&self, _: UnixMillis) -> Result<crate::stats::Stats, StoreError> {
         Err(StoreError("not asked for".into()))
     }
 }

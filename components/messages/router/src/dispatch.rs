@@ -1,8 +1,8 @@
 //! The way of one message: it is let in, goes to a provider, and the stores are told how it ended.
 
 use octo_admission_backend::{
-    Application, Asked, Audience, Closing, Desk, Entry, Held, Local, Once, PaidAllowance, Refusal, Remote,
-    Repeats,
+    AdmissionBackend, AdmissionRequest, AdmissionResponse, Asked, Completion, Holds, Local, Once,
+    PaidAllowance, Refusal, Remote, ReplayPolicy, WaitingClient,
 };
 use octo_core::{
     Problem, StoreError, UnixMillis, new_id,
@@ -10,10 +10,10 @@ use octo_core::{
 };
 use octo_gateway::{
     Config, Message,
-    admission::{Admitted, Ending},
-    figures::Fate,
-    free_tier::Verdict,
+    admission::{Admitted, RouteOutcome},
+    free_tier::Decision,
     routing::{Dispatch, Gateway, Permission, Routed, Unprocessed},
+    stats::MessageOutcome,
 };
 use octo_http::{
     App, Response,
@@ -34,13 +34,13 @@ pub(crate) struct Posted {
 }
 
 /// The stores, asked right here if they are on this machine.
-pub(crate) fn backend<'a>(app: &'a App, config: &'a Config) -> Box<dyn Desk + 'a> {
+pub(crate) fn backend<'a>(app: &'a App, config: &'a Config) -> Box<dyn AdmissionBackend + 'a> {
     let App { store, http, clock, entropy, .. } = app;
     match config.tier.redis {
         Some(_) => Box::new(Remote { http, clock, timeout: config.tier.store_timeout }),
         None => {
-            let (config, audience) = (&config.tier, Audience::HERE);
-            Box::new(Local { config, store, redis: None::<NoRedis>, http, clock, entropy, audience })
+            let (config, client) = (&config.tier, WaitingClient::NONE);
+            Box::new(Local { config, store, redis: None::<NoRedis>, http, clock, entropy, client })
         }
     }
 }
@@ -53,7 +53,7 @@ pub(crate) async fn dispatch(
     posted: Posted,
     respond: impl FnOnce(&str, Routed, bool) -> Result<Response, Problem>,
 ) -> Result<Response, Refusal> {
-    let desk = backend(app, config);
+    let backend = backend(app, config);
     let id = new_id(&app.clock, &app.entropy);
     let Posted { token, wait_until, daily, message } = posted;
     let paid_daily = (config.paid_daily_per_user > 0).then_some(config.paid_daily_per_user);
@@ -66,38 +66,38 @@ pub(crate) async fn dispatch(
         counted: true,
         once: once.clone(),
     });
-    let application = Application { token, message: asked };
+    let application = AdmissionRequest { token, message: asked };
     let asked_at = app.clock.now();
-    let (entry, counter_silent) = match desk.admit(&application).await {
+    let (entry, counter_silent) = match backend.admit(&application).await {
         Ok(entry) => (entry, None),
         Err(Refusal::Away(error)) => (without_stores(app, &application, error).await?, None),
         Err(Refusal::Silent(error)) => {
-            (without_counter(app, &desk, application, error).await?, Some(asked_at))
+            (without_counter(app, &backend, application, error).await?, Some(asked_at))
         }
         Err(refusal) => return Err(refusal),
     };
     let (message, _) = message?;
-    let Entry { caller, asked_at, admitted, paid: pass, mut held } = entry;
+    let AdmissionResponse { caller, asked_at, admitted, paid: pass, mut held } = entry;
     let admitted = admitted.ok_or_else(Problem::internal)?;
     let free_again_at = closed_until(&admitted);
     let (free, paid, http, clock) = (&config.free, &config.paid, &app.http, &app.clock);
-    let metered = Metered::new(&desk, &caller.claims.sub, paid_daily, pass, held.paid.take());
+    let metered = Metered::new(&backend, &caller.claims.sub, paid_daily, pass, held.paid.take());
     let gateway = Gateway { free, paid, admission: &metered, http, clock };
     let paid_access = caller.claims.paid_access;
     let dispatch = Dispatch { id: &id, message: &message, paid_access, asked_at, wait_until };
     let mut routed = gateway.route(&dispatch, admitted).await;
 
     held.paid = metered.into_allowance();
-    let mut ending = Ending { counter_silent, ..std::mem::take(&mut routed.ending) };
+    let mut ending = RouteOutcome { counter_silent, ..std::mem::take(&mut routed.ending) };
     if let (Some(PaidAllowance::UsedUp { refills_at }), Err(_)) = (&held.paid, &routed.result) {
         let refills_at = *refills_at;
         let again_at = free_again_at.unwrap_or(refills_at).min(refills_at);
         routed.result = Err(Unprocessed::PaidAllowanceUsed { refills_at, again_at });
         // The paid provider was not asked.
         if let (Some(tally), false) = (&mut ending.tally, routed.sent)
-            && let Fate::Failed(reason) = tally.fate
+            && let MessageOutcome::Failed(reason) = tally.fate
         {
-            tally.fate = Fate::Refused(reason);
+            tally.fate = MessageOutcome::Refused(reason);
         }
     }
     let paid_for = routed.paid_for();
@@ -105,23 +105,23 @@ pub(crate) async fn dispatch(
     let kept = may_be_processed && held.claim.is_some();
     let response = respond(&id, routed, kept)?;
     let repeats = match (may_be_processed, StoredAnswer::of(&response)) {
-        (false, _) => Repeats::Anew,
-        (true, Some(answer)) => Repeats::Answered(answer),
-        (true, None) => Repeats::Unknown,
+        (false, _) => ReplayPolicy::Anew,
+        (true, Some(answer)) => ReplayPolicy::Answered(answer),
+        (true, None) => ReplayPolicy::Unknown,
     };
-    let closing = Closing { ending, held, paid_for, repeats, tidy: false };
-    if closing.held.claim.is_some() {
-        // Before the answer, so that whoever has it and asks again gets it again.
-        close(app, config, closing).await;
-        later(app, config, Closing { tidy: true, ..Closing::default() });
+    let completion = Completion { ending, held, paid_for, repeats, tidy: false };
+    if completion.held.claim.is_some() {
+        // Before the answer, so that a client that repeats the request gets the same response.
+        close(app, config, completion).await;
+        later(app, config, Completion { tidy: true, ..Completion::default() });
     } else {
-        later(app, config, closing);
+        later(app, config, completion);
     }
     Ok(response)
 }
 
-async fn close(app: &App, config: &Config, closing: Closing) {
-    if let Err(error) = backend(app, config).close(closing).await {
+async fn close(app: &App, config: &Config, completion: Completion) {
+    if let Err(error) = backend(app, config).close(completion).await {
         println!("{}", json!({ "component": "router", "store_error": error.to_string() }));
     }
 }
@@ -130,14 +130,14 @@ async fn close(app: &App, config: &Config, closing: Closing) {
 /// what was granted or ended since; and whether it was sent before.
 async fn without_counter(
     app: &App,
-    desk: &impl Desk,
-    mut application: Application,
+    backend: &impl AdmissionBackend,
+    mut application: AdmissionRequest,
     error: StoreError,
-) -> Result<Entry, Refusal> {
+) -> Result<AdmissionResponse, Refusal> {
     if let Some(asked) = &mut application.message {
         asked.counted = false;
     }
-    match desk.admit_patiently(&application).await {
+    match backend.admit_patiently(&application).await {
         Err(Refusal::Away(_) | Refusal::Silent(_)) => Ok(without_stores(app, &application, error).await?),
         answered => answered,
     }
@@ -145,28 +145,32 @@ async fn without_counter(
 
 /// What can be said of a message while no store answers. Its sender's token alone counts: what was granted since
 /// it was made is not known. One that must not be carried out twice is not carried out then.
-async fn without_stores(app: &App, application: &Application, error: StoreError) -> Result<Entry, Problem> {
+async fn without_stores(
+    app: &App,
+    application: &AdmissionRequest,
+    error: StoreError,
+) -> Result<AdmissionResponse, Problem> {
     let token = application.token.as_deref();
     let caller = caller::authenticate(token, &NoKeyValue, &AskAuth(&app.http), &app.clock).await?;
     if application.message.as_ref().is_some_and(|asked| asked.once.is_some()) {
         return Err(error.into());
     }
     let asked_at = app.clock.now();
-    Ok(Entry { caller, asked_at, admitted: Some(Err(error)), paid: None, held: Held::default() })
+    Ok(AdmissionResponse { caller, asked_at, admitted: Some(Err(error)), paid: None, held: Holds::default() })
 }
 
 /// Tells the stores what is left to tell once the client has its response. Should that be cut off, a slot is held for
 /// longer than it must be.
-fn later(app: &App, config: &Config, closing: Closing) {
+fn later(app: &App, config: &Config, completion: Completion) {
     let (own, config) = (app.clone(), config.clone());
-    app.after.run(async move { close(&own, &config, closing).await });
+    app.after.run(async move { close(&own, &config, completion).await });
 }
 
 /// When the free provider is open again, or its sender has free messages again, if that is what stands in the way.
 fn closed_until(admitted: &Result<Admitted, StoreError>) -> Option<UnixMillis> {
     match admitted.as_ref().ok()?.permission {
-        Permission::Tier(Verdict::Closed(closed)) => Some(closed.reopens_at),
+        Permission::Tier(Decision::Deny(closed)) => Some(closed.reopens_at),
         Permission::AllowanceUsed(refills_at) => Some(refills_at),
-        Permission::Tier(Verdict::Go(_) | Verdict::Wait(_)) => None,
+        Permission::Tier(Decision::Allow(_) | Decision::Queue(_)) => None,
     }
 }

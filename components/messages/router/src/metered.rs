@@ -3,33 +3,33 @@
 use octo_core::async_trait;
 use std::sync::{Mutex, PoisonError};
 
-use octo_admission_backend::{Desk, PaidAllowance, PaidAsk};
+use octo_admission_backend::{AdmissionBackend, PaidAllowance, PaidAsk};
 use octo_core::StoreError;
 use octo_gateway::{
-    admission::{Admission, Ending, PaidPass},
-    free_tier::{AnySlot, Ask, Closed, Verdict},
+    admission::{Admission, PaidPass, RouteOutcome},
+    free_tier::{AnySlot, Ask, Closed, Decision},
 };
 
 /// [`Admission`] for one message: routing asks for a pass to the paid provider, and here one of its sender's paid
 /// messages of the day is taken with it.
 pub(crate) struct Metered<'a, D> {
-    desk: &'a D,
+    backend: &'a D,
     account: &'a str,
     daily: Option<i64>,
     pass: Mutex<Option<PaidPass>>,
     allowance: Mutex<Option<PaidAllowance>>,
 }
 
-impl<'a, D: Desk> Metered<'a, D> {
+impl<'a, D: AdmissionBackend> Metered<'a, D> {
     /// `pass` and `allowance` are what the message has already.
     pub(crate) fn new(
-        desk: &'a D,
+        backend: &'a D,
         account: &'a str,
         daily: Option<i64>,
         pass: Option<PaidPass>,
         allowance: Option<PaidAllowance>,
     ) -> Self {
-        Self { desk, account, daily, pass: pass.into(), allowance: allowance.into() }
+        Self { backend, account, daily, pass: pass.into(), allowance: allowance.into() }
     }
 
     /// What the message holds in the end.
@@ -39,9 +39,9 @@ impl<'a, D: Desk> Metered<'a, D> {
 }
 
 #[async_trait]
-impl<D: Desk> Admission for Metered<'_, D> {
-    async fn again(&self, ask: &Ask) -> Result<Verdict<AnySlot>, StoreError> {
-        self.desk.again(ask).await
+impl<D: AdmissionBackend> Admission for Metered<'_, D> {
+    async fn again(&self, ask: &Ask) -> Result<Decision<AnySlot>, StoreError> {
+        self.backend.again(ask).await
     }
 
     async fn paid_pass(&self, with_key: bool) -> PaidPass {
@@ -49,12 +49,12 @@ impl<D: Desk> Admission for Metered<'_, D> {
             return pass;
         }
         let ask = PaidAsk { with_key, account: self.account.to_owned(), daily: self.daily };
-        let entry = self.desk.paid_entry(&ask).await;
+        let entry = self.backend.paid_entry(&ask).await;
         *self.allowance.lock().unwrap_or_else(PoisonError::into_inner) = entry.allowance;
         entry.pass
     }
 
-    async fn finish(&self, ending: &Ending) -> Result<Option<Closed>, StoreError> {
-        self.desk.finish(ending).await
+    async fn finish(&self, ending: &RouteOutcome) -> Result<Option<Closed>, StoreError> {
+        self.backend.finish(ending).await
     }
 }

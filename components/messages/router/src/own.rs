@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use http::{HeaderMap, Method};
-use octo_admission_backend::{Application, Desk, Once};
+use octo_admission_backend::{AdmissionBackend, AdmissionRequest, Once};
 use octo_core::{Problem, SettingError, Settings};
 use octo_gateway::{Config, Message};
 use octo_http::{
@@ -135,7 +135,7 @@ pub(crate) async fn stats(
 
 /// Collect the metrics
 ///
-/// In Prometheus' text format, for whoever has the operator's `metrics_key` or an access token.
+/// In Prometheus' text format, for callers that have the operator's `metrics_key` or an access token.
 #[utoipa::path(
     get, path = "/metrics", tag = "messages", operation_id = "getMetrics",
     responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain")),
@@ -162,6 +162,6 @@ pub(crate) fn check_settings(settings: &dyn Settings) -> Result<(), SettingError
 }
 
 /// The request of somebody who only wants to look.
-fn looking(method: &Method, headers: &HeaderMap) -> Application {
-    Application { token: caller::token(method, headers).map(str::to_owned), message: None }
+fn looking(method: &Method, headers: &HeaderMap) -> AdmissionRequest {
+    AdmissionRequest { token: caller::token(method, headers).map(str::to_owned), message: None }
 }

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, fmt::Write};
 use http::{HeaderValue, StatusCode, header};
 use octo_core::UnixMillis;
 use octo_gateway::{
-    figures::{Counts, Figures, REASONS},
     free_tier::Status,
     routing::Reason,
+    stats::{Counts, REASONS, Stats},
 };
 use octo_http::{Response, respond};
 use serde::Serialize;
@@ -76,7 +76,7 @@ impl<'a> CountsBody<'a> {
 }
 
 /// The answer of `GET /messages/stats`.
-pub(crate) fn stats(figures: &Figures, window: std::time::Duration) -> Response {
+pub(crate) fn stats(figures: &Stats, window: std::time::Duration) -> Response {
     let windows = figures.windows.iter().map(|of_window| WindowBody {
         starts_at: of_window.starts_at.to_string(),
         ends_at: (of_window.starts_at + window).to_string(),
@@ -93,7 +93,7 @@ pub(crate) fn stats(figures: &Figures, window: std::time::Duration) -> Response 
 
 /// The answer of `GET /metrics`, in Prometheus' text format 0.0.4. The labels take only the values named in
 /// this file and in [`Reason`].
-pub(crate) fn metrics(figures: &Figures, status: &Status, now: UnixMillis) -> Response {
+pub(crate) fn metrics(figures: &Stats, status: &Status, now: UnixMillis) -> Response {
     let total = &figures.total;
     let mut text = Exposition::default();
 

@@ -7,14 +7,14 @@
 //!
 //! The rules know nothing of stores, windows and who calls; [`gate`] keeps them in a key-value store.
 
-pub mod gate;
+pub mod shared;
 
 use std::time::Duration;
 
 use octo_core::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-pub use gate::{Gate, GateState, Pass, Permit};
+pub use shared::{BreakerState, Pass, Permit, SharedBreaker};
 
 /// This many calls in a row without a result close a provider.
 pub const FAILURES: i64 = 5;

@@ -5,9 +5,9 @@ use octo_core::{KeyValue, Redis, StoreError, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ask, Closed, End, FreeTier, KeyValueFreeTier, RedisFreeTier, Reservation, Slot, Status, Verdict,
+    Ask, Closed, Decision, End, FreeTier, KeyValueFreeTier, RedisFreeTier, Reservation, Slot, Status,
 };
-use crate::figures::{Figures, Tally};
+use crate::stats::{Stats, StatsEvent};
 
 /// [`FreeTier`] over either store.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub enum AnySlot {
 impl<K: KeyValue, R: Redis> FreeTier for AnyFreeTier<'_, K, R> {
     type Slot = AnySlot;
 
-    async fn reserve(&self, ask: &Ask, now: UnixMillis) -> Result<Verdict<AnySlot>, StoreError> {
+    async fn reserve(&self, ask: &Ask, now: UnixMillis) -> Result<Decision<AnySlot>, StoreError> {
         Ok(match self {
             Self::KeyValue(tier) => tier.reserve(ask, now).await?.map(AnySlot::KeyValue),
             Self::Redis(tier) => tier.reserve(ask, now).await?.map(AnySlot::Redis),
@@ -42,7 +42,7 @@ impl<K: KeyValue, R: Redis> FreeTier for AnyFreeTier<'_, K, R> {
         &self,
         slot: &AnySlot,
         end: &End,
-        tally: Option<Tally>,
+        tally: Option<StatsEvent>,
         now: UnixMillis,
     ) -> Result<Option<Closed>, StoreError> {
         match (self, slot) {
@@ -53,7 +53,7 @@ impl<K: KeyValue, R: Redis> FreeTier for AnyFreeTier<'_, K, R> {
         }
     }
 
-    async fn record(&self, tally: Tally, now: UnixMillis) -> Result<(), StoreError> {
+    async fn record(&self, tally: StatsEvent, now: UnixMillis) -> Result<(), StoreError> {
         match self {
             Self::KeyValue(tier) => tier.record(tally, now).await,
             Self::Redis(tier) => tier.record(tally, now).await,
@@ -67,7 +67,7 @@ impl<K: KeyValue, R: Redis> FreeTier for AnyFreeTier<'_, K, R> {
         }
     }
 
-    async fn figures(&self, now: UnixMillis) -> Result<Figures, StoreError> {
+    async fn figures(&self, now: UnixMillis) -> Result<Stats, StoreError> {
         match self {
             Self::KeyValue(tier) => tier.figures(now).await,
             Self::Redis(tier) => tier.figures(now).await,
@@ -102,13 +102,13 @@ impl AnySlot {
     }
 }
 
-impl<Slot> Verdict<Slot> {
+impl<Slot> Decision<Slot> {
     /// The same with the slot changed by `change`.
-    pub fn map<Other>(self, change: impl FnOnce(Slot) -> Other) -> Verdict<Other> {
+    pub fn map<Other>(self, change: impl FnOnce(Slot) -> Other) -> Decision<Other> {
         match self {
-            Verdict::Go(slot) => Verdict::Go(change(slot)),
-            Verdict::Wait(until) => Verdict::Wait(until),
-            Verdict::Closed(closed) => Verdict::Closed(closed),
+            Decision::Allow(slot) => Decision::Allow(change(slot)),
+            Decision::Queue(until) => Decision::Queue(until),
+            Decision::Deny(closed) => Decision::Deny(closed),
         }
     }
 }

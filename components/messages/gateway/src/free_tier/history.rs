@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use octo_core::UnixMillis;
 
 use super::WindowId;
-use crate::figures::{Counts, Figures, Kind, WindowFigures};
+use crate::stats::{Counts, Kind, Stats, WindowStats};
 
 /// So many windows are kept.
 pub const WINDOWS: i64 = 60;
@@ -27,12 +27,12 @@ impl History {
     }
 
     /// The figures at `now`.
-    pub fn figures(&self, waiting: i64, now: UnixMillis, period: Duration) -> Figures {
+    pub fn figures(&self, waiting: i64, now: UnixMillis, period: Duration) -> Stats {
         let current = WindowId::containing(now, period);
         let kept = self.windows.iter().rev().filter(|(window, _)| current.0 - window.0 < WINDOWS);
         let windows = kept
-            .map(|(window, counts)| WindowFigures { starts_at: window.start(period), counts: counts.clone() })
+            .map(|(window, counts)| WindowStats { starts_at: window.start(period), counts: counts.clone() })
             .collect();
-        Figures { windows, total: self.total.clone(), waiting }
+        Stats { windows, total: self.total.clone(), waiting }
     }
 }

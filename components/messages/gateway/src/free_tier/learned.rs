@@ -40,7 +40,7 @@ use std::time::Duration;
 use octo_core::{UnixMillis, time::millis};
 use serde::{Deserialize, Serialize};
 
-use super::{Limits, Told};
+use super::{Limits, RateLimitHints};
 
 /// Times told in whole seconds may be that far off.
 pub const WHOLE_SECONDS: Duration = Duration::from_secs(1);
@@ -99,7 +99,7 @@ pub struct Ended {
     pub window_ends: UnixMillis,
 }
 
-impl Told {
+impl RateLimitHints {
     /// The most calls that a provider can allow in a window in which so many slots are held and so many calls left:
     /// as many as both, and no more than its q, unless that shows itself as another window's.
     pub fn at_most(&self, held: i64, left: i64) -> i64 {
@@ -154,7 +154,14 @@ impl Learned {
     }
 
     /// The response to a call, known at `now`, told what is left.
-    pub fn remaining_told(&mut self, limits: &Limits, call: &Ended, left: i64, told: &Told, now: UnixMillis) {
+    pub fn remaining_told(
+        &mut self,
+        limits: &Limits,
+        call: &Ended,
+        left: i64,
+        told: &RateLimitHints,
+        now: UnixMillis,
+    ) {
         let until = told.reset.map_or(call.window_ends, |reset| now + reset);
         self.shut = self.shut_until(now);
         let most = told.at_most(call.held, left);
@@ -181,14 +188,20 @@ impl Learned {
     }
 
     /// A call was refused for quota at `now`, the first one since the provider was last open.
-    pub fn refused(&mut self, limits: &Limits, used: i64, told: &Told, now: UnixMillis) {
+    pub fn refused(&mut self, limits: &Limits, used: i64, told: &RateLimitHints, now: UnixMillis) {
         if let Some(calls) = self.limit_after_refusal(limits, used, told, now) {
             let until = now + limits.window.max(limits.block) * CAP_WINDOWS;
             self.cap = Some(Bound { calls, since: now, until });
         }
     }
 
-    fn limit_after_refusal(&self, limits: &Limits, used: i64, told: &Told, now: UnixMillis) -> Option<i64> {
+    fn limit_after_refusal(
+        &self,
+        limits: &Limits,
+        used: i64,
+        told: &RateLimitHints,
+        now: UnixMillis,
+    ) -> Option<i64> {
         let limit = self.limit(limits, now);
         (used <= limit && !told.foreign).then(|| (used - 1).max(limit / 2).max(1))
     }

@@ -33,7 +33,7 @@ fn the_newest_told_limit_stands_and_never_exceeds_the_operators() {
 
 /// A call ended at `now` with so many slots held, and was told what is left and for how many seconds.
 fn told(learned: &mut Learned, held: i64, left: i64, reset: Option<u64>, now: UnixMillis) {
-    let told = Told { reset: reset.map(Duration::from_secs), ..Told::default() };
+    let told = RateLimitHints { reset: reset.map(Duration::from_secs), ..RateLimitHints::default() };
     learned.remaining_told(&LIMITS, &call(now, held), left, &told, now);
 }
 
@@ -54,7 +54,7 @@ fn what_is_left_beside_what_is_held_is_the_limit_until_the_reset() {
 fn the_quota_that_is_told_with_what_is_left_is_the_limit_until_the_reset() {
     let with = |held, left| {
         let mut learned = Learned::default();
-        let told = Told { reset: Some(30 * SECOND), quota: Some(10), ..Told::default() };
+        let told = RateLimitHints { reset: Some(30 * SECOND), quota: Some(10), ..RateLimitHints::default() };
         learned.remaining_told(&LIMITS, &call(NOW, held), left, &told, NOW);
         (learned.limit(&LIMITS, NOW), learned.limit(&LIMITS, at(30_000)))
     };
@@ -93,9 +93,9 @@ fn what_our_own_count_says_too_teaches_nothing() {
 #[test]
 fn a_policy_of_another_window_shuts_and_lowers_nothing() {
     for foreign in [
-        Told { foreign: true, reset: Some(SECOND), ..Told::default() },
+        RateLimitHints { foreign: true, reset: Some(SECOND), ..RateLimitHints::default() },
         // A longer one, for its reset lies behind our window's.
-        Told { reset: Some(1_800 * SECOND), ..Told::default() },
+        RateLimitHints { reset: Some(1_800 * SECOND), ..RateLimitHints::default() },
     ] {
         let mut learned = Learned::default();
         learned.remaining_told(&LIMITS, &call(NOW, 7), 3, &foreign, NOW);
@@ -109,7 +109,7 @@ fn a_policy_of_another_window_shuts_and_lowers_nothing() {
         assert_eq!(learned.limit(&LIMITS, NOW), 100);
     }
     let mut learned = Learned::default();
-    learned.refused(&LIMITS, 7, &Told { foreign: true, ..Told::default() }, NOW);
+    learned.refused(&LIMITS, 7, &RateLimitHints { foreign: true, ..RateLimitHints::default() }, NOW);
     assert_eq!(learned, Learned::default());
 }
 
@@ -128,11 +128,11 @@ fn while_room_is_proved_short_the_least_that_was_proved_stands() {
 #[test]
 fn a_later_call_that_finds_more_left_lifts_what_was_learned_earlier() {
     let mut learned = Learned::default();
-    learned.refused(&LIMITS, 60, &Told::default(), NOW);
+    learned.refused(&LIMITS, 60, &RateLimitHints::default(), NOW);
     told(&mut learned, 3, 2, Some(60), NOW);
     assert_eq!(learned.limit(&LIMITS, at(1)), 5);
     let earlier = call(at(-1), 4);
-    learned.remaining_told(&LIMITS, &earlier, 80, &Told::default(), at(2));
+    learned.remaining_told(&LIMITS, &earlier, 80, &RateLimitHints::default(), at(2));
     assert_eq!(learned.limit(&LIMITS, at(2)), 5, "sent before, it says nothing of later");
     told(&mut learned, 4, 5, Some(60), at(3));
     assert_eq!((learned.room.unwrap().calls, learned.limit(&LIMITS, at(3))), (9, 9));
@@ -140,7 +140,7 @@ fn a_later_call_that_finds_more_left_lifts_what_was_learned_earlier() {
     assert_eq!((learned.room, learned.limit(&LIMITS, at(4))), (None, 60), "what is found, and no more");
     told(&mut learned, 1, 99, Some(60), at(4));
     assert_eq!(learned, Learned::default());
-    learned.refused(&LIMITS, 60, &Told::default(), at(5));
+    learned.refused(&LIMITS, 60, &RateLimitHints::default(), at(5));
     learned.limit_told(&LIMITS, 90, &call(at(6), 1));
     assert_eq!(learned.limit(&LIMITS, at(6)), 90);
 }
@@ -149,13 +149,13 @@ fn a_later_call_that_finds_more_left_lifts_what_was_learned_earlier() {
 fn a_refusal_lowers_the_limit_below_the_refused_call_but_at_most_by_half() {
     for (used, limit) in [(81, 80), (51, 50), (3, 50), (100, 99)] {
         let mut learned = Learned::default();
-        learned.refused(&LIMITS, used, &Told::default(), NOW);
+        learned.refused(&LIMITS, used, &RateLimitHints::default(), NOW);
         assert_eq!(learned.limit(&LIMITS, NOW), limit);
         assert_eq!(learned.limit(&LIMITS, NOW + 600 * SECOND), 100, "then it is tried again");
     }
     let mut learned = Learned::default();
     learned.limit_told(&LIMITS, 20, &call(NOW, 1));
-    learned.refused(&LIMITS, 60, &Told::default(), NOW);
+    learned.refused(&LIMITS, 60, &RateLimitHints::default(), NOW);
     assert_eq!(learned.limit(&LIMITS, NOW), 20, "a call given by another limit tells nothing of this one");
 }
 
@@ -215,7 +215,7 @@ proptest! {
             match kind {
                 0 => learned.limit_told(&LIMITS, first, &call(now, 1)),
                 1 => told(&mut learned, first + 1, second, Some(1), now),
-                _ => learned.refused(&LIMITS, first, &Told::default(), now),
+                _ => learned.refused(&LIMITS, first, &RateLimitHints::default(), now),
             }
             prop_assert!((1..=100).contains(&learned.limit(&LIMITS, now)));
         }

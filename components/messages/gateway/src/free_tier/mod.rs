@@ -10,7 +10,7 @@
 //!
 //! [`FreeTier`] is the port. [`key_value`] counts with `increment` alone, for providers whose windows are
 //! aligned to the clock. [`ledger`] decides for every [`WindowModel`], and [`redis`] lets a Redis server do
-//! the same in one script. In [`line`] messages wait for a slot. What the provider's answers teach is
+//! the same in one script. In [`wait_queue`] messages wait for a slot. What the provider's answers teach is
 //! [`learned`]. The figures compare with an [`oracle`], and [`history`] keeps them.
 
 pub mod any;
@@ -18,10 +18,10 @@ pub mod history;
 pub mod key_value;
 pub mod learned;
 pub mod ledger;
-pub mod line;
 pub mod model;
 pub mod oracle;
 pub mod redis;
+pub mod wait_queue;
 pub mod window;
 
 use octo_core::async_trait;
@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     breaker::{Cause, Pass},
-    figures::{Figures, Tally},
+    stats::{Stats, StatsEvent},
 };
 
 use learned::Learned;
@@ -67,7 +67,7 @@ pub trait FreeTier: Send + Sync {
 
     /// Asks for a slot at `now`. Gives one exactly when fewer than N are held in every window the call may
     /// fall in, and nobody who waits has to be let in before.
-    async fn reserve(&self, ask: &Ask, now: UnixMillis) -> Result<Verdict<Self::Slot>, StoreError>;
+    async fn reserve(&self, ask: &Ask, now: UnixMillis) -> Result<Decision<Self::Slot>, StoreError>;
 
     /// Tells how the call with this slot ended at `now`, and what became of its message if that is known.
     /// Without it (a crash) the slot stays held as for a call whose outcome is unknown, which is safe.
@@ -76,18 +76,18 @@ pub trait FreeTier: Send + Sync {
         &self,
         slot: &Self::Slot,
         end: &End,
-        tally: Option<Tally>,
+        tally: Option<StatsEvent>,
         now: UnixMillis,
     ) -> Result<Option<Closed>, StoreError>;
 
     /// Counts what became of a message that holds no slot.
-    async fn record(&self, tally: Tally, now: UnixMillis) -> Result<(), StoreError>;
+    async fn record(&self, tally: StatsEvent, now: UnixMillis) -> Result<(), StoreError>;
 
     /// The state at `now`, without taking a slot.
     async fn status(&self, now: UnixMillis) -> Result<Status, StoreError>;
 
     /// What became of the messages so far.
-    async fn figures(&self, now: UnixMillis) -> Result<Figures, StoreError>;
+    async fn figures(&self, now: UnixMillis) -> Result<Stats, StoreError>;
 }
 
 /// What a message asks of the counter.
@@ -107,13 +107,13 @@ pub struct End {
     /// Whether and when it can have arrived.
     pub outcome: Outcome,
     /// The fields of its answer.
-    pub told: Told,
+    pub told: RateLimitHints,
 }
 
 /// What a response of the provider tells about its limit. All of it may be missing, and none of it is
 /// believed to allow more than the operator's variables do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct RateLimitHints {
     /// q: calls per window of the operator's length.
     pub limit: Option<i64>,
     /// r: calls left.
@@ -130,14 +130,14 @@ pub struct Told {
 
 /// The answer to [`FreeTier::reserve`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Verdict<Slot = Reservation> {
+pub enum Decision<Slot = Reservation> {
     /// Send the call to the free provider, then settle.
-    Go(Slot),
-    /// In line for a slot that may come in time: ask again then, at most [`line::ASK_AGAIN`] later, with the
+    Allow(Slot),
+    /// In line for a slot that may come in time: ask again then, at most [`wait_queue::ASK_AGAIN`] later, with the
     /// same id, or lose the place.
-    Wait(UnixMillis),
+    Queue(UnixMillis),
     /// Do not call the free provider.
-    Closed(Closed),
+    Deny(Closed),
 }
 
 /// A slot of [`KeyValueFreeTier`].

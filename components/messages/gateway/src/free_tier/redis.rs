@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use octo_core::{Redis, Script, StoreError, UnixMillis, time::millis};
 
-use super::{Ask, Closed, ClosedReason, End, FreeTier, Limits, Outcome, Slot, Status, Verdict, WindowModel};
-use crate::figures::{Counts, Figures, Kind, Tally, WindowFigures};
+use super::{Ask, Closed, ClosedReason, Decision, End, FreeTier, Limits, Outcome, Slot, Status, WindowModel};
+use crate::stats::{Counts, Kind, Stats, StatsEvent, WindowStats};
 
 /// The rules as Redis runs them.
 pub const SCRIPT: Script = Script::new(concat!(
@@ -101,8 +101,8 @@ fn nonsense(answer: &[i64]) -> StoreError {
 }
 
 /// The numbers of what a tally counts.
-fn numbers(tally: Option<Tally>) -> Vec<String> {
-    tally.into_iter().flat_map(Tally::kinds).map(|kind| kind.number().to_string()).collect()
+fn numbers(tally: Option<StatsEvent>) -> Vec<String> {
+    tally.into_iter().flat_map(StatsEvent::kinds).map(|kind| kind.number().to_string()).collect()
 }
 
 fn closed(reason: i64, reopens_at: i64) -> Option<Closed> {
@@ -119,12 +119,12 @@ fn closed(reason: i64, reopens_at: i64) -> Option<Closed> {
 impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
     type Slot = Slot;
 
-    async fn reserve(&self, ask: &Ask, now: UnixMillis) -> Result<Verdict<Slot>, StoreError> {
+    async fn reserve(&self, ask: &Ask, now: UnixMillis) -> Result<Decision<Slot>, StoreError> {
         let patience = ask.wait_until.map(|until| millis(until.since(now)).to_string());
         let ask = [ask.id.clone(), patience.unwrap_or_default(), i64::from(ask.first).to_string()];
         let (answer, ahead) = self.run("reserve", now, &ask).await?;
         match *answer.as_slice() {
-            [time, 1, number, remaining, used, probes] => Ok(Verdict::Go(Slot {
+            [time, 1, number, remaining, used, probes] => Ok(Decision::Allow(Slot {
                 // Stays on the server's clock: it goes back there.
                 reserved_at: UnixMillis(time),
                 number,
@@ -133,9 +133,9 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
                 probes: probes == 1,
             })),
             [_, 0, reason, reopens_at] => {
-                closed(reason, reopens_at + ahead).map(Verdict::Closed).ok_or_else(|| nonsense(&answer))
+                closed(reason, reopens_at + ahead).map(Decision::Deny).ok_or_else(|| nonsense(&answer))
             }
-            [_, 2, ask_again] => Ok(Verdict::Wait(UnixMillis(ask_again + ahead))),
+            [_, 2, ask_again] => Ok(Decision::Queue(UnixMillis(ask_again + ahead))),
             _ => Err(nonsense(&answer)),
         }
     }
@@ -144,7 +144,7 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
         &self,
         slot: &Slot,
         end: &End,
-        tally: Option<Tally>,
+        tally: Option<StatsEvent>,
         now: UnixMillis,
     ) -> Result<Option<Closed>, StoreError> {
         let (outcome, wait) = match end.outcome {
@@ -172,19 +172,19 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
         }
     }
 
-    async fn record(&self, tally: Tally, now: UnixMillis) -> Result<(), StoreError> {
+    async fn record(&self, tally: StatsEvent, now: UnixMillis) -> Result<(), StoreError> {
         let (answer, _) = self.run("record", now, &numbers(Some(tally))).await?;
         if answer.len() == 1 { Ok(()) } else { Err(nonsense(&answer)) }
     }
 
-    async fn figures(&self, now: UnixMillis) -> Result<Figures, StoreError> {
+    async fn figures(&self, now: UnixMillis) -> Result<Stats, StoreError> {
         let (answer, _) = self.run("figures", now, &[]).await?;
         let [_, waiting, counts @ ..] = answer.as_slice() else { return Err(nonsense(&answer)) };
         let Some((total, windows)) = counts.split_at_checked(Kind::KINDS) else {
             return Err(nonsense(&answer));
         };
         let windows = windows.chunks(1 + Kind::KINDS).map(|window| match window {
-            [start, counts @ ..] if counts.len() == Kind::KINDS => Ok(WindowFigures {
+            [start, counts @ ..] if counts.len() == Kind::KINDS => Ok(WindowStats {
                 // As the server has it, a multiple of P: by our clock it would be some milliseconds beside that.
                 starts_at: UnixMillis(*start),
                 counts: Counts::from_numbers(counts),
@@ -192,7 +192,7 @@ impl<R: Redis> FreeTier for RedisFreeTier<'_, R> {
             _ => Err(nonsense(&answer)),
         });
         let windows = windows.collect::<Result<_, _>>()?;
-        Ok(Figures { windows, total: Counts::from_numbers(total), waiting: *waiting })
+        Ok(Stats { windows, total: Counts::from_numbers(total), waiting: *waiting })
     }
 
     async fn status(&self, now: UnixMillis) -> Result<Status, StoreError> {
@@ -231,7 +231,7 @@ mod tests {
         }
     }
 
-    fn reserve(answer: &'static [i64]) -> Result<Verdict<Slot>, StoreError> {
+    fn reserve(answer: &'static [i64]) -> Result<Decision<Slot>, StoreError> {
         let second = Duration::from_secs(1);
         let limits = Limits { calls: 1, window: second, block: second, timeout: second, skew: second };
         ready(
@@ -242,11 +242,11 @@ mod tests {
 
     #[test]
     fn a_slot_keeps_the_servers_time_and_a_reopening_is_told_in_the_callers() {
-        let Ok(Verdict::Go(slot)) = reserve(&[5_000, 1, 7, 0, 1, 1]) else { panic!("no slot") };
+        let Ok(Decision::Allow(slot)) = reserve(&[5_000, 1, 7, 0, 1, 1]) else { panic!("no slot") };
         assert_eq!((slot.reserved_at, slot.number, slot.probes), (UnixMillis(5_000), 7, true));
-        let Ok(Verdict::Closed(closed)) = reserve(&[5_000, 0, 2, 5_900]) else { panic!("a slot") };
+        let Ok(Decision::Deny(closed)) = reserve(&[5_000, 0, 2, 5_900]) else { panic!("a slot") };
         assert_eq!(closed.reopens_at, NOW + Duration::from_millis(900));
-        assert_eq!(reserve(&[5_000, 2, 5_400]), Ok(Verdict::Wait(NOW + Duration::from_millis(400))));
+        assert_eq!(reserve(&[5_000, 2, 5_400]), Ok(Decision::Queue(NOW + Duration::from_millis(400))));
     }
 
     #[test]

@@ -28,12 +28,12 @@ use octo_core::async_trait;
 use octo_core::{KeyValue, StoreError, UnixMillis};
 
 use super::{
-    Ask, Closed, ClosedReason, End, FreeTier, Limits, Outcome, Reservation, Status, Verdict,
+    Ask, Closed, ClosedReason, Decision, End, FreeTier, Limits, Outcome, Reservation, Status,
     learned::{Ended, Learned},
     window::WindowId,
 };
-use crate::breaker::{Gate, GateState, Pass, Permit};
-use crate::figures::{Fate, Figures, Kind, Tally};
+use crate::breaker::{BreakerState, Pass, Permit, SharedBreaker};
+use crate::stats::{Kind, MessageOutcome, Stats, StatsEvent};
 use view::View;
 use windows::Windows;
 
@@ -63,8 +63,8 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
     }
 
     /// What is learned from the provider stands in the record of its gate: one read for both.
-    fn gate(&self) -> Gate<'a, K, Learned> {
-        Gate::new(self.store, "free", self.limits.timeout + self.limits.skew)
+    fn gate(&self) -> SharedBreaker<'a, K, Learned> {
+        SharedBreaker::new(self.store, "free", self.limits.timeout + self.limits.skew)
     }
 
     /// Takes a slot in every window that a call made now may fall in, or in none; then tells which is full.
@@ -123,7 +123,7 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
         &self,
         reservation: &Reservation,
         outcome: Outcome,
-        tally: Option<Tally>,
+        tally: Option<StatsEvent>,
         view: &View,
     ) -> Result<(), StoreError> {
         let windows = self.windows();
@@ -148,8 +148,8 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
         }
     }
 
-    async fn count(&self, tally: Tally, view: &View) -> Result<(), StoreError> {
-        for kind in tally.kinds().filter(|kind| *kind != Kind::Fate(Fate::Free)) {
+    async fn count(&self, tally: StatsEvent, view: &View) -> Result<(), StoreError> {
+        for kind in tally.kinds().filter(|kind| *kind != Kind::Outcome(MessageOutcome::Free)) {
             self.windows().count(kind, view).await?;
         }
         Ok(())
@@ -159,7 +159,7 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
     /// now. False when the windows stay where they are.
     fn learn(
         &self,
-        state: &mut GateState<Learned>,
+        state: &mut BreakerState<Learned>,
         reservation: &Reservation,
         held: Held,
         end: &End,
@@ -194,7 +194,7 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
         end: &End,
         now: UnixMillis,
     ) -> Result<bool, StoreError> {
-        let mut tried = GateState { note: reservation.learned, ..GateState::default() };
+        let mut tried = BreakerState { note: reservation.learned, ..BreakerState::default() };
         if end.told.date.is_none() || !self.learn(&mut tried, reservation, held, end, now) {
             return Ok(false);
         }
@@ -235,7 +235,7 @@ impl<'a, K: KeyValue> KeyValueFreeTier<'a, K> {
     }
 
     /// Why no call could go at `now`, if so, for one that finds as many slots held.
-    fn closed(&self, state: &GateState<Learned>, held: Held, now: UnixMillis) -> Option<Closed> {
+    fn closed(&self, state: &BreakerState<Learned>, held: Held, now: UnixMillis) -> Option<Closed> {
         let view = View::new(self.limits, &state.note, now);
         let window = held.window.filter(|_| held.most >= view.limit);
         let full = window.map(|window| view.surely_begun(WindowId(window.0 + 1)));
@@ -263,7 +263,7 @@ struct Held {
 impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
     type Slot = Reservation;
 
-    async fn reserve(&self, ask: &Ask, now: UnixMillis) -> Result<Verdict, StoreError> {
+    async fn reserve(&self, ask: &Ask, now: UnixMillis) -> Result<Decision, StoreError> {
         let gate = self.gate();
         let state = gate.read().await?;
         if let Some(closed) = shut(&state, now) {
@@ -286,7 +286,7 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
             },
         };
         Ok(match taken {
-            Ok(Taken { windows, used, remaining, starts_at }) => Verdict::Go(Reservation {
+            Ok(Taken { windows, used, remaining, starts_at }) => Decision::Allow(Reservation {
                 reserved_at: now,
                 windows,
                 used,
@@ -295,7 +295,7 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
                 starts_at,
                 learned: state.note,
             }),
-            Err(full) => Verdict::Closed(Closed {
+            Err(full) => Decision::Deny(Closed {
                 reason: ClosedReason::FreeExhausted,
                 reopens_at: view.surely_begun(WindowId(full.0 + 1)),
             }),
@@ -306,7 +306,7 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
         &self,
         reservation: &Reservation,
         end: &End,
-        tally: Option<Tally>,
+        tally: Option<StatsEvent>,
         now: UnixMillis,
     ) -> Result<Option<Closed>, StoreError> {
         let view = View::new(self.limits, &reservation.learned, now);
@@ -314,7 +314,7 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
         self.clear(reservation, end.outcome, tally, &view).await?;
         let carried = self.count_carries_over_a_move(reservation, held, end, now).await?;
         let pass = &reservation.pass;
-        let change = |state: &mut GateState<Learned>| {
+        let change = |state: &mut BreakerState<Learned>| {
             let before = View::new(self.limits, &state.note, now);
             let moved = self.learn(state, reservation, held, end, now);
             let probe = pass.holds_lease_of(&state.breaker);
@@ -335,7 +335,7 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
             }
         };
         // All is well, and was: the record need not even be read.
-        let mut known = GateState { note: reservation.learned, ..GateState::default() };
+        let mut known = BreakerState { note: reservation.learned, ..BreakerState::default() };
         let says_nothing = *pass == Pass::default() && end.outcome == Outcome::Answered
             || pass.lease.is_none() && end.outcome == Outcome::Rejected;
         if says_nothing {
@@ -359,18 +359,18 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
         Ok(if end.outcome == Outcome::Answered { None } else { self.closed(&known, held, now) })
     }
 
-    async fn record(&self, tally: Tally, now: UnixMillis) -> Result<(), StoreError> {
+    async fn record(&self, tally: StatsEvent, now: UnixMillis) -> Result<(), StoreError> {
         let learned = self.gate().read().await?.note;
         self.count(tally, &View::new(self.limits, &learned, now)).await
     }
 
-    async fn figures(&self, now: UnixMillis) -> Result<Figures, StoreError> {
+    async fn figures(&self, now: UnixMillis) -> Result<Stats, StoreError> {
         let learned = self.gate().read().await?.note;
         self.windows().figures(&View::new(self.limits, &learned, now)).await
     }
 
     async fn status(&self, now: UnixMillis) -> Result<Status, StoreError> {
-        let GateState { breaker, note } = self.gate().read().await?;
+        let BreakerState { breaker, note } = self.gate().read().await?;
         let view = View::new(self.limits, &note, now);
         let current = view.current();
         let (mut used, mut remaining, mut closed) = (0, view.limit, None);
@@ -405,7 +405,7 @@ impl<K: KeyValue> FreeTier for KeyValueFreeTier<'_, K> {
 }
 
 /// Why nobody need ask further while nothing is left: the latest of what stands in the way.
-fn shut(state: &GateState<Learned>, now: UnixMillis) -> Option<Closed> {
+fn shut(state: &BreakerState<Learned>, now: UnixMillis) -> Option<Closed> {
     let shut = state.note.shut_until(now)?;
     Some(match state.breaker.until.filter(|until| now < *until) {
         Some(until) => Closed { reason: state.breaker.cause.into(), reopens_at: until.max(shut) },
@@ -414,15 +414,15 @@ fn shut(state: &GateState<Learned>, now: UnixMillis) -> Option<Closed> {
 }
 
 /// For a provider that is closed for a while: whether the message waits for it.
-fn wait_or_give_up(ask: &Ask, closed: Closed) -> Verdict {
+fn wait_or_give_up(ask: &Ask, closed: Closed) -> Decision {
     if ask.wait_until.is_some_and(|until| closed.reopens_at <= until) {
-        Verdict::Wait(closed.reopens_at)
+        Decision::Queue(closed.reopens_at)
     } else {
-        Verdict::Closed(closed)
+        Decision::Deny(closed)
     }
 }
 
 #[cfg(test)]
-mod figures_tests;
+mod stats_tests;
 #[cfg(test)]
 mod tests;

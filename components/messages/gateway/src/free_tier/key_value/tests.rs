@@ -8,9 +8,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    figures::{Counts, WindowFigures},
-    free_tier::Told,
+    free_tier::RateLimitHints,
     routing::Reason,
+    stats::{Counts, WindowStats},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -32,23 +32,23 @@ fn ask() -> Ask {
 }
 
 fn end(outcome: Outcome) -> End {
-    End { outcome, told: Told::default() }
+    End { outcome, told: RateLimitHints::default() }
 }
 
-fn reserve(store: &FakeKeyValue, calls: i64, now: UnixMillis) -> Verdict {
+fn reserve(store: &FakeKeyValue, calls: i64, now: UnixMillis) -> Decision {
     ready(KeyValueFreeTier::new(store, limits(calls)).reserve(&ask(), now)).unwrap()
 }
 
-fn go(verdict: Verdict) -> Reservation {
+fn go(verdict: Decision) -> Reservation {
     match verdict {
-        Verdict::Go(reservation) => reservation,
+        Decision::Allow(reservation) => reservation,
         other => panic!("expected a slot, got {other:?}"),
     }
 }
 
-fn closed(verdict: Verdict) -> Closed {
+fn closed(verdict: Decision) -> Closed {
     match verdict {
-        Verdict::Closed(closed) => closed,
+        Decision::Deny(closed) => closed,
         other => panic!("expected no slot, got {other:?}"),
     }
 }
@@ -227,7 +227,7 @@ fn a_refused_probe_renews_the_block() {
     assert_eq!(closed(reserve(&store, 10, reopened + SECOND)).reopens_at, reopened + 60 * SECOND);
 }
 
-fn wait(store: &FakeKeyValue, calls: i64, now: UnixMillis, until: UnixMillis) -> Verdict {
+fn wait(store: &FakeKeyValue, calls: i64, now: UnixMillis, until: UnixMillis) -> Decision {
     let ask = Ask { wait_until: Some(until), ..ask() };
     ready(KeyValueFreeTier::new(store, limits(calls)).reserve(&ask, now)).unwrap()
 }
@@ -277,12 +277,12 @@ fn a_pause_that_ends_in_time_is_waited_for() {
     let slot = go(reserve(&store, 10, MIDDLE));
     settle(&store, &slot, Outcome::Refused { retry_after: None }, MIDDLE);
     let reopens = MIDDLE + 60 * SECOND;
-    assert_eq!(wait(&store, 10, MIDDLE + SECOND, reopens), Verdict::Wait(reopens));
+    assert_eq!(wait(&store, 10, MIDDLE + SECOND, reopens), Decision::Queue(reopens));
     closed(wait(&store, 10, MIDDLE + SECOND, MIDDLE + 59 * SECOND));
     assert!(go(wait(&store, 10, reopens, reopens)).pass.lease.is_some());
 }
 
-fn answered(told: Told) -> End {
+fn answered(told: RateLimitHints) -> End {
     End { outcome: Outcome::Answered, told }
 }
 
@@ -293,12 +293,12 @@ fn answers_that_confirm_the_limit_cost_nothing() {
     store.calls.set(0);
     // They may arrive in any order, and the last to arrive are told least.
     for (remaining, slot) in slots.iter().rev().enumerate() {
-        let told = Told {
+        let told = RateLimitHints {
             limit: Some(10),
             remaining: Some(9 - remaining as i64),
             reset: Some(30 * SECOND),
             date: Some(MIDDLE),
-            ..Told::default()
+            ..RateLimitHints::default()
         };
         tell(&store, slot, answered(told), MIDDLE + SECOND);
     }
@@ -311,7 +311,7 @@ fn answers_that_confirm_the_limit_cost_nothing() {
 fn a_lower_limit_that_is_told_is_kept() {
     let store = FakeKeyValue::default();
     let slot = go(reserve(&store, 10, MIDDLE));
-    tell(&store, &slot, answered(Told { limit: Some(3), ..Told::default() }), MIDDLE);
+    tell(&store, &slot, answered(RateLimitHints { limit: Some(3), ..RateLimitHints::default() }), MIDDLE);
     go(reserve(&store, 10, MIDDLE));
     go(reserve(&store, 10, MIDDLE));
     closed(reserve(&store, 10, MIDDLE));
@@ -324,7 +324,7 @@ fn room_that_is_told_to_be_short_holds_until_its_reset() {
     let store = FakeKeyValue::default();
     let slot = go(reserve(&store, 10, MIDDLE));
     go(reserve(&store, 10, MIDDLE));
-    let told = Told { remaining: Some(1), reset: Some(20 * SECOND), ..Told::default() };
+    let told = RateLimitHints { remaining: Some(1), reset: Some(20 * SECOND), ..RateLimitHints::default() };
     tell(&store, &slot, answered(told), MIDDLE);
     // Two slots are held and one more call fits.
     go(reserve(&store, 10, MIDDLE));
@@ -336,7 +336,7 @@ fn room_that_is_told_to_be_short_holds_until_its_reset() {
 fn with_nothing_left_nobody_asks_until_the_reset_and_everybody_may_then() {
     let store = FakeKeyValue::default();
     let slot = go(reserve(&store, 10, MIDDLE));
-    let told = Told { remaining: Some(0), reset: Some(SECOND), ..Told::default() };
+    let told = RateLimitHints { remaining: Some(0), reset: Some(SECOND), ..RateLimitHints::default() };
     tell(&store, &slot, answered(told), MIDDLE);
     store.calls.set(0);
     let shut = closed(reserve(&store, 10, MIDDLE));
@@ -415,7 +415,7 @@ fn a_provider_whose_clock_is_off_gets_its_own_windows_after_a_pause() {
     let slot = go(reserve(&store, 1, MIDDLE));
     // 20 seconds ahead.
     let date = Some(MIDDLE + 20 * SECOND);
-    tell(&store, &slot, answered(Told { date, ..Told::default() }), MIDDLE + SECOND);
+    tell(&store, &slot, answered(RateLimitHints { date, ..RateLimitHints::default() }), MIDDLE + SECOND);
     // Between 19 and 21 s ahead, and twice the skew. What was reserved before may have been booked in the
     // window that begins by 60.25 s, and arrive until 65.5 s: by 87 s on the provider's clock, whose window
     // then ends by 120 - 18.5 s on ours.
@@ -434,7 +434,7 @@ fn a_provider_that_is_ahead_from_the_first_call_on_is_not_paused_and_loses_no_co
     let store = FakeKeyValue::default();
     let slot = go(reserve(&store, 2, MIDDLE));
     let date = Some(MIDDLE + 5 * SECOND);
-    tell(&store, &slot, answered(Told { date, ..Told::default() }), MIDDLE + SECOND);
+    tell(&store, &slot, answered(RateLimitHints { date, ..RateLimitHints::default() }), MIDDLE + SECOND);
     // The call before counts, and the window ends some 5 s earlier than by our clock.
     go(reserve(&store, 2, MIDDLE + SECOND));
     let full = closed(reserve(&store, 2, MIDDLE + SECOND));
@@ -446,7 +446,7 @@ fn a_provider_that_is_ahead_from_the_first_call_on_is_not_paused_and_loses_no_co
     let late = MIDDLE + 20 * SECOND;
     let slot = go(reserve(&store, 2, late));
     let date = Some(late + 5 * SECOND);
-    tell(&store, &slot, answered(Told { date, ..Told::default() }), late + SECOND);
+    tell(&store, &slot, answered(RateLimitHints { date, ..RateLimitHints::default() }), late + SECOND);
     assert_eq!(closed(reserve(&store, 2, late + SECOND)).reason, ClosedReason::FreeBlocked);
 }
 
@@ -455,7 +455,12 @@ fn a_clock_within_the_skew_moves_nothing() {
     let store = FakeKeyValue::default();
     let slot = go(reserve(&store, 10, MIDDLE));
     for date in [MIDDLE - SECOND, MIDDLE + SECOND] {
-        tell(&store, &slot, answered(Told { date: Some(date), ..Told::default() }), MIDDLE + SECOND);
+        tell(
+            &store,
+            &slot,
+            answered(RateLimitHints { date: Some(date), ..RateLimitHints::default() }),
+            MIDDLE + SECOND,
+        );
     }
     assert!(!store.keys().iter().any(|key| key.ends_with("/gate")));
 }
@@ -473,11 +478,11 @@ fn old_windows_are_forgotten() {
     assert!(windows <= 3, "{:?}", store.keys());
 }
 
-fn paid(reason: Reason) -> Tally {
-    Tally { fate: Fate::Paid(reason), waited: false }
+fn paid(reason: Reason) -> StatsEvent {
+    StatsEvent { fate: MessageOutcome::Paid(reason), waited: false }
 }
 
-const FREE: Tally = Tally { fate: Fate::Free, waited: false };
+const FREE: StatsEvent = StatsEvent { fate: MessageOutcome::Free, waited: false };
 
 #[test]
 fn a_free_call_is_counted_without_a_store_call_and_any_other_end_with_one() {
@@ -495,7 +500,7 @@ fn a_free_call_is_counted_without_a_store_call_and_any_other_end_with_one() {
         ready(tier.record(paid(Reason::FreeExhausted), MIDDLE)).unwrap();
     }
     store.calls.set(0);
-    let waited = Tally { fate: Fate::Refused(Reason::FreeExhausted), waited: true };
+    let waited = StatsEvent { fate: MessageOutcome::Refused(Reason::FreeExhausted), waited: true };
     ready(tier.record(waited, MIDDLE)).unwrap();
     assert!(store.calls.get() <= 7, "{}", store.calls.get());
     store.calls.set(0);
@@ -506,17 +511,17 @@ fn a_free_call_is_counted_without_a_store_call_and_any_other_end_with_one() {
     let mut counts = Counts::default();
     // The third slot is under way, and taken for a free call until it fails.
     for (kind, times) in [
-        (Kind::Fate(Fate::Free), 2),
-        (Kind::Fate(Fate::Paid(Reason::FreeFailed)), 1),
-        (Kind::Fate(Fate::Paid(Reason::FreeExhausted)), 2),
-        (Kind::Fate(Fate::Refused(Reason::FreeExhausted)), 2),
+        (Kind::Outcome(MessageOutcome::Free), 2),
+        (Kind::Outcome(MessageOutcome::Paid(Reason::FreeFailed)), 1),
+        (Kind::Outcome(MessageOutcome::Paid(Reason::FreeExhausted)), 2),
+        (Kind::Outcome(MessageOutcome::Refused(Reason::FreeExhausted)), 2),
         (Kind::Waited, 2),
         (Kind::Oracle, 4),
     ] {
         counts.add(kind, times);
     }
     assert_eq!(figures.total, counts);
-    assert_eq!(figures.windows, [WindowFigures { starts_at: MIDDLE - 30 * SECOND, counts }]);
+    assert_eq!(figures.windows, [WindowStats { starts_at: MIDDLE - 30 * SECOND, counts }]);
     assert_eq!(figures.total.regret(), 1, "the message whose free call was lost");
 }
 
@@ -582,7 +587,7 @@ enum Step {
     /// A call is made on an instance whose clock is off by this much, takes so long, reaches the provider at
     /// this share (in percent) of that time, and ends like this; it would wait for so many milliseconds,
     /// and this is told of the limit.
-    Call { skew: i64, takes: u64, arrives_at: u64, ends: Ending, patience: u64, told: Told },
+    Call { skew: i64, takes: u64, arrives_at: u64, ends: Ending, patience: u64, told: RateLimitHints },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -593,9 +598,13 @@ enum Ending {
     NotSent,
 }
 
-fn told() -> impl Strategy<Value = Told> {
+fn told() -> impl Strategy<Value = RateLimitHints> {
     let number = || prop::option::weighted(0.2, 0i64..8);
-    (number(), number()).prop_map(|(limit, remaining)| Told { limit, remaining, ..Told::default() })
+    (number(), number()).prop_map(|(limit, remaining)| RateLimitHints {
+        limit,
+        remaining,
+        ..RateLimitHints::default()
+    })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -651,7 +660,7 @@ proptest! {
                         wait_until: (patience > 0).then(|| asked + Duration::from_millis(patience)),
                         ..ask()
                     };
-                    let Verdict::Go(slot) = ready(tier.reserve(&ask, asked)).unwrap() else {
+                    let Decision::Allow(slot) = ready(tier.reserve(&ask, asked)).unwrap() else {
                         continue;
                     };
                     // On the instance's clock.
@@ -663,7 +672,7 @@ proptest! {
                     }
                     let date = Some(UnixMillis(arrival.0.div_euclid(1_000) * 1_000));
                     let (takes, end) = match ends {
-                        Ending::Answered => (takes, answered(Told { date, ..told })),
+                        Ending::Answered => (takes, answered(RateLimitHints { date, ..told })),
                         Ending::TimedOut => (5_000, end(Outcome::Unknown)),
                         Ending::NotSent => (takes, end(Outcome::NotSent)),
                         Ending::Crashed => continue,

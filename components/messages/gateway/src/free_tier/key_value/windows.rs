@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::view::View;
 use crate::{
-    figures::{Counts, Fate, Figures, Kind, WindowFigures},
     free_tier::{WindowId, history::WINDOWS},
+    stats::{Counts, Kind, MessageOutcome, Stats, WindowStats},
 };
 
 /// The windows of one length.
@@ -68,7 +68,7 @@ struct Past {
     through: Option<WindowId>,
     total: Counts,
     /// The newest ones, newest first.
-    windows: Vec<WindowFigures>,
+    windows: Vec<WindowStats>,
 }
 
 /// The number of the counter of slots that were taken and did not lead to a free result: after the kinds'.
@@ -176,7 +176,7 @@ impl<K: KeyValue> Windows<'_, K> {
             let counts = self.counts(window, index, view).await?;
             past.through = Some(window);
             past.total.add_all(&counts);
-            past.windows.insert(0, WindowFigures { starts_at: view.start(window), counts });
+            past.windows.insert(0, WindowStats { starts_at: view.start(window), counts });
         }
         past.windows.truncate(usize::try_from(WINDOWS).unwrap_or(usize::MAX));
         self.write("past", &past).await?;
@@ -200,14 +200,14 @@ impl<K: KeyValue> Windows<'_, K> {
         let mut counts = Counts::from_numbers(&values);
         let taken = self.taken(window).await?.min(most);
         let spent = values.last().copied().unwrap_or(0);
-        counts.add(Kind::Fate(Fate::Free), (taken - spent).max(0));
+        counts.add(Kind::Outcome(MessageOutcome::Free), (taken - spent).max(0));
         // A perfect caller sends as many free as a window takes.
         counts.add(Kind::Oracle, (counts.free + counts.not_free() - most).max(0));
         Ok(counts)
     }
 
     /// What became of the messages so far.
-    pub(super) async fn figures(&self, view: &View) -> Result<Figures, StoreError> {
+    pub(super) async fn figures(&self, view: &View) -> Result<Stats, StoreError> {
         let index: Index = self.record("index").await?;
         let Past { through, mut total, windows: mut shown } = self.record("past").await?;
         let mut windows = index.windows.clone();
@@ -215,11 +215,11 @@ impl<K: KeyValue> Windows<'_, K> {
         for window in windows.into_iter().filter(|window| through.is_none_or(|through| through < *window)) {
             let counts = self.counts(window, &index, view).await?;
             total.add_all(&counts);
-            shown.insert(0, WindowFigures { starts_at: view.start(window), counts });
+            shown.insert(0, WindowStats { starts_at: view.start(window), counts });
         }
         let oldest = view.now - self.period * u32::try_from(WINDOWS).unwrap_or(u32::MAX);
         shown.retain(|window| window.starts_at > oldest);
-        Ok(Figures { windows: shown, total, waiting: 0 })
+        Ok(Stats { windows: shown, total, waiting: 0 })
     }
 
     async fn record<T: Default + DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {

@@ -51,14 +51,14 @@ use octo_core::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ask, Closed, ClosedReason, End, Limits, Outcome, Status, Verdict, WindowId, WindowModel,
+    Ask, Closed, ClosedReason, Decision, End, Limits, Outcome, Status, WindowId, WindowModel,
     history::History,
     learned::{Ended, Learned},
-    line::{self, Line},
     oracle::Oracle,
+    wait_queue::{self, Line},
 };
 use crate::breaker::Breaker;
-use crate::figures::{Figures, Kind, Tally};
+use crate::stats::{Kind, Stats, StatsEvent};
 
 /// A slot, as its holder knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -175,7 +175,7 @@ impl Ledger {
     }
 
     /// Asks for a slot.
-    pub fn reserve(&self, state: &mut State, ask: &Ask, asked: UnixMillis) -> Verdict<Slot> {
+    pub fn reserve(&self, state: &mut State, ask: &Ask, asked: UnixMillis) -> Decision<Slot> {
         let now = self.advance(state, asked);
         if ask.first && !self.oracle_sends(state, now) {
             self.count(state, Kind::Oracle, now);
@@ -186,11 +186,11 @@ impl Ledger {
         let (closed, in_time) = match self.room(state, now) {
             Ok(room) if before < room => {
                 state.line.leave(&ask.id);
-                return Verdict::Go(self.give(state, now));
+                return Decision::Allow(self.give(state, now));
             }
             // Those before it come for what is left.
             Ok(_) => {
-                let reopens_at = now + line::ASK_AGAIN;
+                let reopens_at = now + wait_queue::ASK_AGAIN;
                 (Closed { reason: ClosedReason::FreeExhausted, reopens_at }, true)
             }
             Err(closed) => {
@@ -204,10 +204,10 @@ impl Ledger {
             && in_time
             && state.line.join(&ask.id, now)
         {
-            return Verdict::Wait(closed.reopens_at.min(now + line::ASK_AGAIN).min(until));
+            return Decision::Queue(closed.reopens_at.min(now + wait_queue::ASK_AGAIN).min(until));
         }
         state.line.leave(&ask.id);
-        Verdict::Closed(closed)
+        Decision::Deny(closed)
     }
 
     /// Gives a slot.
@@ -233,12 +233,12 @@ impl Ledger {
         state: &mut State,
         slot: &Slot,
         end: &End,
-        tally: Option<Tally>,
+        tally: Option<StatsEvent>,
         now: UnixMillis,
     ) -> Option<Closed> {
         let now = self.advance(state, now);
         let blocked = matches!(end.outcome, Outcome::Refused { .. }).then_some(Kind::Blocked);
-        for kind in blocked.into_iter().chain(tally.into_iter().flat_map(Tally::kinds)) {
+        for kind in blocked.into_iter().chain(tally.into_iter().flat_map(StatsEvent::kinds)) {
             self.count(state, kind, now);
         }
         let outcome = end.outcome;
@@ -289,7 +289,7 @@ impl Ledger {
     }
 
     /// Counts what became of a message that holds no slot.
-    pub fn record(&self, state: &mut State, tally: Tally, now: UnixMillis) {
+    pub fn record(&self, state: &mut State, tally: StatsEvent, now: UnixMillis) {
         let now = self.advance(state, now);
         for kind in tally.kinds() {
             self.count(state, kind, now);
@@ -297,7 +297,7 @@ impl Ledger {
     }
 
     /// What became of the messages so far.
-    pub fn figures(&self, state: &mut State, now: UnixMillis) -> Figures {
+    pub fn figures(&self, state: &mut State, now: UnixMillis) -> Stats {
         let now = self.advance(state, now);
         state.history.figures(state.line.length(), now, self.limits.window)
     }

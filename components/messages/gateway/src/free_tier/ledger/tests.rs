@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::free_tier::Told;
+use crate::free_tier::RateLimitHints;
 
 const SECOND: Duration = Duration::from_secs(1);
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -28,7 +28,7 @@ impl Counter {
         Self(ledger, ledger.fresh(START))
     }
 
-    fn reserve(&mut self, seconds: u64) -> Verdict<Slot> {
+    fn reserve(&mut self, seconds: u64) -> Decision<Slot> {
         let ask = Ask { id: "hasty".into(), first: true, wait_until: None };
         self.0.reserve(&mut self.1, &ask, at(seconds))
     }
@@ -38,15 +38,15 @@ impl Counter {
     fn wait(&mut self, id: &str, seconds: u64, until: u64) -> Result<Slot, Option<i64>> {
         let ask = Ask { id: id.into(), first: false, wait_until: Some(at(until)) };
         match self.0.reserve(&mut self.1, &ask, at(seconds)) {
-            Verdict::Go(slot) => Ok(slot),
-            Verdict::Wait(again) => Err(Some(again.0 - START.0)),
-            Verdict::Closed(_) => Err(None),
+            Decision::Allow(slot) => Ok(slot),
+            Decision::Queue(again) => Err(Some(again.0 - START.0)),
+            Decision::Deny(_) => Err(None),
         }
     }
 
     fn go(&mut self, seconds: u64) -> Slot {
         match self.reserve(seconds) {
-            Verdict::Go(slot) => slot,
+            Decision::Allow(slot) => slot,
             other => panic!("no slot after {seconds} s: {other:?}"),
         }
     }
@@ -54,17 +54,17 @@ impl Counter {
     /// When it says that it reopens, in seconds after the start, and why it is closed.
     fn closed(&mut self, seconds: u64) -> (i64, ClosedReason) {
         match self.reserve(seconds) {
-            Verdict::Closed(closed) => ((closed.reopens_at.0 - START.0) / 1000, closed.reason),
+            Decision::Deny(closed) => ((closed.reopens_at.0 - START.0) / 1000, closed.reason),
             other => panic!("not closed after {seconds} s: {other:?}"),
         }
     }
 
     fn settle(&mut self, slot: &Slot, outcome: Outcome, seconds: u64) {
-        self.tell(slot, outcome, Told::default(), seconds);
+        self.tell(slot, outcome, RateLimitHints::default(), seconds);
     }
 
     /// The call ends, and its answer tells something.
-    fn tell(&mut self, slot: &Slot, outcome: Outcome, told: Told, seconds: u64) {
+    fn tell(&mut self, slot: &Slot, outcome: Outcome, told: RateLimitHints, seconds: u64) {
         self.0.settle(&mut self.1, slot, &End { outcome, told }, None, at(seconds));
     }
 
@@ -299,7 +299,8 @@ fn with_nothing_left_nothing_goes_until_the_reset_and_everything_then() {
     for model in WindowModel::ALL.into_iter().filter(|model| *model != WindowModel::CountThenBlock) {
         let mut counter = Counter::new(model, 10);
         let slot = counter.go(0);
-        let told = Told { remaining: Some(0), reset: Some(7 * SECOND), ..Told::default() };
+        let told =
+            RateLimitHints { remaining: Some(0), reset: Some(7 * SECOND), ..RateLimitHints::default() };
         counter.tell(&slot, ANSWERED, told, 1);
         assert_eq!(counter.closed(1), (8, FreeExhausted), "{model:?}");
         let status = counter.status(1);
@@ -353,12 +354,17 @@ fn what_a_lone_call_is_told_to_be_left_shows_where_the_count_stands() {
     let mut counter = Counter::new(WindowModel::CountThenBlock, 10);
     counter.1 = counter.0.recovered(START);
     let lone = counter.go(35);
-    counter.tell(&lone, ANSWERED, Told { remaining: Some(6), ..Told::default() }, 36);
+    counter.tell(&lone, ANSWERED, RateLimitHints { remaining: Some(6), ..RateLimitHints::default() }, 36);
     let slots: Vec<_> = (0..6).map(|_| counter.go(36)).collect();
     assert_eq!(counter.closed(36).1, FreeExhausted);
     // The others were under way together: what they are told is no news.
     for (slot, left) in slots.iter().zip((0..6).rev()) {
-        counter.tell(slot, ANSWERED, Told { remaining: Some(left), ..Told::default() }, 37);
+        counter.tell(
+            slot,
+            ANSWERED,
+            RateLimitHints { remaining: Some(left), ..RateLimitHints::default() },
+            37,
+        );
     }
     assert_eq!(counter.closed(37), (67, FreeExhausted));
     for _ in 0..10 {
@@ -374,10 +380,15 @@ fn a_state_that_is_trusted_again_is_as_one_that_was_never_lost() {
         for seconds in 65..300 {
             let (first, second) = (lost.reserve(seconds), fresh.reserve(seconds));
             assert_eq!(first, second, "{model:?}");
-            if let (Verdict::Go(first), Verdict::Go(second)) = (first, second) {
+            if let (Decision::Allow(first), Decision::Allow(second)) = (first, second) {
                 let left = Some(first.remaining);
                 for (counter, slot) in [(&mut lost, first), (&mut fresh, second)] {
-                    counter.tell(&slot, ANSWERED, Told { remaining: left, ..Told::default() }, seconds);
+                    counter.tell(
+                        &slot,
+                        ANSWERED,
+                        RateLimitHints { remaining: left, ..RateLimitHints::default() },
+                        seconds,
+                    );
                 }
             }
             assert_eq!(lost.status(seconds), fresh.status(seconds), "{model:?}");
@@ -390,7 +401,7 @@ fn a_limit_that_is_told_holds_for_every_model() {
     for model in WindowModel::ALL {
         let mut counter = Counter::new(model, 10);
         let slot = counter.go(0);
-        counter.tell(&slot, ANSWERED, Told { limit: Some(2), ..Told::default() }, 1);
+        counter.tell(&slot, ANSWERED, RateLimitHints { limit: Some(2), ..RateLimitHints::default() }, 1);
         if model != WindowModel::TokenBucket {
             counter.go(1);
         }
@@ -405,7 +416,12 @@ fn room_is_reckoned_with_the_calls_that_overtook() {
     let slots: Vec<_> = (0..10).map(|_| counter.go(0)).collect();
     // The last reserved arrives first.
     for (order, slot) in slots.iter().rev().enumerate() {
-        counter.tell(slot, ANSWERED, Told { remaining: Some(9 - order as i64), ..Told::default() }, 1);
+        counter.tell(
+            slot,
+            ANSWERED,
+            RateLimitHints { remaining: Some(9 - order as i64), ..RateLimitHints::default() },
+            1,
+        );
     }
     assert_eq!(counter.status(1).limit, 10);
 }
@@ -428,7 +444,7 @@ fn a_refusal_of_a_call_that_should_fit_lowers_the_limit_for_ten_windows() {
 fn a_bucket_flows_by_the_limit_that_is_told() {
     let mut counter = Counter::new(WindowModel::TokenBucket, 60);
     let slot = counter.go(0);
-    counter.tell(&slot, ANSWERED, Told { limit: Some(2), ..Told::default() }, 0);
+    counter.tell(&slot, ANSWERED, RateLimitHints { limit: Some(2), ..RateLimitHints::default() }, 0);
     // It may be empty, and the call took a token.
     assert_eq!(counter.closed(0), (60, FreeExhausted));
 }
@@ -438,7 +454,7 @@ fn aligned_windows_move_to_where_the_providers_clock_has_them() {
     let mut counter = Counter::new(WindowModel::Aligned, 1);
     let slot = counter.go(10);
     // 20 seconds ahead; the skew is 1 second.
-    counter.tell(&slot, ANSWERED, Told { date: Some(at(31)), ..Told::default() }, 11);
+    counter.tell(&slot, ANSWERED, RateLimitHints { date: Some(at(31)), ..RateLimitHints::default() }, 11);
     // It may be 18 to 22.999 seconds ahead. What was reserved before arrives by 16 and a half, in the window
     // that ends at 42 by our clock, at the latest.
     assert_eq!(counter.closed(11), (42, FreeBlocked));
@@ -451,19 +467,23 @@ fn aligned_windows_move_to_where_the_providers_clock_has_them() {
 
 #[test]
 fn the_figures_tell_every_end_and_what_the_oracle_could_not_send() {
-    use crate::{figures::Fate, routing::Reason};
+    use crate::{routing::Reason, stats::MessageOutcome};
     let mut counter = Counter::new(WindowModel::Aligned, 1);
     let slot = counter.go(0);
-    let free = Tally { fate: Fate::Free, waited: true };
+    let free = StatsEvent { fate: MessageOutcome::Free, waited: true };
     counter.0.settle(
         &mut counter.1,
         &slot,
-        &End { outcome: ANSWERED, told: Told::default() },
+        &End { outcome: ANSWERED, told: RateLimitHints::default() },
         Some(free),
         at(1),
     );
     counter.closed(1);
-    counter.0.record(&mut counter.1, Tally { fate: Fate::Paid(Reason::FreeExhausted), waited: false }, at(1));
+    counter.0.record(
+        &mut counter.1,
+        StatsEvent { fate: MessageOutcome::Paid(Reason::FreeExhausted), waited: false },
+        at(1),
+    );
     let slot = counter.go(61);
     counter.settle(&slot, Outcome::Refused { retry_after: None }, 62);
 

@@ -1,4 +1,4 @@
--- What became of the messages: `figures.rs`, `history.rs` and `oracle.rs`. The hash holds the counts of all
+-- What became of the messages: `stats.rs`, `history.rs` and `oracle.rs`. The hash holds the counts of all
 -- time as `total:kind`, and those of the newest windows as `place:kind` in a ring of places, with the
 -- window's number at `place`.
 

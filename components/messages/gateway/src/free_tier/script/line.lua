@@ -1,4 +1,4 @@
--- The line: `line.rs`.
+-- The line: `wait_queue.rs`.
 
 local ASK_AGAIN, LEASE, LONGEST = 1000, 3000, 10000
 

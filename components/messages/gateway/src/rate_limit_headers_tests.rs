@@ -18,13 +18,13 @@ fn headers(fields: &[(&str, &str)]) -> HeaderMap {
 
 const WINDOW: Duration = Duration::from_secs(60);
 
-fn tells(fields: &[(&str, &str)]) -> Told {
-    told(&headers(fields), WINDOW, NOW)
+fn tells(fields: &[(&str, &str)]) -> RateLimitHints {
+    hints(&headers(fields), WINDOW, NOW)
 }
 
 /// Limit, remaining, and seconds to the reset.
 fn numbers(fields: &[(&str, &str)]) -> (Option<i64>, Option<i64>, Option<u64>) {
-    let Told { limit, remaining, reset, .. } = tells(fields);
+    let RateLimitHints { limit, remaining, reset, .. } = tells(fields);
     (limit, remaining, reset.map(|reset| reset.as_secs()))
 }
 
@@ -159,7 +159,7 @@ fn the_providers_clock_is_its_date() {
 #[test]
 fn a_response_out_of_a_cache_tells_nothing() {
     let fields = [("ratelimit-remaining", "1"), ("date", "Fri, 15 Jan 2027 08:00:00 GMT")];
-    assert_eq!(tells(&[fields[0], fields[1], ("age", "7")]), Told::default());
+    assert_eq!(tells(&[fields[0], fields[1], ("age", "7")]), RateLimitHints::default());
     assert_eq!(numbers(&[fields[0], ("age", "0")]), (None, Some(1), None));
 }
 
@@ -245,7 +245,7 @@ proptest! {
         ];
         let fields: Vec<_> = values.iter().map(|(name, value)| (names[*name], value.as_str())).collect();
         let (headers, now) = (headers(&fields), UnixMillis(now));
-        let told = told(&headers, WINDOW, now);
+        let told = hints(&headers, WINDOW, now);
         prop_assert!(told.limit.is_none_or(|limit| (1..=MOST_CALLS).contains(&limit)));
         prop_assert!(told.remaining.is_none_or(|remaining| (0..=MOST_CALLS).contains(&remaining)));
         prop_assert!(told.reset.is_none_or(|reset| reset <= LONGEST_WAIT));

@@ -12,9 +12,9 @@ use crate::routing::Reason;
 
 /// What became of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
+pub struct StatsEvent {
     /// The end it came to.
-    pub fate: Fate,
+    pub fate: MessageOutcome,
     /// Whether it waited in line for a free slot.
     pub waited: bool,
 }
@@ -22,7 +22,7 @@ pub struct Tally {
 /// The ends a message can come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fate {
+pub enum MessageOutcome {
     /// The free provider processed it.
     Free,
     /// The paid provider processed it, for this reason.
@@ -43,7 +43,7 @@ pub enum Kind {
     /// A message that waited in line.
     Waited,
     /// A message that came to this end.
-    Fate(Fate),
+    Outcome(MessageOutcome),
 }
 
 /// Every reason, in the order of their numbers in stores: add new ones at the end.
@@ -57,13 +57,15 @@ pub const REASONS: [Reason; 7] = [
     Reason::CounterUnavailable,
 ];
 /// The ends that have reasons, in that order too: a reason's ends stand together.
-const ENDS: [fn(Reason) -> Fate; 3] = [Fate::Paid, Fate::Refused, Fate::Failed];
-const WITHOUT_REASON: [Kind; 4] = [Kind::Oracle, Kind::Blocked, Kind::Waited, Kind::Fate(Fate::Free)];
+const ENDS: [fn(Reason) -> MessageOutcome; 3] =
+    [MessageOutcome::Paid, MessageOutcome::Refused, MessageOutcome::Failed];
+const WITHOUT_REASON: [Kind; 4] =
+    [Kind::Oracle, Kind::Blocked, Kind::Waited, Kind::Outcome(MessageOutcome::Free)];
 
 impl Kind {
     /// Everything that is counted; the index is the number in stores.
     pub fn all() -> impl Iterator<Item = Self> {
-        let with_reason = REASONS.into_iter().flat_map(|reason| ENDS.map(|end| Self::Fate(end(reason))));
+        let with_reason = REASONS.into_iter().flat_map(|reason| ENDS.map(|end| Self::Outcome(end(reason))));
         WITHOUT_REASON.into_iter().chain(with_reason)
     }
 
@@ -76,10 +78,10 @@ impl Kind {
     }
 }
 
-impl Tally {
+impl StatsEvent {
     /// What it adds one to.
     pub fn kinds(self) -> impl Iterator<Item = Kind> {
-        self.waited.then_some(Kind::Waited).into_iter().chain([Kind::Fate(self.fate)])
+        self.waited.then_some(Kind::Waited).into_iter().chain([Kind::Outcome(self.fate)])
     }
 }
 
@@ -105,7 +107,7 @@ pub struct Counts {
 
 /// The counts of one window of length P, aligned to the clock whatever the provider's model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WindowFigures {
+pub struct WindowStats {
     /// When it began.
     pub starts_at: UnixMillis,
     /// What became of its messages.
@@ -114,9 +116,9 @@ pub struct WindowFigures {
 
 /// What became of the messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Figures {
+pub struct Stats {
     /// The latest windows with messages, newest first.
-    pub windows: Vec<WindowFigures>,
+    pub windows: Vec<WindowStats>,
     /// Since counting began, these windows included.
     pub total: Counts,
     /// Messages in line now.
@@ -142,10 +144,10 @@ impl Counts {
             Kind::Oracle => &mut self.oracle,
             Kind::Blocked => &mut self.blocked,
             Kind::Waited => &mut self.waited,
-            Kind::Fate(Fate::Free) => &mut self.free,
-            Kind::Fate(Fate::Paid(reason)) => self.paid.entry(reason).or_default(),
-            Kind::Fate(Fate::Refused(reason)) => self.refused.entry(reason).or_default(),
-            Kind::Fate(Fate::Failed(reason)) => self.failed.entry(reason).or_default(),
+            Kind::Outcome(MessageOutcome::Free) => &mut self.free,
+            Kind::Outcome(MessageOutcome::Paid(reason)) => self.paid.entry(reason).or_default(),
+            Kind::Outcome(MessageOutcome::Refused(reason)) => self.refused.entry(reason).or_default(),
+            Kind::Outcome(MessageOutcome::Failed(reason)) => self.failed.entry(reason).or_default(),
         } += times;
     }
 
@@ -163,10 +165,10 @@ impl Counts {
             Kind::Oracle => self.oracle,
             Kind::Blocked => self.blocked,
             Kind::Waited => self.waited,
-            Kind::Fate(Fate::Free) => self.free,
-            Kind::Fate(Fate::Paid(reason)) => of(&self.paid, reason),
-            Kind::Fate(Fate::Refused(reason)) => of(&self.refused, reason),
-            Kind::Fate(Fate::Failed(reason)) => of(&self.failed, reason),
+            Kind::Outcome(MessageOutcome::Free) => self.free,
+            Kind::Outcome(MessageOutcome::Paid(reason)) => of(&self.paid, reason),
+            Kind::Outcome(MessageOutcome::Refused(reason)) => of(&self.refused, reason),
+            Kind::Outcome(MessageOutcome::Failed(reason)) => of(&self.failed, reason),
         })
     }
 
@@ -202,9 +204,9 @@ mod tests {
     #[test]
     fn regret_is_what_did_not_go_free_though_it_could_have() {
         let mut counts = Counts::default();
-        counts.add(Kind::Fate(Fate::Paid(Reason::FreeExhausted)), 5);
-        counts.add(Kind::Fate(Fate::Refused(Reason::FreeBlocked)), 2);
-        counts.add(Kind::Fate(Fate::Free), 9);
+        counts.add(Kind::Outcome(MessageOutcome::Paid(Reason::FreeExhausted)), 5);
+        counts.add(Kind::Outcome(MessageOutcome::Refused(Reason::FreeBlocked)), 2);
+        counts.add(Kind::Outcome(MessageOutcome::Free), 9);
         counts.add(Kind::Oracle, 4);
         assert_eq!(counts.regret(), 3);
     }

@@ -7,7 +7,7 @@
 //! 3. `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (the same draft, to 06);
 //! 4. the same three with the prefix `X-`, as many services have them without any specification.
 //!
-//! Each is read into policies, and of these one [`Told`] is made. A field that is malformed, or says what cannot
+//! Each is read into policies, and of these one [`RateLimitHints`] is made. A field that is malformed, or says what cannot
 //! be, is as good as missing: these fields are hints, and a response is worth its result whatever they say. This
 //! module must not know what is made of them.
 
@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use octo_core::{UnixMillis, time::millis};
 use sfv::{BareItem, Dictionary, FieldType, List, ListEntry, Parameters, Parser};
 
-use crate::free_tier::Told;
+use crate::free_tier::RateLimitHints;
 
 /// More calls than this are no limit worth knowing; the variable `free_limit` ends there too.
 const MOST_CALLS: i64 = 1_000_000_000;
@@ -47,9 +47,9 @@ struct Policy {
 /// - A limit is told by a policy whose window is `window`, or that tells a limit and nothing else.
 /// - Of several policies with nothing left, the one with the latest reset counts; of others, those of another
 ///   window do not, and the one with the least left does.
-pub fn told(headers: &HeaderMap, window: Duration, now: UnixMillis) -> Told {
+pub fn hints(headers: &HeaderMap, window: Duration, now: UnixMillis) -> RateLimitHints {
     if headers.get(header::AGE).is_some_and(|age| age != "0") {
-        return Told::default();
+        return RateLimitHints::default();
     }
     let policies = policies(headers, now);
     let foreign = |policy: &Policy| policy.window.is_some_and(|known| known != window);
@@ -64,7 +64,7 @@ pub fn told(headers: &HeaderMap, window: Duration, now: UnixMillis) -> Told {
         .filter(|policy| policy.remaining.is_some() && !foreign(policy))
         .min_by_key(|policy| policy.remaining);
     let binding = empty.or(least);
-    Told {
+    RateLimitHints {
         limit: policies.iter().filter(is_limit).filter_map(|policy| policy.limit).min(),
         remaining: binding.and_then(|policy| policy.remaining),
         reset: binding.and_then(|policy| policy.reset),
@@ -259,5 +259,5 @@ fn http_date(text: &str) -> Option<UnixMillis> {
 }
 
 #[cfg(test)]
-#[path = "told_tests.rs"]
+#[path = "rate_limit_headers_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! What is asked, and what is answered.
+//! The requests to the stores, and their responses.
 
 use auto_impl::auto_impl;
 use http::StatusCode;
@@ -6,9 +6,9 @@ use octo_core::async_trait;
 use octo_core::{Problem, StoreError, UnixMillis};
 use octo_daily_quota::Taken;
 use octo_gateway::{
-    admission::{Admission, Admitted, Ending, PaidPass},
-    figures::Figures,
+    admission::{Admission, Admitted, PaidPass, RouteOutcome},
     free_tier::Status,
+    stats::Stats,
 };
 use octo_http::{
     Caller, Response,
@@ -16,34 +16,34 @@ use octo_http::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The stores as the router asks them.
+/// The stores, as the router reaches them: in this component, or through the component `admission`.
 #[async_trait]
 #[auto_impl(&, Box)]
-pub trait Desk: Admission {
-    /// Who sends a message, and whether it may go free.
-    async fn admit(&self, application: &Application) -> Result<Entry, Refusal>;
+pub trait AdmissionBackend: Admission {
+    /// Tells who sends a message, and whether it may go to the free provider.
+    async fn admit(&self, application: &AdmissionRequest) -> Result<AdmissionResponse, Refusal>;
 
     /// The same for a message that is lost without the answer: stores that are asked from afar get more time for it.
-    async fn admit_patiently(&self, application: &Application) -> Result<Entry, Refusal> {
+    async fn admit_patiently(&self, application: &AdmissionRequest) -> Result<AdmissionResponse, Refusal> {
         self.admit(application).await
     }
 
-    /// The free tier now.
+    /// The state of the free tier now.
     async fn status(&self) -> Result<Status, StoreError>;
 
-    /// What became of the messages.
-    async fn figures(&self) -> Result<Figures, StoreError>;
+    /// How many messages went where.
+    async fn figures(&self) -> Result<Stats, StoreError>;
 
     /// What a call to the paid provider takes, and one of the sender's paid messages of the day.
     async fn paid_entry(&self, ask: &PaidAsk) -> PaidEntry;
 
-    /// Tells the stores all that is left to tell of a message.
-    async fn close(&self, closing: Closing) -> Result<(), StoreError>;
+    /// Reports the end of a message: what it held is settled or given back.
+    async fn close(&self, completion: Completion) -> Result<(), StoreError>;
 }
 
-/// A request to be let in.
+/// The request to admit a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Application {
+pub struct AdmissionRequest {
     /// The sender's access token.
     pub token: Option<String>,
     /// The message, unless only the sender is to be known.
@@ -110,9 +110,9 @@ pub enum PaidAllowance {
     },
 }
 
-/// The answer to an [`Application`].
+/// The response to an [`AdmissionRequest`].
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Entry {
+pub struct AdmissionResponse {
     /// Who sends it.
     pub caller: Caller,
     /// When the counter was asked, if it was: a slot that it gave is held from then on, or later.
@@ -122,12 +122,12 @@ pub struct Entry {
     /// What the paid provider takes, when the counter cannot tell and the sender may pay.
     pub paid: Option<PaidPass>,
     /// What is held for the message until it is closed.
-    pub held: Held,
+    pub held: Holds,
 }
 
 /// What the stores hold for a message: to be given back, each by its rule, when its end is known.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Held {
+pub struct Holds {
     /// The right to carry it out.
     pub claim: Option<Claim>,
     /// One of its sender's free messages of the day; given back unless it goes free.
@@ -140,22 +140,22 @@ pub struct Held {
 
 /// The end of a message.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Closing {
+pub struct Completion {
     /// What routing tells.
-    pub ending: Ending,
+    pub ending: RouteOutcome,
     /// What was held for it.
-    pub held: Held,
+    pub held: Holds,
     /// Whether the paid provider processed it, or may have.
     pub paid_for: bool,
     /// What becomes of it when it is sent again.
-    pub repeats: Repeats,
+    pub repeats: ReplayPolicy,
     /// Whether there is time to remove what is too old to matter.
     pub tidy: bool,
 }
 
 /// What becomes of a message that was to be carried out once when it is sent again.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub enum Repeats {
+pub enum ReplayPolicy {
     /// It is carried out then, for no provider can have processed it.
     Anew,
     /// It gets the same answer.
@@ -165,7 +165,7 @@ pub enum Repeats {
     Unknown,
 }
 
-/// No [`Entry`].
+/// Why there is no [`AdmissionResponse`].
 #[derive(Debug)]
 pub enum Refusal {
     /// The request is refused, for a reason to be rendered.

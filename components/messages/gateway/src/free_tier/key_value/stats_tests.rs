@@ -5,7 +5,7 @@ use std::time::Duration;
 use octo_core::testing::{FakeKeyValue, ready};
 
 use super::*;
-use crate::{figures::Counts, free_tier::learned::Learned, routing::Reason};
+use crate::{free_tier::learned::Learned, routing::Reason, stats::Counts};
 
 /// 30 s into a window of a minute.
 const MIDDLE: UnixMillis = UnixMillis(1_800_000_030_000);
@@ -24,14 +24,14 @@ fn send(store: &FakeKeyValue, calls: i64, messages: usize, now: UnixMillis) {
     for _ in 0..messages {
         let ask = Ask { id: "m".into(), first: true, wait_until: None };
         match ready(tier.reserve(&ask, now)).unwrap() {
-            Verdict::Go(slot) => {
+            Decision::Allow(slot) => {
                 let end = End { outcome: Outcome::Answered, told: Default::default() };
-                let tally = Some(Tally { fate: Fate::Free, waited: false });
+                let tally = Some(StatsEvent { fate: MessageOutcome::Free, waited: false });
                 ready(tier.settle(&slot, &end, tally, now)).unwrap();
             }
             _ => {
-                let fate = Fate::Paid(Reason::FreeExhausted);
-                ready(tier.record(Tally { fate, waited: false }, now)).unwrap();
+                let fate = MessageOutcome::Paid(Reason::FreeExhausted);
+                ready(tier.record(StatsEvent { fate, waited: false }, now)).unwrap();
             }
         }
     }
@@ -83,7 +83,7 @@ fn what_was_written_before_windows_had_bounds_is_still_read() {
     let store = FakeKeyValue::default();
     send(&store, 2, 3, MIDDLE);
     let window = MIDDLE.0 / 60_000;
-    let paid = Kind::Fate(Fate::Paid(Reason::FreeExhausted)).number();
+    let paid = Kind::Outcome(MessageOutcome::Paid(Reason::FreeExhausted)).number();
     let index = format!(r#"{{"windows":[{window}],"kinds":[{paid}]}}"#);
     ready(store.set("gateway/free/60/index", index.as_bytes())).unwrap();
     assert_eq!(shown(&store, 2, MIDDLE), (2, 1, 1));

@@ -18,7 +18,7 @@ use super::{Breaker, Cause};
 
 /// The gate before one provider.
 #[derive(Debug)]
-pub struct Gate<'a, K, N = ()> {
+pub struct SharedBreaker<'a, K, N = ()> {
     store: &'a K,
     provider: &'a str,
     lease: Duration,
@@ -27,7 +27,7 @@ pub struct Gate<'a, K, N = ()> {
 
 /// The record of a gate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GateState<N = ()> {
+pub struct BreakerState<N = ()> {
     /// What is remembered of the provider's refusals and failures.
     #[serde(flatten)]
     pub breaker: Breaker,
@@ -59,7 +59,7 @@ pub struct Pass {
     pub after_failures: bool,
 }
 
-impl<'a, K: KeyValue, N> Gate<'a, K, N>
+impl<'a, K: KeyValue, N> SharedBreaker<'a, K, N>
 where
     N: Clone + Default + PartialEq + Serialize + DeserializeOwned,
 {
@@ -77,9 +77,9 @@ where
     ///
     /// # Errors
     /// When the store fails, or holds something else under this name.
-    pub async fn read(&self) -> Result<GateState<N>, StoreError> {
+    pub async fn read(&self) -> Result<BreakerState<N>, StoreError> {
         match self.store.get(&self.key()).await? {
-            None => Ok(GateState::default()),
+            None => Ok(BreakerState::default()),
             Some(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|error| StoreError(format!("`{}` is no gate: {error}", self.key()))),
         }
@@ -90,7 +90,7 @@ where
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn permit(&self, state: &GateState<N>, now: UnixMillis) -> Result<Permit, StoreError> {
+    pub async fn permit(&self, state: &BreakerState<N>, now: UnixMillis) -> Result<Permit, StoreError> {
         let Breaker { until, cause, failures } = state.breaker;
         match until {
             None => Ok(Permit::Go(Pass { lease: None, after_failures: failures > 0 })),
@@ -166,14 +166,14 @@ where
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn change(&self, change: impl FnOnce(&mut GateState<N>)) -> Result<(), StoreError> {
+    pub async fn change(&self, change: impl FnOnce(&mut BreakerState<N>)) -> Result<(), StoreError> {
         let known = self.read().await?;
         let mut state = known.clone();
         change(&mut state);
         if state == known { Ok(()) } else { self.write(&state).await }
     }
 
-    async fn write(&self, state: &GateState<N>) -> Result<(), StoreError> {
+    async fn write(&self, state: &BreakerState<N>) -> Result<(), StoreError> {
         let nothing = state.breaker.until.is_none() && state.breaker.failures == 0;
         if nothing && state.note == N::default() {
             return self.store.delete(&self.key()).await;
@@ -192,5 +192,5 @@ impl Pass {
 }
 
 #[cfg(test)]
-#[path = "gate_tests.rs"]
+#[path = "shared_tests.rs"]
 mod tests;

@@ -5,8 +5,8 @@ use super::*;
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
 
-fn gate(store: &FakeKeyValue) -> Gate<'_, FakeKeyValue> {
-    Gate::new(store, "paid", 6 * SECOND)
+fn gate(store: &FakeKeyValue) -> SharedBreaker<'_, FakeKeyValue> {
+    SharedBreaker::new(store, "paid", 6 * SECOND)
 }
 
 fn permit(store: &FakeKeyValue, now: UnixMillis) -> Permit {
@@ -101,7 +101,7 @@ fn a_probe_that_crashes_is_replaced_even_before_it_took_its_lease() {
 #[test]
 fn a_note_is_kept_beside_the_breaker() {
     let store = FakeKeyValue::default();
-    let gate: Gate<'_, _, Vec<i64>> = Gate::new(&store, "free", SECOND);
+    let gate: SharedBreaker<'_, _, Vec<i64>> = SharedBreaker::new(&store, "free", SECOND);
     ready(gate.change(|state| state.note.push(7))).unwrap();
     ready(gate.refused(NOW)).unwrap();
     let state = ready(gate.read()).unwrap();
