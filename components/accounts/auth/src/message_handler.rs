@@ -14,7 +14,7 @@ use octo_http::{
     App, Caller, Error, Request, Response,
     body::Fields,
     extract::Whole,
-    fastapi::{self, BOOLEAN, Body, DATE, Errors, INTEGER, Links, Place, STRING},
+    fastapi::{self, BOOLEAN, Body, DATE, Errors, FastApiError, INTEGER, Links, Place, STRING},
     form::Form,
     path, respond,
 };
@@ -41,14 +41,6 @@ const PYDANTIC: Links = Links::Pydantic("2.5");
 
 /// How long after a login its address and password may be changed without the old one.
 const FRESH: Duration = Duration::from_secs(600);
-
-/// A refusal in the form of the earlier systems that were written with FastAPI.
-#[derive(ToSchema)]
-#[allow(dead_code)]
-pub(crate) struct FastApiError {
-    /// An object, a text or a list, by the kind of refusal.
-    detail: Value,
-}
 
 /// `UserRead`
 #[derive(Serialize, ToSchema)]

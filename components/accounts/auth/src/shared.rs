@@ -4,7 +4,12 @@
 use axum::extract::{Path, State};
 use http::header;
 use octo_http::{
-    App, Error, Request, Response, api::Mismatch, body::Fields, extract::Whole, fastapi, form::Form,
+    App, Error, Request, Response,
+    api::Mismatch,
+    body::Fields,
+    extract::Whole,
+    fastapi::{self, FastApiError},
+    form::Form,
 };
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -14,7 +19,7 @@ use crate::{
     administration::{self, GrantsChange},
     guards::{self, ClientContext},
     loyalty,
-    message_handler::{self, FastApiError, UserRead},
+    message_handler::{self, UserRead},
     responses::{AccountBody, TokensBody},
     sessions::{self, Login, RefreshBody},
     shop,

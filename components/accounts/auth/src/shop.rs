@@ -11,7 +11,7 @@ use octo_http::{
     api::Mismatch,
     caller,
     extract::Whole,
-    fastapi::{self, Body, Errors, Links, Place, STRING},
+    fastapi::{self, Body, Errors, FastApiError, Links, Place, STRING},
     form::Form,
     respond,
 };
@@ -29,10 +29,7 @@ use serde::Serialize;
 use serde_json::Map;
 use utoipa::ToSchema;
 
-use crate::{
-    guards::{self, ClientContext, config, sign_on},
-    message_handler::FastApiError,
-};
+use crate::guards::{self, ClientContext, config, sign_on};
 
 /// Names that make administrators, under the original's rules.
 const ADMIN_PREFIX: &str = "admin_";

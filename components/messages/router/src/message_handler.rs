@@ -18,7 +18,7 @@ use octo_http::{
     App, Error, Request, Response,
     api::Mismatch,
     exchange::LogFields,
-    fastapi::{self, Errors, Links, Place},
+    fastapi::{self, Errors, FastApiError, Links, Place},
     respond,
 };
 use serde::Serialize;
@@ -57,16 +57,6 @@ pub(crate) struct SuccessBody {
     ok: bool,
     #[schema(example = "cba")]
     response: String,
-}
-
-/// A refusal in the form of the earlier system, which was written with FastAPI.
-#[derive(Serialize, ToSchema)]
-#[schema(as = FastApiError)]
-#[allow(dead_code)]
-pub(crate) struct FastApiError {
-    /// An object, a text or a list, by the kind of refusal.
-    #[schema(value_type = Object)]
-    detail: serde_json::Value,
 }
 
 /// What the earlier system sends to a request that no route takes as it is.

@@ -9,6 +9,7 @@ mod errors;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 pub use self::body::{BOOLEAN, Body, DATE, INTEGER, Kind, STRING};
 pub use self::errors::{Errors, Links, Place};
@@ -17,6 +18,14 @@ use crate::{Request, Response, respond};
 #[derive(Serialize)]
 struct Detail<T> {
     detail: T,
+}
+
+/// A refusal in the form of the earlier systems that were written with FastAPI, for the description.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+pub struct FastApiError {
+    /// An object, a text or a list, by the kind of refusal.
+    detail: Value,
 }
 
 /// `{"detail": ...}`
