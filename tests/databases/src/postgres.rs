@@ -6,7 +6,7 @@ use std::fmt;
 
 use octo_core::{
     Sql, SqlError, SqlValue,
-    sql::{Answered, Dialect, Row},
+    sql::{Answered, Columns, Dialect, Row},
 };
 use postgres::{
     Client, Config, Error, NoTls,
@@ -70,7 +70,12 @@ impl Postgres {
         let parameters: Vec<_> = parameters.iter().map(parameter).collect();
         let parameters: Vec<_> = parameters.iter().map(AsRef::as_ref).collect();
         let rows = client.query(&prepared, &parameters)?;
-        rows.iter().map(|row| (0..row.len()).map(|index| column(row, index)).collect()).collect()
+        let columns: Columns = prepared.columns().iter().map(|column| column.name().to_owned()).collect();
+        let row = |row: &postgres::Row| {
+            let values = (0..row.len()).map(|index| column(row, index));
+            Ok(Row::new(&columns, values.collect::<Result<_, _>>()?))
+        };
+        rows.iter().map(row).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 
 use octo_core::{
     Sql, SqlError, SqlValue,
-    sql::{Dialect, Row},
+    sql::{Columns, Dialect, Row},
 };
 use rusqlite::{Connection, ErrorCode, types::Value};
 
@@ -32,7 +32,7 @@ impl Sqlite {
     pub fn plan(&self, statement: &str, parameters: usize) -> String {
         let statement = format!("EXPLAIN QUERY PLAN {statement}");
         let rows = self.run(&statement, &vec![SqlValue::Null; parameters]).unwrap();
-        let lines = rows.iter().filter_map(|row| row.get(3)?.text());
+        let lines = rows.iter().filter_map(|row| row.values().get(3)?.text());
         lines.map(|line| line.replace(" USING ", "-USING ")).collect::<Vec<_>>().join("\n")
     }
 
@@ -40,7 +40,7 @@ impl Sqlite {
     /// a whole index says more.)
     pub(crate) fn whole_tables(&self) -> Vec<String> {
         let tables = self.run("SELECT name FROM sqlite_master WHERE type = 'table'", &[]).unwrap();
-        let names = tables.iter().filter_map(|row| row.first()?.text());
+        let names = tables.iter().filter_map(|row| row.values().first()?.text());
         names.map(|name| format!("SCAN {name} ")).collect()
     }
 
@@ -48,9 +48,10 @@ impl Sqlite {
         let statement = Dialect::Sqlite.text(statement);
         let connection = self.0.borrow();
         let mut prepared = connection.prepare_cached(&statement).map_err(classify)?;
-        let columns = prepared.column_count();
+        let columns: Columns = prepared.column_names().into_iter().map(str::to_owned).collect();
         let rows = prepared.query_map(rusqlite::params_from_iter(parameters.iter().map(value)), |row| {
-            (0..columns).map(|index| Ok(column(row.get(index)?))).collect()
+            let values = (0..columns.len()).map(|index| Ok(column(row.get(index)?)));
+            Ok(Row::new(&columns, values.collect::<rusqlite::Result<_>>()?))
         });
         let rows = rows.map_err(classify)?.collect::<Result<_, _>>();
         rows.map_err(classify)

@@ -54,7 +54,8 @@ fn a_statement_that_finds_nothing_returns_no_row() {
             assert_eq!(rows(sql, nothing), Vec::<Row>::new(), "{nothing}");
         }
         let sizes = rows(sql, "SELECT size FROM things ORDER BY id");
-        assert_eq!(sizes, [3, 2, 2].map(|size| vec![SqlValue::Integer(size)]), "each was carried out once");
+        let sizes: Vec<_> = sizes.iter().map(Row::values).collect();
+        assert_eq!(sizes, [3, 2, 2].map(|size| [SqlValue::Integer(size)]), "each was carried out once");
     });
 }
 
@@ -67,7 +68,26 @@ fn a_row_of_nulls_is_a_row() {
             ("UPDATE things SET size = 1 WHERE id = 3 RETURNING name, name", 2),
             ("SELECT MAX(size) FROM things WHERE id = 9", 1),
         ] {
-            assert_eq!(rows(sql, statement), [vec![SqlValue::Null; columns]], "{statement}");
+            let found = rows(sql, statement);
+            assert_eq!(found.len(), 1, "{statement}");
+            assert_eq!(found[0].values(), vec![SqlValue::Null; columns], "{statement}");
+        }
+    });
+}
+
+#[test]
+fn columns_have_the_names_that_the_statement_gives_them() {
+    with_things(|sql| {
+        for statement in [
+            "SELECT id, size + 1 AS bigger, name AS title FROM things WHERE id = 1",
+            "UPDATE things SET size = 0 WHERE id = 1 RETURNING id, size + 1 AS bigger, name AS title",
+            "WITH found AS (SELECT * FROM things) SELECT f.id, f.size + 1 AS bigger, f.name AS title FROM found f
+             WHERE f.id = 1",
+        ] {
+            let mut row = rows(sql, statement).remove(0);
+            let title: Option<String> = row.take("title");
+            assert_eq!((title.as_deref(), row.take("bigger"), row.take("id")), (Some("a"), Some(1), Some(1)));
+            assert_eq!(row.take::<Option<i64>>("name"), None, "{statement}");
         }
     });
 }

@@ -14,7 +14,7 @@ use anyhow::{Context as _, anyhow};
 use octo_core::sql::{Migrated, Schema, Step};
 use octo_core::{Clock, Entropy, Sql, SqlError, UnixMillis};
 use octo_databases::{Database, Shared};
-use octo_jobs::{Job, Jobs, NewJob, Outcome, Performer, SCHEMA, Worker};
+use octo_jobs::{Delivery, Jobs, NewJob, Outcome, Performer, SCHEMA, Worker};
 use serde::Serialize;
 
 use crate::options::Options;
@@ -120,7 +120,7 @@ struct Effect<'a>(&'a Migrated<'a, Database>);
 
 #[async_trait]
 impl Worker for Effect<'_> {
-    async fn perform(&self, job: &Job) -> Outcome {
+    async fn perform(&self, job: &Delivery) -> Outcome {
         let statement = "INSERT INTO effects (job, args) VALUES ($1, $2) ON CONFLICT (job) DO NOTHING";
         match self.0.query(statement, &[job.id.into(), job.args.as_str().into()]).await {
             Ok(_) => Outcome::Done("null".to_owned()),

@@ -3,7 +3,7 @@
 use octo_access::{Grants, Role};
 use octo_core::{
     Sql, SqlError, SqlValue, UnixMillis,
-    sql::{FromRow, FromSql, Row},
+    sql::{FromRow, Row},
 };
 
 use crate::{
@@ -202,7 +202,8 @@ pub(crate) const PAID_ACCESS: &str = "CASE WHEN paid_access + subscribed > 0 THE
 fn columns(rules: Rules) -> String {
     let role = role(rules);
     format!(
-        "id, uuid, email, username, full_name, phone, {role}, {PAID_ACCESS}, active, verified, created_at"
+        "id, uuid, email, username, full_name, phone, {role} AS role, {PAID_ACCESS} AS paid_access, active, verified,
+         created_at"
     )
 }
 
@@ -476,34 +477,34 @@ impl<'a, S: Sql> Accounts<'a, S> {
 }
 
 impl FromRow for Account {
-    fn from_row(row: Row) -> Option<Self> {
-        type Columns = (
-            i64,
-            String,
-            Option<String>,
-            Option<String>,
-            String,
-            String,
-            String,
-            bool,
-            bool,
-            bool,
-            UnixMillis,
-        );
-        let columns: Columns = FromRow::from_row(row)?;
-        let (id, uuid, email, username, full_name, phone, role, paid_access, active, verified, created_at) =
-            columns;
-        let grants = Grants { role: Role::named(&role)?, paid_access };
-        Some(Account { id, uuid, email, username, full_name, phone, grants, active, verified, created_at })
+    fn from_row(mut row: Row) -> Option<Self> {
+        Self::take(&mut row)
     }
 }
 
-/// An account and its password hash, in the column after its own.
+impl Account {
+    fn take(row: &mut Row) -> Option<Self> {
+        let role: String = row.take("role")?;
+        Some(Account {
+            id: row.take("id")?,
+            uuid: row.take("uuid")?,
+            email: row.take("email")?,
+            username: row.take("username")?,
+            full_name: row.take("full_name")?,
+            phone: row.take("phone")?,
+            grants: Grants { role: Role::named(&role)?, paid_access: row.take("paid_access")? },
+            active: row.take("active")?,
+            verified: row.take("verified")?,
+            created_at: row.take("created_at")?,
+        })
+    }
+}
+
+/// An account and its password hash.
 struct WithPassword(Account, String);
 
 impl FromRow for WithPassword {
     fn from_row(mut row: Row) -> Option<Self> {
-        let hash = FromSql::from_sql(row.pop()?)?;
-        Some(WithPassword(Account::from_row(row)?, hash))
+        Some(WithPassword(Account::take(&mut row)?, row.take("password_hash")?))
     }
 }

@@ -49,20 +49,20 @@ impl<'a, S: Sql> Audit<'a, S> {
 
     /// Entries with greater numbers than `after`, at most `limit`; of one subject, or of all.
     pub async fn list(&self, subject: Option<i64>, after: i64, limit: i64) -> Result<Vec<Entry>, SqlError> {
-        let columns = "id, at, actor_id, subject_id, act, detail";
-        let rows = match subject {
+        let columns = "id, at, actor_id AS actor, subject_id AS subject, act, detail";
+        match subject {
             Some(subject) => {
                 let statement = format!(
                     "SELECT {columns} FROM audit WHERE subject_id = $1 AND id > $2 ORDER BY id LIMIT $3"
                 );
-                self.sql.fetch(&statement, &[subject.into(), after.into(), limit.into()]).await?
+                self.sql.fetch(&statement, &[subject.into(), after.into(), limit.into()]).await
             }
             None => {
                 let statement = format!("SELECT {columns} FROM audit WHERE id > $1 ORDER BY id LIMIT $2");
-                self.sql.fetch(&statement, &[after.into(), limit.into()]).await?
+                self.sql.fetch(&statement, &[after.into(), limit.into()]).await
             }
-        };
-        let entry = |(id, at, actor, subject, act, detail)| Entry { id, at, actor, subject, act, detail };
-        Ok(rows.into_iter().map(entry).collect())
+        }
     }
 }
+
+octo_core::from_row!(Entry { id, at, actor, subject, act, detail });

@@ -18,7 +18,10 @@ use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use octo_core::{Entropy, Sql, SqlError, UnixMillis};
+use octo_core::{
+    Entropy, Sql, SqlError, UnixMillis,
+    sql::{FromRow, Row},
+};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -189,8 +192,6 @@ pub struct RefreshTokens<'a, S> {
 /// What is read of a token's session.
 const SESSION: &str = "s.id, s.account_id, s.shape, s.expires_at, s.ended_at";
 
-type Session = (String, i64, String, UnixMillis, Option<UnixMillis>);
-
 impl<'a, S: Sql> RefreshTokens<'a, S> {
     /// The tokens in `sql`.
     pub fn new(sql: &'a S) -> Self {
@@ -227,12 +228,9 @@ impl<'a, S: Sql> RefreshTokens<'a, S> {
             "SELECT {SESSION}, f.generation, f.rotated_at
              FROM refresh_families f JOIN sessions s ON s.id = f.session_id WHERE f.digest = $1"
         );
-        type Found = (String, i64, String, UnixMillis, Option<UnixMillis>, i64, UnixMillis);
-        let found: Option<Found> = self.sql.first(&statement, &[member.digest().into()]).await?;
-        let Some((id, account, shape, expires_at, ended_at, newest, rotated_at)) = found else {
-            return Ok(None);
-        };
-        let used = match newest.saturating_sub(member.generation) {
+        let found: Option<OfFamily> = self.sql.first(&statement, &[member.digest().into()]).await?;
+        let Some(OfFamily { session, generation, rotated_at }) = found else { return Ok(None) };
+        let used = match generation.saturating_sub(member.generation) {
             0 => Used::Not,
             1 => Used::At(rotated_at),
             2.. => Used::WithSuccessor,
@@ -244,8 +242,7 @@ impl<'a, S: Sql> RefreshTokens<'a, S> {
             Used::At(_) | Used::WithSuccessor => Note::Nothing,
         };
         let token = member.next().token(secret).ok_or_else(|| SqlError::damaged("the refresh secret"))?;
-        let known = known((id, account, shape, expires_at, ended_at), used)?;
-        Ok(Some((known, Successor { token, note })))
+        Ok(Some((known(session, used)?, Successor { token, note })))
     }
 
     async fn find_first(
@@ -257,45 +254,29 @@ impl<'a, S: Sql> RefreshTokens<'a, S> {
         let (member, before) = derived.ok_or_else(|| SqlError::damaged("the refresh secret"))?;
         // `n`: its successor, when a version before gave it one.
         let statement = format!(
-            "SELECT {SESSION}, t.used_at, f.generation, n.digest, n.used_at
+            "SELECT {SESSION}, t.used_at, f.generation, n.digest AS successor, n.used_at AS successor_used_at
              FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
              LEFT JOIN refresh_families f ON f.digest = $1
              LEFT JOIN refresh_tokens n ON n.digest = $2 WHERE t.digest = $3"
         );
-        type Found = (
-            String,
-            i64,
-            String,
-            UnixMillis,
-            Option<UnixMillis>,
-            Option<UnixMillis>,
-            Option<i64>,
-            Option<String>,
-            Option<UnixMillis>,
-        );
         let parameters = [member.digest().into(), before.digest().into(), token.digest().into()];
-        let found: Option<Found> = self.sql.first(&statement, &parameters).await?;
-        let Some((id, account, shape, expires_at, ended_at, used_at, newest, before_digest, before_used_at)) =
-            found
-        else {
-            return Ok(None);
-        };
-        let successor_used =
-            newest.is_some_and(|newest| newest > member.generation) || before_used_at.is_some();
-        let used = match used_at {
+        let found: Option<OfFirst> = self.sql.first(&statement, &parameters).await?;
+        let Some(found) = found else { return Ok(None) };
+        let successor_used = found.generation.is_some_and(|newest| newest > member.generation)
+            || found.successor_used_at.is_some();
+        let used = match found.used_at {
             _ if successor_used => Used::WithSuccessor,
             Some(used_at) => Used::At(used_at),
             None => Used::Not,
         };
-        let successor = if before_digest.is_some() {
+        let successor = if found.successor.is_some() {
             Successor { token: before, note: Note::Nothing }
         } else {
             let note = Note::Begin { first: token.digest(), family: member.digest() };
             let token = member.token(secret).ok_or_else(|| SqlError::damaged("the refresh secret"))?;
             Successor { token, note }
         };
-        let known = known((id, account, shape, expires_at, ended_at), used)?;
-        Ok(Some((known, successor)))
+        Ok(Some((known(found.session, used)?, successor)))
     }
 
     /// Notes that a token's successor is given out, and gives it: a crash before leaves the token as it was, and the
@@ -328,8 +309,64 @@ impl<'a, S: Sql> RefreshTokens<'a, S> {
     }
 }
 
+/// A token's session, from the columns [`SESSION`].
+struct Session {
+    id: String,
+    account_id: i64,
+    shape: String,
+    expires_at: UnixMillis,
+    ended_at: Option<UnixMillis>,
+}
+
+/// What is known of the family that a token is a member of.
+struct OfFamily {
+    session: Session,
+    generation: i64,
+    rotated_at: UnixMillis,
+}
+
+/// What is known of the first token of a session, and of its successors.
+struct OfFirst {
+    session: Session,
+    used_at: Option<UnixMillis>,
+    generation: Option<i64>,
+    successor: Option<String>,
+    successor_used_at: Option<UnixMillis>,
+}
+
+impl Session {
+    fn take(row: &mut Row) -> Option<Self> {
+        Some(Self {
+            id: row.take("id")?,
+            account_id: row.take("account_id")?,
+            shape: row.take("shape")?,
+            expires_at: row.take("expires_at")?,
+            ended_at: row.take("ended_at")?,
+        })
+    }
+}
+
+impl FromRow for OfFamily {
+    fn from_row(mut row: Row) -> Option<Self> {
+        let session = Session::take(&mut row)?;
+        Some(Self { session, generation: row.take("generation")?, rotated_at: row.take("rotated_at")? })
+    }
+}
+
+impl FromRow for OfFirst {
+    fn from_row(mut row: Row) -> Option<Self> {
+        Some(Self {
+            session: Session::take(&mut row)?,
+            used_at: row.take("used_at")?,
+            generation: row.take("generation")?,
+            successor: row.take("successor")?,
+            successor_used_at: row.take("successor_used_at")?,
+        })
+    }
+}
+
 fn known(session: Session, used: Used) -> Result<Known, SqlError> {
-    let (session, account, shape, expires_at, ended_at) = session;
+    let Session { id: session, account_id: account, shape, expires_at, ended_at } = session;
     let shape = Shape::named(&shape).ok_or_else(|| SqlError::damaged("a row of `sessions`"))?;
     Ok(Known { session, account, shape, expires_at, ended_at, used })
 }

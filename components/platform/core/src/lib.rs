@@ -6,6 +6,7 @@
 
 pub mod day;
 pub mod id;
+pub mod money;
 pub mod ports;
 pub mod problem;
 pub mod script;
@@ -21,6 +22,7 @@ pub use async_trait::async_trait;
 
 pub use day::UtcDay;
 pub use id::new_id;
+pub use money::{Currency, Hundredths, Money};
 pub use ports::{Clock, Entropy, HttpOut, KeyValue, Redis, SendError, Settings, StoreError};
 pub use problem::Problem;
 pub use script::Script;

@@ -1,6 +1,6 @@
 //! Jobs that failed as often as they might, for an administrator to look at and to replay.
 
-use octo_core::{Sql, SqlError, UnixMillis, sql::FromRow, sql::Row};
+use octo_core::{Sql, SqlError, UnixMillis};
 
 use crate::Jobs;
 
@@ -36,7 +36,8 @@ impl<S: Sql> Jobs<'_, S> {
         after: i64,
         limit: i64,
     ) -> Result<Vec<DeadLetter>, SqlError> {
-        let statement = "SELECT id, queue, kind, args, attempt, error, created_at, finalized_at FROM jobs
+        let statement = "SELECT id, queue, kind, args, attempt AS attempts, error, created_at,
+                finalized_at AS discarded_at FROM jobs
             WHERE finalized_at IS NOT NULL AND state = 'discarded' AND id > $1
                 AND (CAST($2 AS TEXT) IS NULL OR queue = $2)
             ORDER BY id LIMIT $3";
@@ -79,7 +80,7 @@ impl<S: Sql> Jobs<'_, S> {
     /// # Errors
     /// Those of the database.
     pub async fn backlog(&self) -> Result<Vec<Backlog>, SqlError> {
-        let statement = "SELECT queue, COUNT(*), MIN(created_at), 0 FROM jobs
+        let statement = "SELECT queue, COUNT(*) AS waiting, MIN(created_at) AS oldest_at, 0 AS dead FROM jobs
                 WHERE finalized_at IS NULL GROUP BY queue
             UNION ALL SELECT queue, 0, NULL, COUNT(*) FROM jobs
                 WHERE finalized_at IS NOT NULL AND state = 'discarded' GROUP BY queue";
@@ -108,16 +109,6 @@ pub struct Backlog {
     pub dead: i64,
 }
 
-impl FromRow for Backlog {
-    fn from_row(row: Row) -> Option<Self> {
-        let (queue, waiting, oldest_at, dead) = FromRow::from_row(row)?;
-        Some(Backlog { queue, waiting, oldest_at, dead })
-    }
-}
+octo_core::from_row!(Backlog { queue, waiting, oldest_at, dead });
 
-impl FromRow for DeadLetter {
-    fn from_row(row: Row) -> Option<Self> {
-        let (id, queue, kind, args, attempts, error, created_at, discarded_at) = FromRow::from_row(row)?;
-        Some(DeadLetter { id, queue, kind, args, attempts, error, created_at, discarded_at })
-    }
-}
+octo_core::from_row!(DeadLetter { id, queue, kind, args, attempts, error, created_at, discarded_at });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use octo_core::{Clock, Entropy, Sql, SqlError, UnixMillis};
 
-use crate::{Enqueued, Job, Jobs, LEASE, NewJob, Standing, backoff};
+use crate::{Enqueued, Delivery, Jobs, LEASE, NewJob, Standing, backoff};
 
 /// Jobs of a queue that are claimed, and acknowledged, together.
 const BATCH: i64 = 32;
@@ -32,7 +32,7 @@ pub enum Outcome {
 pub trait Worker: Send + Sync {
     /// Performs `job`, which may have been performed before, or be performed by another instance now: see the crate's
     /// promises. Takes much less than [`LEASE`].
-    async fn perform(&self, job: &Job) -> Outcome;
+    async fn perform(&self, job: &Delivery) -> Outcome;
 }
 
 /// What was done.
@@ -146,7 +146,7 @@ impl<S: Sql, W: Worker, C: Clock, E: Entropy> Performer<'_, S, W, C, E> {
     }
 
     /// Performs one job. With a reply it is done, and to be acknowledged; without one it failed, and that is noted.
-    async fn attempt(&self, job: Job) -> Result<Option<(Job, String)>, SqlError> {
+    async fn attempt(&self, job: Delivery) -> Result<Option<(Delivery, String)>, SqlError> {
         // Claimed once more than it may be tried: its last attempt never ended.
         let outcome = if job.attempt > job.max_attempts {
             Outcome::Discard("the last attempt never ended".into())

@@ -41,7 +41,7 @@ pub enum Enqueued {
 
 /// A job that was claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
+pub struct Delivery {
     /// Its number, the same at every delivery until it is replayed.
     pub id: i64,
     /// Where it waited.
@@ -60,7 +60,7 @@ pub struct Job {
     pub(crate) priority: i64,
 }
 
-impl Job {
+impl Delivery {
     /// Whether anybody may ask for it once it is done.
     pub(crate) fn is_remembered(&self) -> bool {
         self.correlation_id.is_some() || self.unique_key.is_some()

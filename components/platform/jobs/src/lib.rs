@@ -16,7 +16,8 @@
 //! - **Of all jobs with one `unique_key` the first is kept**, for as long as its row is.
 //! - **Queues are served in turn**, a batch of each; within a queue by priority, then by time.
 //!
-//! This crate knows no HTTP and no domain; what a job does is its [`Worker`]'s.
+//! A job is a type that says where it waits ([`Job`]) and how it is carried out ([`Run`]); a component that carries out
+//! several lists them ([`Handlers`]). This crate knows no HTTP and no domain.
 
 pub mod backoff;
 pub mod dead_letters;
@@ -25,11 +26,13 @@ mod job;
 mod queue;
 mod schema;
 pub mod sweep;
+mod typed;
 
 #[cfg(test)]
 mod tests;
 
 pub use drain::{Drained, Outcome, Performer, Worker};
-pub use job::{Enqueued, Job, NewJob, Standing};
+pub use job::{Delivery, Enqueued, NewJob, Standing};
 pub use queue::{Jobs, LEASE};
 pub use schema::SCHEMA;
+pub use typed::{Failure, Handlers, Job, Run, Written};

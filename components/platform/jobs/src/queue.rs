@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use octo_core::{Sql, SqlError, SqlValue, UnixMillis, sql::FromRow, sql::Row};
+use octo_core::{Sql, SqlError, SqlValue, UnixMillis};
 
-use crate::job::{Enqueued, Job, NewJob, Standing};
+use crate::job::{Delivery, Enqueued, NewJob, Standing};
 
 /// How long a claimed job is left to whoever claimed it; several times what any job of ours takes.
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -74,7 +74,7 @@ impl<'a, S: Sql> Jobs<'a, S> {
     }
 
     /// Claims up to `limit` jobs of a queue that are due, for [`LEASE`].
-    pub(crate) async fn claim(&self, queue: &str, limit: i64, now: UnixMillis) -> Result<Vec<Job>, SqlError> {
+    pub(crate) async fn claim(&self, queue: &str, limit: i64, now: UnixMillis) -> Result<Vec<Delivery>, SqlError> {
         let skip_locked = self.sql.dialect().skip_locked();
         // Materialised, so that Postgres takes the rows once and no more than the limit.
         let statement = format!(
@@ -84,20 +84,20 @@ impl<'a, S: Sql> Jobs<'a, S> {
              UPDATE jobs {CLAIMED} FROM due WHERE jobs.id = due.id RETURNING {COLUMNS}"
         );
         let parameters = [now.into(), (now + LEASE).into(), queue.into(), limit.into()];
-        let mut claimed: Vec<Job> = self.sql.fetch(&statement, &parameters).await?;
+        let mut claimed: Vec<Delivery> = self.sql.fetch(&statement, &parameters).await?;
         // Rows are returned in no order.
         claimed.sort_by_key(|job| (job.priority, job.id));
         Ok(claimed)
     }
 
     /// Claims one job, if it is due.
-    pub(crate) async fn claim_one(&self, id: i64, now: UnixMillis) -> Result<Option<Job>, SqlError> {
+    pub(crate) async fn claim_one(&self, id: i64, now: UnixMillis) -> Result<Option<Delivery>, SqlError> {
         let statement = format!("UPDATE jobs {CLAIMED} WHERE {CLAIMABLE} AND id = $3 RETURNING {COLUMNS}");
         self.sql.first(&statement, &[now.into(), (now + LEASE).into(), id.into()]).await
     }
 
     /// Acknowledges jobs with their replies, and forgets those that nobody can ask for.
-    pub(crate) async fn complete(&self, done: &[(Job, String)], now: UnixMillis) -> Result<(), SqlError> {
+    pub(crate) async fn complete(&self, done: &[(Delivery, String)], now: UnixMillis) -> Result<(), SqlError> {
         let (remembered, forgotten): (Vec<_>, Vec<_>) = done.iter().partition(|(job, _)| job.is_remembered());
         if !remembered.is_empty() {
             let rows = (0..remembered.len()).map(|row| {
@@ -135,7 +135,7 @@ impl<'a, S: Sql> Jobs<'a, S> {
     }
 
     /// Lets a job that failed be tried again at `at`.
-    pub(crate) async fn retry(&self, job: &Job, error: &str, at: UnixMillis) -> Result<(), SqlError> {
+    pub(crate) async fn retry(&self, job: &Delivery, error: &str, at: UnixMillis) -> Result<(), SqlError> {
         let statement = "UPDATE jobs SET visible_at = $1, error = $2
             WHERE id = $3 AND attempt = $4 AND finalized_at IS NULL";
         let parameters = [at.into(), error.into(), job.id.into(), job.attempt.into()];
@@ -143,7 +143,7 @@ impl<'a, S: Sql> Jobs<'a, S> {
     }
 
     /// Makes a job a dead letter.
-    pub(crate) async fn discard(&self, job: &Job, error: &str, now: UnixMillis) -> Result<(), SqlError> {
+    pub(crate) async fn discard(&self, job: &Delivery, error: &str, now: UnixMillis) -> Result<(), SqlError> {
         let statement = "UPDATE jobs SET state = 'discarded', finalized_at = $1, error = $2
             WHERE id = $3 AND attempt = $4 AND finalized_at IS NULL";
         let parameters = [now.into(), error.into(), job.id.into(), job.attempt.into()];
@@ -151,7 +151,7 @@ impl<'a, S: Sql> Jobs<'a, S> {
     }
 
     /// Gives a claimed job back untried.
-    pub(crate) async fn release(&self, job: &Job, now: UnixMillis) -> Result<(), SqlError> {
+    pub(crate) async fn release(&self, job: &Delivery, now: UnixMillis) -> Result<(), SqlError> {
         // The attempt stays counted: the number is the fence, and must not be given twice.
         let statement = "UPDATE jobs SET visible_at = $1, max_attempts = max_attempts + 1
             WHERE id = $2 AND attempt = $3 AND finalized_at IS NULL";
@@ -177,10 +177,6 @@ impl<'a, S: Sql> Jobs<'a, S> {
     }
 }
 
-impl FromRow for Job {
-    fn from_row(row: Row) -> Option<Self> {
-        let (id, queue, kind, args, attempt, max_attempts, correlation_id, unique_key, priority) =
-            FromRow::from_row(row)?;
-        Some(Job { id, queue, kind, args, attempt, max_attempts, correlation_id, unique_key, priority })
-    }
-}
+octo_core::from_row!(Delivery {
+    id, queue, kind, args, attempt, max_attempts, correlation_id, unique_key, priority,
+});

@@ -31,7 +31,7 @@ struct Effects<'a, S>(&'a S);
 
 #[async_trait]
 impl<S: Sql> Worker for Effects<'_, S> {
-    async fn perform(&self, job: &Job) -> Outcome {
+    async fn perform(&self, job: &Delivery) -> Outcome {
         let statement = "INSERT INTO effects (job, args) VALUES ($1, $2) ON CONFLICT (job) DO NOTHING";
         match self.0.query(statement, &[job.id.into(), job.args.as_str().into()]).await {
             Ok(_) => Outcome::Done(job.args.clone()),
@@ -91,12 +91,12 @@ impl Scene {
 
 /// Notes what it is given, and answers what it is told to.
 struct Script<'a> {
-    answers: &'a (dyn Fn(&Job) -> Outcome + Sync),
+    answers: &'a (dyn Fn(&Delivery) -> Outcome + Sync),
     seen: Locked<Vec<(String, i64)>>,
 }
 
 impl<'a> Script<'a> {
-    fn new(answers: &'a (dyn Fn(&Job) -> Outcome + Sync)) -> Self {
+    fn new(answers: &'a (dyn Fn(&Delivery) -> Outcome + Sync)) -> Self {
         Self { answers, seen: Default::default() }
     }
 
@@ -107,7 +107,7 @@ impl<'a> Script<'a> {
 
 #[async_trait]
 impl Worker for Script<'_> {
-    async fn perform(&self, job: &Job) -> Outcome {
+    async fn perform(&self, job: &Delivery) -> Outcome {
         self.seen.borrow_mut().push((job.args.clone(), job.attempt));
         (self.answers)(job)
     }
@@ -141,7 +141,7 @@ fn a_call_is_answered_here_or_by_whoever_performs_it_and_goes_on_without_its_cal
         let scene = Scene::new(shared);
         let effects = Effects(&scene.sql);
         let wait = Duration::from_secs(2);
-        let call = |worker: &(dyn Fn(&Job) -> Outcome + Sync), id: &str| {
+        let call = |worker: &(dyn Fn(&Delivery) -> Outcome + Sync), id: &str| {
             let script = Script::new(worker);
             let new =
                 NewJob { correlation_id: Some(id), line: Some("l"), ..job("q", "1", scene.clock.now()) };
@@ -151,7 +151,7 @@ fn a_call_is_answered_here_or_by_whoever_performs_it_and_goes_on_without_its_cal
         assert_eq!(call(&|_| Outcome::Discard("no".into()), "b"), Standing::Discarded("no".into()));
         // It fails the first time, and the caller waits for the second attempt.
         let tries = Locked::new(0);
-        let second_time = |_: &Job| {
+        let second_time = |_: &Delivery| {
             tries.set(tries.get() + 1);
             if tries.get() > 1 { Outcome::Done("3".into()) } else { Outcome::Retry("not yet".into()) }
         };
@@ -245,7 +245,7 @@ fn no_job_is_begun_when_the_time_is_over() {
         for args in ["1", "2", "3"] {
             scene.enqueue(&job("q", args, START));
         }
-        let takes_a_second = |_: &Job| {
+        let takes_a_second = |_: &Delivery| {
             scene.clock.advance(Duration::from_secs(1));
             Outcome::Done("1".into())
         };
@@ -301,7 +301,7 @@ fn a_batch_that_took_too_long_is_given_back_and_a_late_acknowledgement_changes_n
 
         scene.clock.advance(LEASE * 2);
         let clock = &scene.clock;
-        let for_long = |_: &Job| {
+        let for_long = |_: &Delivery| {
             clock.advance(LEASE / 2);
             Outcome::Done("1".into())
         };

@@ -1,11 +1,14 @@
 //! Performing notifications.
 
-use octo_account_events::AccountDeleted;
-use octo_core::async_trait;
-use octo_core::{Clock, Sql, UnixMillis};
-use octo_jobs::{Job, Outcome, Worker};
+use octo_account_events::{AccountDeleted, account_deleted};
+use octo_core::{Clock, Sql, UnixMillis, async_trait};
+use octo_jobs::{Delivery, Failure, Handlers, Job, Run};
+use serde::{Deserialize, Serialize};
 
-use crate::{Accounts, Notification, Register, Subscriber, notification::EVENTS};
+use crate::{
+    Accounts, Notification, Register, Subscriber, Subscription,
+    notification::{Cancel, Purchase, Restart},
+};
 
 /// Performs the notifications of the exchange.
 #[derive(Debug)]
@@ -18,50 +21,65 @@ pub struct Consumer<'a, S, A, C> {
     pub clock: &'a C,
 }
 
-#[async_trait]
-impl<S: Sql, A: Accounts, C: Clock> Worker for Consumer<'_, S, A, C> {
+impl<S: Sql, A: Accounts, C: Clock> Consumer<'_, S, A, C> {
+    /// The jobs of this system.
+    pub fn jobs(&self) -> Handlers<'_, Self> {
+        Handlers::new(self).on::<Purchase>().on::<Cancel>().on::<Restart>().on::<EndSubscriber>()
+    }
+
     /// Applies a notification and tells the accounts. Only then is there a reply, so whoever has it finds paid access
     /// as the subscription says. A crash or a failure in between leaves the accounts behind the register, until the
     /// notification is delivered again.
-    async fn perform(&self, job: &Job) -> Outcome {
-        if job.queue == EVENTS {
-            return self.learn(job).await;
-        }
-        let notification = match Notification::read(&job.kind, &job.args) {
-            Ok(notification) => notification,
-            Err(unreadable) => return Outcome::Discard(unreadable.to_string()),
-        };
+    async fn apply(&self, notification: Notification, delivery: &Delivery) -> Result<Subscription, Failure> {
         // Not the job's number: a dead letter that is replayed gets another one.
-        let Some(correlation_id) = &job.correlation_id else {
-            return Outcome::Discard("a notification needs a correlation id".into());
+        let Some(correlation_id) = &delivery.correlation_id else {
+            return Err(Failure::r#final("a notification needs a correlation id"));
         };
         let register = Register::new(self.sql);
-        let applied = match register.apply(notification, correlation_id, self.clock.now()).await {
-            Ok(Some(applied)) => applied,
-            Ok(None) => return Outcome::Discard("there is no such user or subscription".into()),
-            Err(error) => return Outcome::Retry(error.to_string()),
-        };
+        let applied = register.apply(notification, correlation_id, self.clock.now()).await?;
+        let applied = applied.ok_or_else(|| Failure::r#final("there is no such user or subscription"))?;
         let Subscriber { user_id, active, version } = applied.subscriber;
-        if let Err(away) = self.accounts.note_subscribed(user_id, active > 0, version).await {
-            return Outcome::Retry(away.to_string());
-        }
-        match serde_json::to_string(&applied.subscription) {
-            Ok(reply) => Outcome::Done(reply),
-            Err(error) => Outcome::Discard(error.to_string()),
-        }
+        self.accounts.note_subscribed(user_id, active > 0, version).await.map_err(Failure::for_now)?;
+        Ok(applied.subscription)
     }
 }
 
-impl<S: Sql, A: Accounts, C: Clock> Consumer<'_, S, A, C> {
-    /// Learns what became of an account. Nobody needs to be told that a deleted one has no subscription.
-    async fn learn(&self, job: &Job) -> Outcome {
-        let AccountDeleted { account_id, deleted_at } = match AccountDeleted::read(&job.kind, &job.args) {
-            Ok(event) => event,
-            Err(unreadable) => return Outcome::Discard(unreadable.to_string()),
-        };
-        match Register::new(self.sql).end(account_id, UnixMillis(deleted_at)).await {
-            Ok(()) => Outcome::Done("null".to_owned()),
-            Err(error) => Outcome::Retry(error.to_string()),
-        }
+/// Ends what an account that was deleted had. Nobody needs to be told that it has no subscription.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct EndSubscriber(AccountDeleted);
+
+impl Job for EndSubscriber {
+    const QUEUE: &'static str = "subscriptions/account-events";
+    const NAME: &'static str = account_deleted::NAME;
+    type Reply = ();
+}
+
+#[async_trait]
+impl<'c, S: Sql, A: Accounts, C: Clock> Run<Consumer<'c, S, A, C>> for EndSubscriber {
+    async fn run(self, _: &Delivery, consumer: &Consumer<'c, S, A, C>) -> Result<(), Failure> {
+        let AccountDeleted { account_id, deleted_at } = self.0;
+        Ok(Register::new(consumer.sql).end(account_id, UnixMillis(deleted_at)).await?)
+    }
+}
+
+#[async_trait]
+impl<'c, S: Sql, A: Accounts, C: Clock> Run<Consumer<'c, S, A, C>> for Purchase {
+    async fn run(self, delivery: &Delivery, consumer: &Consumer<'c, S, A, C>) -> Result<Subscription, Failure> {
+        consumer.apply(self.into(), delivery).await
+    }
+}
+
+#[async_trait]
+impl<'c, S: Sql, A: Accounts, C: Clock> Run<Consumer<'c, S, A, C>> for Cancel {
+    async fn run(self, delivery: &Delivery, consumer: &Consumer<'c, S, A, C>) -> Result<Subscription, Failure> {
+        consumer.apply(self.into(), delivery).await
+    }
+}
+
+#[async_trait]
+impl<'c, S: Sql, A: Accounts, C: Clock> Run<Consumer<'c, S, A, C>> for Restart {
+    async fn run(self, delivery: &Delivery, consumer: &Consumer<'c, S, A, C>) -> Result<Subscription, Failure> {
+        consumer.apply(self.into(), delivery).await
     }
 }

@@ -36,7 +36,7 @@ mod subscriptions;
 pub use accounts::{Accounts, Away};
 pub use config::Config;
 pub use consumer::Consumer;
-pub use notification::{Notification, QUEUES, SERVED};
+pub use notification::Notification;
 pub use refusal::Refusal;
 pub use register::{Page, Register};
 pub use subscription::{Entry, Event, Status, Subscriber, Subscription, fold};

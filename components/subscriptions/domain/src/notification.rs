@@ -1,17 +1,9 @@
-//! Notifications: the messages of the exchange `SUBSCRIPTION` (contract 001, section 7).
+//! Notifications: the messages of the original's exchange `SUBSCRIPTION`, each a job.
 
+use octo_jobs::{Job, Written};
 use serde::{Deserialize, Serialize};
 
-use crate::Event;
-
-/// The queues of the exchange.
-pub const QUEUES: [&str; 3] = ["PURCHASED", "CANCELED", "RESTARTED"];
-
-/// Where the events about accounts wait.
-pub const EVENTS: &str = "subscriptions/account-events";
-
-/// The queues that are served here: those of the exchange, and the events.
-pub const SERVED: [&str; 4] = ["PURCHASED", "CANCELED", "RESTARTED", EVENTS];
+use crate::{Event, Subscription};
 
 /// What somebody wants to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +25,23 @@ pub enum Notification {
     },
 }
 
-/// The payload of a purchase.
+/// The job of a purchase.
 #[derive(Serialize, Deserialize)]
-struct Purchase {
+pub(crate) struct Purchase {
     user_id: i64,
 }
 
-/// The payload of a change of status. What it asks for, the routing key says too, and that is gone by.
+/// The job of a cancel.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Cancel(Change);
+
+/// The job of a restart.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Restart(Change);
+
+/// The payload of a change of status. What it asks for, the name of the job says too.
 #[derive(Serialize, Deserialize)]
 struct Change {
     canceled: bool,
@@ -47,10 +49,53 @@ struct Change {
     subscription_id: i64,
 }
 
-/// A message that is no notification. The text is for the log.
-#[derive(Debug, thiserror::Error)]
-#[error("this is no notification: {0}")]
-pub struct Unreadable(String);
+impl Job for Purchase {
+    const QUEUE: &'static str = "subscriptions/purchased";
+    const NAME: &'static str = "SUBSCRIPTION_PURCHASED";
+    type Reply = Subscription;
+
+    fn line(&self) -> Option<String> {
+        Some(format!("subscriber/{}", self.user_id))
+    }
+}
+
+impl Job for Cancel {
+    const QUEUE: &'static str = "subscriptions/canceled";
+    const NAME: &'static str = "SUBSCRIPTION_CANCELED";
+    type Reply = Subscription;
+
+    fn line(&self) -> Option<String> {
+        Some(format!("subscription/{}", self.0.subscription_id))
+    }
+}
+
+impl Job for Restart {
+    const QUEUE: &'static str = "subscriptions/restarted";
+    const NAME: &'static str = "SUBSCRIPTION_RESTARTED";
+    type Reply = Subscription;
+
+    fn line(&self) -> Option<String> {
+        Some(format!("subscription/{}", self.0.subscription_id))
+    }
+}
+
+impl From<Purchase> for Notification {
+    fn from(job: Purchase) -> Self {
+        Notification::Purchased { user_id: job.user_id }
+    }
+}
+
+impl From<Cancel> for Notification {
+    fn from(job: Cancel) -> Self {
+        Notification::Canceled { subscription_id: job.0.subscription_id }
+    }
+}
+
+impl From<Restart> for Notification {
+    fn from(job: Restart) -> Self {
+        Notification::Restarted { subscription_id: job.0.subscription_id }
+    }
+}
 
 impl Notification {
     /// What is to happen.
@@ -62,51 +107,19 @@ impl Notification {
         }
     }
 
-    /// Its payload: JSON text.
+    /// The job that carries it out. Those of one subscription, and the purchases of one user, are carried out in the order
+    /// in which they came.
     ///
     /// # Errors
     /// Those of the JSON library; there is no such value.
-    pub fn payload(self) -> Result<String, serde_json::Error> {
+    pub fn job(self) -> Result<Written, serde_json::Error> {
         match self {
-            Notification::Purchased { user_id } => serde_json::to_string(&Purchase { user_id }),
+            Notification::Purchased { user_id } => Written::of(&Purchase { user_id }),
             Notification::Canceled { subscription_id } => {
-                serde_json::to_string(&Change { canceled: true, restarted: false, subscription_id })
+                Written::of(&Cancel(Change { canceled: true, restarted: false, subscription_id }))
             }
             Notification::Restarted { subscription_id } => {
-                serde_json::to_string(&Change { canceled: false, restarted: true, subscription_id })
-            }
-        }
-    }
-
-    /// Reads a message.
-    ///
-    /// # Errors
-    /// When the routing key is none of ours, or the payload is not its.
-    pub fn read(routing_key: &str, payload: &str) -> Result<Self, Unreadable> {
-        let event = Event::named(routing_key).ok_or_else(|| Unreadable(format!("`{routing_key}`")))?;
-        let unreadable = |error: serde_json::Error| Unreadable(error.to_string());
-        Ok(match event {
-            Event::Purchased => {
-                let Purchase { user_id } = serde_json::from_str(payload).map_err(unreadable)?;
-                Notification::Purchased { user_id }
-            }
-            Event::Canceled | Event::Restarted => {
-                let Change { subscription_id, .. } = serde_json::from_str(payload).map_err(unreadable)?;
-                match event {
-                    Event::Canceled => Notification::Canceled { subscription_id },
-                    _ => Notification::Restarted { subscription_id },
-                }
-            }
-        })
-    }
-
-    /// Notifications of one line are performed in the order in which they came: those about one subscription, and
-    /// the purchases of one user.
-    pub fn line(self) -> String {
-        match self {
-            Notification::Purchased { user_id } => format!("subscriber/{user_id}"),
-            Notification::Canceled { subscription_id } | Notification::Restarted { subscription_id } => {
-                format!("subscription/{subscription_id}")
+                Written::of(&Restart(Change { canceled: false, restarted: true, subscription_id }))
             }
         }
     }
@@ -114,48 +127,42 @@ impl Notification {
 
 #[cfg(test)]
 mod tests {
+    use octo_core::UnixMillis;
+
     use super::*;
 
     #[test]
-    fn payloads_are_those_of_the_contract() {
-        for (notification, routing_key, payload) in [
-            (Notification::Purchased { user_id: 1 }, "SUBSCRIPTION_PURCHASED", r#"{"user_id":1}"#),
+    fn payloads_are_those_of_the_original() {
+        for (notification, name, payload, line) in [
+            (
+                Notification::Purchased { user_id: 1 },
+                "SUBSCRIPTION_PURCHASED",
+                r#"{"user_id":1}"#,
+                "subscriber/1",
+            ),
             (
                 Notification::Canceled { subscription_id: 7 },
                 "SUBSCRIPTION_CANCELED",
                 r#"{"canceled":true,"restarted":false,"subscription_id":7}"#,
+                "subscription/7",
             ),
             (
                 Notification::Restarted { subscription_id: 7 },
                 "SUBSCRIPTION_RESTARTED",
                 r#"{"canceled":false,"restarted":true,"subscription_id":7}"#,
+                "subscription/7",
             ),
         ] {
-            assert_eq!(notification.event().name(), routing_key);
-            assert_eq!(routing_key, format!("SUBSCRIPTION_{}", notification.event().queue()));
-            assert!(QUEUES.contains(&notification.event().queue()));
-            assert_eq!(notification.payload().unwrap(), payload);
-            assert_eq!(Notification::read(routing_key, payload).unwrap(), notification);
+            let written = notification.job().unwrap();
+            let new = written.due(UnixMillis(0));
+            assert_eq!((new.kind, new.args, new.line), (name, payload, Some(line)));
+            assert_eq!(notification.event().name(), name);
         }
-    }
-
-    #[test]
-    fn all_queues_are_served_and_the_events_come_where_they_are_sent() {
-        assert_eq!(SERVED[..3], QUEUES);
-        assert!(octo_account_events::account_deleted::CONSUMERS.contains(&"subscriptions"));
-        assert_eq!(octo_account_events::account_deleted::queue_of("subscriptions"), EVENTS);
-    }
-
-    #[test]
-    fn what_is_no_notification_is_told() {
-        for (routing_key, payload) in [
-            ("SUBSCRIPTION_EXPIRED", r#"{"user_id":1}"#),
-            ("SUBSCRIPTION_PURCHASED", "{}"),
-            ("SUBSCRIPTION_PURCHASED", r#"{"user_id":"1"}"#),
-            ("SUBSCRIPTION_CANCELED", r#"{"user_id":1}"#),
-            ("SUBSCRIPTION_CANCELED", ""),
-        ] {
-            assert!(Notification::read(routing_key, payload).is_err(), "{routing_key} {payload}");
-        }
+        let read: Purchase = serde_json::from_str(r#"{"user_id":1}"#).unwrap();
+        assert_eq!(Notification::from(read), Notification::Purchased { user_id: 1 });
+        let read: Cancel = serde_json::from_str(r#"{"canceled":true,"restarted":false,"subscription_id":7}"#).unwrap();
+        assert_eq!(Notification::from(read), Notification::Canceled { subscription_id: 7 });
+        let read: Restart = serde_json::from_str(r#"{"canceled":false,"restarted":true,"subscription_id":7}"#).unwrap();
+        assert_eq!(Notification::from(read), Notification::Restarted { subscription_id: 7 });
     }
 }

@@ -107,7 +107,7 @@ pub(crate) const OF_USER: &str = "SELECT s.id, s.user_id, u.full_name, s.status,
     FROM subscriptions s JOIN subscribers u ON u.user_id = s.user_id
     WHERE s.user_id = $3 AND s.id > $1 ORDER BY s.id LIMIT $2";
 
-pub(crate) const HISTORY: &str = "SELECT id, type, correlation_id, created_at
+pub(crate) const HISTORY: &str = "SELECT id, type AS event, correlation_id, created_at
     FROM subscription_notifications WHERE subscription_id = $1 AND id > $2 AND changed = 1 ORDER BY id LIMIT $3";
 
 pub(crate) const SUBSCRIBER: &str = "SELECT user_id, active, version FROM subscribers WHERE user_id = $1";
@@ -235,12 +235,19 @@ impl<'a, S: Sql> Register<'a, S> {
 }
 
 impl FromRow for Applied {
-    fn from_row(row: Row) -> Option<Self> {
-        type Columns = (i64, i64, String, Event, UnixMillis, Option<UnixMillis>, i64, i64);
-        let columns: Columns = FromRow::from_row(row)?;
-        let (id, user_id, user, event, created_at, updated_at, active, version) = columns;
+    fn from_row(mut row: Row) -> Option<Self> {
+        let user_id = row.take("user_id")?;
         // Whether it changed anything or not, this is the status it left.
-        let subscription = Subscription { id, user_id, user, status: event.status(), created_at, updated_at };
-        Some(Applied { subscription, subscriber: Subscriber { user_id, active, version } })
+        let event: Event = row.take("type")?;
+        let subscription = Subscription {
+            id: row.take("id")?,
+            user_id,
+            user: row.take("full_name")?,
+            status: event.status(),
+            created_at: row.take("created_at")?,
+            updated_at: row.take("updated_at")?,
+        };
+        let subscriber = Subscriber { user_id, active: row.take("active")?, version: row.take("version")? };
+        Some(Applied { subscription, subscriber })
     }
 }

@@ -16,7 +16,12 @@
 use octo_core::sql::{Schema, Step};
 
 /// Subscriptions, their history, and the subscribers.
-pub const SCHEMA: Schema = Schema { name: "subscriptions", versions: &[FIRST, ENDS] };
+pub const SCHEMA: Schema = Schema { name: "subscriptions", versions: &[FIRST, ENDS, QUEUES] };
+
+/// Jobs that wait in queues as they were named before.
+const QUEUES: &[Step] = &[Step::Both(
+    "UPDATE jobs SET queue = 'subscriptions/' || LOWER(queue) WHERE queue IN ('PURCHASED', 'CANCELED', 'RESTARTED')",
+)];
 
 /// The ends of accounts, and how much a user may change in a day.
 const ENDS: &[Step] = &[

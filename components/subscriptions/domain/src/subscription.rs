@@ -52,15 +52,6 @@ impl Event {
         [Event::Purchased, Event::Canceled, Event::Restarted].into_iter().find(|event| event.name() == name)
     }
 
-    /// The queue its notifications wait in.
-    pub fn queue(self) -> &'static str {
-        match self {
-            Event::Purchased => "PURCHASED",
-            Event::Canceled => "CANCELED",
-            Event::Restarted => "RESTARTED",
-        }
-    }
-
     /// The status it leaves the subscription in (contract 001, section 4).
     pub fn status(self) -> Status {
         match self {
@@ -130,22 +121,17 @@ impl FromSql for Status {
 }
 
 impl FromRow for Subscription {
-    fn from_row(row: Row) -> Option<Self> {
-        let (id, user_id, user, status, created_at, updated_at) = FromRow::from_row(row)?;
-        Some(Subscription { id, user_id, user, status, created_at, updated_at })
+    fn from_row(mut row: Row) -> Option<Self> {
+        Some(Subscription {
+            id: row.take("id")?,
+            user_id: row.take("user_id")?,
+            user: row.take("full_name")?,
+            status: row.take("status")?,
+            created_at: row.take("created_at")?,
+            updated_at: row.take("updated_at")?,
+        })
     }
 }
 
-impl FromRow for Entry {
-    fn from_row(row: Row) -> Option<Self> {
-        let (id, event, correlation_id, created_at) = FromRow::from_row(row)?;
-        Some(Entry { id, event, correlation_id, created_at })
-    }
-}
-
-impl FromRow for Subscriber {
-    fn from_row(row: Row) -> Option<Self> {
-        let (user_id, active, version) = FromRow::from_row(row)?;
-        Some(Subscriber { user_id, active, version })
-    }
-}
+octo_core::from_row!(Entry { id, event, correlation_id, created_at });
+octo_core::from_row!(Subscriber { user_id, active, version });

@@ -6,18 +6,14 @@ use octo_core::{
     Clock, Entropy, Sql, SqlError, UnixMillis, UtcDay, new_id,
     sql::{Migrated, Schema},
 };
-use octo_jobs::{Drained, Enqueued, Jobs, NewJob, Performer, Standing};
+use octo_jobs::{Drained, Enqueued, Jobs, NewJob, Performer, Standing, Worker};
 
 use crate::{
-    Accounts, Consumer, Entry, Notification, Page, Refusal, Register, SERVED, Subscription, schema::SCHEMA,
+    Accounts, Consumer, Entry, Notification, Page, Refusal, Register, Subscription, schema::SCHEMA,
 };
 
 /// What subscriptions keep in the database.
 const TABLES: &[&Schema] = &[&octo_jobs::SCHEMA, &SCHEMA];
-
-/// Attempts before a notification is a dead letter: with the pauses between them, several hours of a database or of
-/// accounts that are away.
-const MAX_ATTEMPTS: i64 = 20;
 
 /// Changes (purchases, cancels and restarts) that a user may ask for in a day (UTC): each leaves rows that stay.
 pub const CHANGES_PER_DAY: i64 = 100;
@@ -113,27 +109,21 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
         if is_new && authority != Authority::Everybody {
             self.take_change(user_id).await?;
         }
-        let args = notification.payload()?;
-        let line = notification.line();
+        let job = notification.job()?;
         let correlation_id = new_id(self.clock, self.entropy);
         let new = NewJob {
-            queue: notification.event().queue(),
-            kind: notification.event().name(),
-            args: &args,
-            line: Some(&line),
             unique_key: key,
             correlation_id: Some(&correlation_id),
-            priority: 0,
-            scheduled_at: self.clock.now(),
-            max_attempts: MAX_ATTEMPTS,
+            ..job.due(self.clock.now())
         };
         let consumer = self.consumer();
-        let (enqueued, standing) = self.performer(&consumer).call(&new, wait).await?;
+        let worker = consumer.jobs();
+        let (enqueued, standing) = self.performer(&worker, &worker.queues()).call(&new, wait).await?;
         match enqueued {
             Enqueued::New(_) => {
                 Ok(Published { correlation_id, repeated: false, reply: self.named(standing).await? })
             }
-            Enqueued::Known { args: earlier, .. } if earlier != args => Err(Refusal::KeyReused),
+            Enqueued::Known { args: earlier, .. } if earlier != job.args => Err(Refusal::KeyReused),
             Enqueued::Known { correlation_id, .. } => {
                 let correlation_id = correlation_id.ok_or(Refusal::NoSuchReply)?;
                 Ok(Published { correlation_id, repeated: true, reply: self.named(standing).await? })
@@ -196,7 +186,8 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
     /// Those of the database.
     pub async fn drain(&self, until: UnixMillis) -> Result<Drained, SqlError> {
         let consumer = self.consumer();
-        let mut drained = self.performer(&consumer).drain(until).await?;
+        let worker = consumer.jobs();
+        let mut drained = self.performer(&worker, &worker.queues()).drain(until).await?;
         let mut more = true;
         while more && self.clock.now() < until {
             more = self.register().sweep(self.clock.now() - KEPT).await?;
@@ -261,22 +252,18 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
         Consumer { sql: &self.sql, accounts: self.accounts, clock: self.clock }
     }
 
-    /// What performs the notifications.
-    fn performer<'p>(
+    fn performer<'p, W: Worker>(
         &'p self,
-        worker: &'p Consumer<'p, Migrated<'a, S>, A, C>,
-    ) -> Exchange<'p, 'a, S, A, C, E> {
-        let (clock, entropy) = (self.clock, self.entropy);
-        Performer { sql: &self.sql, worker, queues: &SERVED, clock, entropy }
+        worker: &'p W,
+        queues: &'p [&'p str],
+    ) -> Performer<'p, Migrated<'a, S>, W, C, E> {
+        Performer { sql: &self.sql, worker, queues, clock: self.clock, entropy: self.entropy }
     }
 
     fn register(&self) -> Register<'_, Migrated<'a, S>> {
         Register::new(&self.sql)
     }
 }
-
-/// What performs the notifications.
-type Exchange<'p, 's, S, A, C, E> = Performer<'p, Migrated<'s, S>, Consumer<'p, Migrated<'s, S>, A, C>, C, E>;
 
 fn reply(standing: Standing) -> Result<Reply, Refusal> {
     Ok(match standing {

@@ -101,17 +101,8 @@ fn enqueue(sql: &impl Sql, entropy: &impl Entropy, sent: &mut Vec<(String, i64)>
             Notification::Restarted { subscription_id }
         };
         let correlation_id = format!("n{}", sent.len());
-        let new = NewJob {
-            queue: notification.event().queue(),
-            kind: notification.event().name(),
-            args: &notification.payload().unwrap(),
-            line: Some(&notification.line()),
-            unique_key: None,
-            correlation_id: Some(&correlation_id),
-            priority: 0,
-            scheduled_at: START,
-            max_attempts: 10_000,
-        };
+        let job = notification.job().unwrap();
+        let new = NewJob { correlation_id: Some(&correlation_id), max_attempts: 10_000, ..job.due(START) };
         assert!(matches!(ready(Jobs::new(sql).enqueue(&new, START)).unwrap(), Enqueued::New(_)));
         sent.push((correlation_id, subscription_id));
     }

@@ -89,7 +89,7 @@ impl Scene {
             octo_core::SqlValue::Integer(number) => number.to_string(),
             other => other.text().unwrap_or("").to_owned(),
         };
-        rows.iter().map(|row| text(&row[0])).collect()
+        rows.iter().map(|row| text(&row.values()[0])).collect()
     }
 
     fn count(&self, table: &str) -> usize {
@@ -233,8 +233,9 @@ fn sessions_that_are_over_leave_nothing_behind() {
             scene.log_in("ada@example.com", "correct horse").unwrap();
         }
         let count = |table: &str| {
-            let rows = ready(scene.sql.query(&format!("SELECT COUNT(*) FROM {table}"), &[])).unwrap();
-            rows[0][0].integer().unwrap()
+            let rows: Vec<(i64,)> =
+                ready(scene.sql.fetch(&format!("SELECT COUNT(*) FROM {table}"), &[])).unwrap();
+            rows[0].0
         };
         assert_eq!((count("sessions"), count("refresh_tokens")), (2, 2));
         assert_eq!(scene.store.keys().iter().filter(|key| key.starts_with("auth/session/")).count(), 2);

@@ -7,7 +7,8 @@ use std::time::Duration;
 use octo_access::{Role, SessionRecord};
 use octo_account_events::{AccountDeleted, account_deleted};
 use octo_core::{Clock, Entropy, KeyValue, Sql, UnixMillis};
-use octo_jobs::{Drained, Job, Outcome, Performer, Worker};
+use octo_jobs::{Delivery, Drained, Failure, Handlers, Job, Performer, Run};
+use serde::{Deserialize, Serialize};
 
 use super::SignOn;
 use crate::{Refusal, password::Rules};
@@ -26,20 +27,21 @@ pub struct Upkeep {
     pub lowered: usize,
 }
 
-/// Does what the ends of accounts leave to do.
-struct Ends<'s, 'a, S, K, C, E>(&'s SignOn<'a, S, K, C, E>);
+/// Forgets what sign-on keeps of an account that was deleted.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct ForgetAccount(AccountDeleted);
+
+impl Job for ForgetAccount {
+    const QUEUE: &'static str = "auth/account-events";
+    const NAME: &'static str = account_deleted::NAME;
+    type Reply = ();
+}
 
 #[async_trait]
-impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> Worker for Ends<'_, '_, S, K, C, E> {
-    async fn perform(&self, job: &Job) -> Outcome {
-        let AccountDeleted { account_id, .. } = match AccountDeleted::read(&job.kind, &job.args) {
-            Ok(event) => event,
-            Err(unreadable) => return Outcome::Discard(unreadable.to_string()),
-        };
-        match self.0.forget(account_id).await {
-            Ok(()) => Outcome::Done("null".to_owned()),
-            Err(refusal) => Outcome::Retry(refusal.to_string()),
-        }
+impl<'a, S: Sql, K: KeyValue, C: Clock, E: Entropy> Run<SignOn<'a, S, K, C, E>> for ForgetAccount {
+    async fn run(self, _: &Delivery, sign_on: &SignOn<'a, S, K, C, E>) -> Result<(), Failure> {
+        sign_on.forget(self.0.account_id).await.map_err(Failure::for_now)
     }
 }
 
@@ -52,14 +54,10 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         // What no statement would miss, such as who is administrator by name.
         self.sql.apply().await?;
         let lowered = self.lower_administrators_by_name().await?;
-        let queue = account_deleted::queue_of("auth");
-        let performer = Performer {
-            sql: &self.sql,
-            worker: &Ends(self),
-            queues: &[queue.as_str()],
-            clock: self.clock,
-            entropy: self.entropy,
-        };
+        let worker = &Handlers::new(self).on::<ForgetAccount>();
+        let queues = &worker.queues();
+        let performer =
+            Performer { sql: &self.sql, worker, queues, clock: self.clock, entropy: self.entropy };
         let mut drained = performer.drain(until).await?;
         drained.more |= self.sweep_until(until).await?;
         Ok(Upkeep { drained, lowered })

@@ -53,9 +53,10 @@ impl<'a> Answered<'a> {
         let damaged = || SqlError::damaged("the answer of Postgres");
         let alone = answer.len() == 1;
         let mut rows = Vec::with_capacity(answer.len());
-        for mut row in answer {
-            let own = row.split_off(row.len().min(2));
-            match row.as_slice() {
+        let columns = answer.first().map(|row| row.columns_after(MARKERS)).unwrap_or_default();
+        for row in answer {
+            let (markers, own) = row.split(MARKERS, &columns);
+            match markers.as_slice() {
                 [SqlValue::Integer(1), SqlValue::Integer(1)] => rows.push(own),
                 [SqlValue::Integer(1), SqlValue::Null] if alone => return Ok(rows),
                 _ => return Err(damaged()),
@@ -64,6 +65,9 @@ impl<'a> Answered<'a> {
         if rows.is_empty() { Err(damaged()) } else { Ok(rows) }
     }
 }
+
+/// The columns before the statement's own.
+const MARKERS: usize = 2;
 
 /// Whether a statement returns rows, if there are any: it reads, or says `RETURNING`.
 fn returns_rows(statement: &str) -> bool {
@@ -139,11 +143,15 @@ mod tests {
     #[test]
     fn rows_are_told_from_their_absence() {
         let (one, null) = (SqlValue::Integer(1), SqlValue::Null);
-        let row = |columns: &[&SqlValue]| columns.iter().map(|value| (*value).clone()).collect::<Row>();
+        let row_of = |first: usize, values: Vec<SqlValue>| {
+            let columns = ["one", "is_row", "name"].iter().skip(first).map(ToString::to_string).collect();
+            Row::new(&columns, values)
+        };
+        let row = |values: &[&SqlValue]| row_of(0, values.iter().map(|value| (*value).clone()).collect());
         let of_nulls = || row(&[&one, &one, &null]);
         assert_eq!(Answered::rows(vec![row(&[&one, &null, &null])]), Ok(vec![]));
-        assert_eq!(Answered::rows(vec![of_nulls(), of_nulls()]), Ok(vec![vec![null.clone()]; 2]));
-        assert_eq!(Answered::rows(vec![row(&[&one, &one])]), Ok(vec![vec![]]));
+        assert_eq!(Answered::rows(vec![of_nulls(), of_nulls()]), Ok(vec![row_of(2, vec![null.clone()]); 2]));
+        assert_eq!(Answered::rows(vec![row(&[&one, &one])]), Ok(vec![row_of(2, vec![])]));
         for wrong in [
             vec![],
             vec![row(&[])],

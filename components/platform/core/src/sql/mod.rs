@@ -20,12 +20,9 @@ use crate::{SettingError, async_trait};
 
 pub use answered::Answered;
 pub use database::Database;
-pub use row::{FromRow, FromSql};
+pub use row::{Columns, FromRow, FromSql, Row};
 pub use schema::{Migrated, Schema, Step};
 pub use value::SqlValue;
-
-/// One row, its columns in the order the statement names them.
-pub type Row = Vec<SqlValue>;
 
 /// Which database answers, for the few statements that the two spell differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,14 +137,13 @@ pub trait Sql: Send + Sync {
     /// for a while. Where nobody shares it this does nothing.
     fn rest(&self) {}
 
-    /// Runs one statement and reads its rows as tuples: `let rows: Vec<(i64, String)> = sql.fetch(..).await?`.
+    /// Runs one statement and reads its rows: `let accounts: Vec<Account> = sql.fetch(..).await?`.
     #[auto_impl(keep_default_for(&, Arc))]
     async fn fetch<R: FromRow>(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<R>, SqlError>
     where
         Self: Sized,
     {
-        let rows = self.query(statement, parameters).await?;
-        rows.into_iter().map(|row| R::from_row(row).ok_or_else(|| SqlError::damaged("a row"))).collect()
+        row::read(self.query(statement, parameters).await?)
     }
 
     /// The first row, if there is one.

@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use octo_core::{
     Sql, SqlError, SqlValue,
-    sql::{Answered, Dialect, Row},
+    sql::{Answered, Columns, Dialect, Row},
 };
-use spin_sdk::pg::{Connection, DbValue, ParameterValue, PgError};
+use spin_sdk::pg::{Connection, DbValue, ParameterValue, PgError, RowSet};
 
 use super::while_busy;
 
@@ -83,9 +83,13 @@ fn ask(
     match statement {
         Answered::Command(text) => connection.execute(text, parameters).map(|_| Vec::new()).map_err(classify),
         Answered::Query(text) => {
-            let rows = connection.query(text, parameters).map_err(classify)?.rows;
-            let row = |row: Vec<DbValue>| row.into_iter().map(from_spin).collect();
-            Answered::rows(rows.into_iter().map(row).collect::<Result<_, _>>()?)
+            let RowSet { columns, rows } = connection.query(text, parameters).map_err(classify)?;
+            let columns: Columns = columns.into_iter().map(|column| column.name).collect();
+            let row = |row: Vec<DbValue>| {
+                let values = row.into_iter().map(from_spin).collect::<Result<_, _>>()?;
+                Ok(Row::new(&columns, values))
+            };
+            Answered::rows(rows.into_iter().map(row).collect::<Result<_, SqlError>>()?)
         }
     }
 }

@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 
 use octo_core::{
     Sql, SqlError, SqlValue,
-    sql::{Dialect, Row},
+    sql::{Columns, Dialect, Row},
 };
-use spin_sdk::sqlite::{Connection, Error, Value};
+use spin_sdk::sqlite::{Connection, Error, RowResult, Value};
 
 use super::while_busy;
 
@@ -28,7 +28,12 @@ impl SpinSqlite {
 
     fn try_query(&self, statement: &str, parameters: &[Value]) -> Result<Vec<Row>, SqlError> {
         let result = self.connection()?.execute(statement, parameters).map_err(classify)?;
-        result.rows.into_iter().map(|row| row.values.into_iter().map(from_spin).collect()).collect()
+        let columns: Columns = result.columns.into();
+        let row = |row: RowResult| {
+            let values = row.values.into_iter().map(from_spin).collect::<Result<_, _>>()?;
+            Ok(Row::new(&columns, values))
+        };
+        result.rows.into_iter().map(row).collect()
     }
 }
 

@@ -40,18 +40,9 @@ impl Accounts for Told {
 }
 
 fn enqueue(sql: &impl Sql, number: usize, notification: Notification) {
-    let (args, line) = (notification.payload().unwrap(), notification.line());
-    let new = NewJob {
-        queue: notification.event().queue(),
-        kind: notification.event().name(),
-        args: &args,
-        line: Some(&line),
-        unique_key: None,
-        correlation_id: Some(&format!("notification {number}")),
-        priority: 0,
-        scheduled_at: NOW,
-        max_attempts: 1000,
-    };
+    let job = notification.job().unwrap();
+    let correlation_id = format!("notification {number}");
+    let new = NewJob { correlation_id: Some(&correlation_id), max_attempts: 1000, ..job.due(NOW) };
     ready(Jobs::new(sql).enqueue(&new, NOW)).unwrap();
 }
 

@@ -19,7 +19,7 @@ use octo_databases::{Database, Shared};
 use octo_jobs::{Jobs, NewJob};
 
 use crate::{
-    Accounts, Authority, Away, Notification, Published, Refusal, Request, Subscriptions, notification::EVENTS,
+    Accounts, Authority, Away, Notification, Published, Refusal, Request, Subscriptions,
 };
 
 pub(super) const NOW: UnixMillis = UnixMillis(1_800_000_030_000);
@@ -183,8 +183,8 @@ impl World {
         self.accounts.gone.borrow_mut().insert(user_id);
         let event = AccountDeleted { account_id: user_id, deleted_at: self.clock.now().0 };
         let new = NewJob {
-            queue: EVENTS,
-            kind: account_deleted::KIND,
+            queue: "subscriptions/account-events",
+            kind: account_deleted::NAME,
             args: &serde_json::to_string(&event).unwrap(),
             line: None,
             unique_key: None,

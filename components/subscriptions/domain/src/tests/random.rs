@@ -7,11 +7,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use octo_core::sql::Migrated;
 use octo_databases::{Shared, on_both};
-use octo_jobs::{Job, LEASE, Outcome, Performer, Worker};
+use octo_jobs::{Delivery, LEASE, Outcome, Performer, Worker};
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use super::instance::{USERS, World};
-use crate::{Consumer, Event, Notification, Refusal, Reply, SERVED, Status, fold, schema::SCHEMA};
+use crate::{Consumer, Event, Notification, Refusal, Reply, Status, fold, schema::SCHEMA};
 
 /// What the clients, the instances and the world do. `cut`: after how many steps the instance crashes. Subscriptions
 /// are counted from 0, in the order in which they were bought.
@@ -59,13 +59,13 @@ struct Remembering<'a, W> {
 /// What workers remember.
 #[derive(Default)]
 struct Memory {
-    deliveries: Locked<Vec<Job>>,
+    deliveries: Locked<Vec<Delivery>>,
     replies: Locked<BTreeMap<String, String>>,
 }
 
 #[async_trait]
 impl<W: Worker> Worker for Remembering<'_, W> {
-    async fn perform(&self, job: &Job) -> Outcome {
+    async fn perform(&self, job: &Delivery) -> Outcome {
         self.memory.deliveries.borrow_mut().push(job.clone());
         let outcome = self.worker.perform(job).await;
         if let Outcome::Done(reply) = &outcome {
@@ -83,10 +83,11 @@ const TABLES: &[&octo_core::sql::Schema] = &[&octo_jobs::SCHEMA, &SCHEMA];
 fn drain(world: &World, memory: &Memory, cut: Option<usize>) {
     world.until_cut(cut, async |sql, accounts| {
         let sql = &Migrated::new(sql, TABLES);
-        let worker = &Consumer { sql, accounts, clock: &world.clock };
-        let worker = &Remembering { worker, memory };
+        let consumer = Consumer { sql, accounts, clock: &world.clock };
+        let (jobs, queues) = (consumer.jobs(), consumer.jobs().queues());
+        let worker = &Remembering { worker: &jobs, memory };
         let performer =
-            Performer { sql, worker, queues: &SERVED, clock: &world.clock, entropy: &world.entropy };
+            Performer { sql, worker, queues: &queues, clock: &world.clock, entropy: &world.entropy };
         performer.drain(super::instance::NOW + Duration::from_secs(1_000_000)).await.unwrap();
     });
 }
@@ -214,8 +215,8 @@ fn run(shared: &Shared, acts: &[Act]) {
                 if !jobs.is_empty() {
                     let outcome = world.until_cut(*cut, async |sql, accounts| {
                         let sql = &Migrated::new(sql, TABLES);
-                        let worker = &Consumer { sql, accounts, clock: &world.clock };
-                        Remembering { worker, memory: &memory }.perform(delivery.get(&jobs)).await
+                        let consumer = Consumer { sql, accounts, clock: &world.clock };
+                        Remembering { worker: &consumer.jobs(), memory: &memory }.perform(delivery.get(&jobs)).await
                     });
                     let none_is_gone = world.accounts.gone.borrow().is_empty();
                     assert!(!(none_is_gone && matches!(outcome, Some(Outcome::Discard(_)))), "{outcome:?}");

@@ -21,12 +21,12 @@ fn a_deletion_is_told_to_every_consumer_in_the_statement_that_deletes() {
 
         let mut queues = scene.rows("SELECT queue FROM jobs");
         queues.sort();
-        assert_eq!(queues, account_deleted::CONSUMERS.map(account_deleted::queue_of));
+        assert_eq!(queues, account_deleted::CONSUMERS.map(|system| format!("{system}/account-events")));
         for payload in scene.rows("SELECT args FROM jobs") {
-            let event = AccountDeleted::read(account_deleted::KIND, &payload).unwrap();
+            let event = serde_json::from_str::<AccountDeleted>(&payload).unwrap();
             assert_eq!(event, AccountDeleted { account_id: ada.id, deleted_at: scene.clock_now().0 });
         }
-        assert_eq!(scene.rows("SELECT DISTINCT kind FROM jobs"), [account_deleted::KIND]);
+        assert_eq!(scene.rows("SELECT DISTINCT kind FROM jobs"), [account_deleted::NAME]);
         assert!(!ready(accounts.delete(ada.id)).unwrap());
         assert_eq!(scene.count("jobs"), 2, "an account is deleted once");
     });
@@ -57,7 +57,7 @@ fn what_a_deletion_leaves_undone_is_done_later() {
             scene.store.keys().iter().filter(|key| key.contains(&format!("allowance/{id}/"))).count()
         };
         assert_eq!((counted(ada.id), counted(bob.id) > 0), (0, true));
-        assert_eq!(scene.rows("SELECT queue FROM jobs"), [account_deleted::queue_of("subscriptions")]);
+        assert_eq!(scene.rows("SELECT queue FROM jobs"), ["subscriptions/account-events"]);
         assert_eq!(scene.upkeep(), Upkeep::default());
         // Nothing but its number is known of it, and that not for ever.
         assert_eq!(scene.rows("SELECT account_id FROM account_deletions"), [ada.id.to_string()]);

@@ -1,0 +1,57 @@
+//! The variables of delivery, checked.
+
+use std::time::Duration;
+
+use octo_core::{
+    SettingError, Settings,
+    settings::{number, seconds, switch, text},
+};
+
+/// Everything delivery is told by variables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where the rate is: an address without a path.
+    pub rate_origin: String,
+    /// And its path.
+    pub rate_path: String,
+    /// How long a rate that was fetched is used before it is asked for again; also no longer than its day.
+    pub rate_refresh: Duration,
+    /// How old a rate may be, in days, where there is no newer one.
+    pub rate_max_days: i64,
+    /// What links in the original's lists begin with; it ends with `/`.
+    pub host_url: String,
+    /// Whether what the original's clients need and nobody else should have is allowed.
+    pub legacy_rules: bool,
+}
+
+impl Config {
+    /// Reads and checks the variables.
+    ///
+    /// # Errors
+    /// Names the variable and its rule.
+    pub fn read(settings: &impl Settings) -> Result<Self, SettingError> {
+        let rate_path = text(settings, "rate_path")?;
+        if !rate_path.starts_with('/') {
+            return Err(SettingError::new("rate_path", "must begin with `/`"));
+        }
+        let rate_origin = text(settings, "rate_origin")?;
+        let host = rate_origin.strip_prefix("https://").or(rate_origin.strip_prefix("http://")).unwrap_or("");
+        if host.is_empty() || host.contains(['/', '?', '#', '@', ' ']) {
+            let rule = "must be an address such as `https://www.cbr-xml-daily.ru`, without a path";
+            return Err(SettingError::new("rate_origin", rule));
+        }
+        let host_url = text(settings, "delivery_host_url")?;
+        if !host_url.starts_with("http") || !host_url.ends_with('/') {
+            let rule = "must be an address that ends with `/`, such as `https://octo.example.com/`";
+            return Err(SettingError::new("delivery_host_url", rule));
+        }
+        Ok(Self {
+            rate_origin,
+            rate_path,
+            rate_refresh: seconds(settings, "rate_refresh_seconds", 1..=86_400)?,
+            rate_max_days: number(settings, "rate_max_days", 1..=60)?,
+            host_url,
+            legacy_rules: switch(settings, "legacy_rules")?,
+        })
+    }
+}
