@@ -49,7 +49,7 @@ fn tables_appear_when_they_are_missed_and_versions_follow() {
         assert!(matches!(lacking, Err(SqlError::Missing(_))), "{lacking:?}");
 
         let new = Migrated::new(&sql, &[&NEW]);
-        assert_eq!(ready(new.query("SELECT id FROM more", &[])).unwrap(), Vec::<Vec<_>>::new());
+        assert_eq!(ready(new.query("SELECT id FROM more", &[])).unwrap(), Vec::<octo_core::sql::Row>::new());
         let kept: Option<(String, Vec<u8>)> = ready(new.first("SELECT name, data FROM things", &[])).unwrap();
         assert_eq!(kept, Some(("a".to_owned(), vec![1, 2])));
         // A database that is newer than the program is no error.

@@ -10,7 +10,8 @@ mod tests {
     use octo_http::{Api, openapi};
     use serde_json::Value;
 
-    const COMPONENTS: [&Api; 5] = [&auth::API, &jobs::API, &router::API, &site::API, &subscriptions::API];
+    const COMPONENTS: [&Api; 6] =
+        [&auth::API, &delivery::API, &jobs::API, &router::API, &site::API, &subscriptions::API];
 
     fn document() -> String {
         let parts = COMPONENTS.map(|api| (api.document)());

@@ -7,7 +7,7 @@ pub const SCHEMA: Schema = Schema { name: "identity", versions: &[FIRST] };
 
 /// What came later: the ends of accounts, refresh tokens that leave no row each, and administrators by name. It uses the
 /// tables of [`SCHEMA`] and of the jobs.
-pub const ACCOUNTS: Schema = Schema { name: "identity-accounts", versions: &[ENDS_AND_FAMILIES] };
+pub const ACCOUNTS: Schema = Schema { name: "identity-accounts", versions: &[ENDS_AND_FAMILIES, DELIVERY] };
 
 const ENDS_AND_FAMILIES: &[Step] = &[
     // The refresh tokens of a session after its first one: `digest` is of what they have in common, `generation` the
@@ -73,6 +73,11 @@ const ENDS_AND_FAMILIES: &[Step] = &[
         VALUES ('auth/account-events'), ('subscriptions/account-events') ON CONFLICT DO NOTHING",
     ),
 ];
+
+/// Delivery hears of the ends of accounts, too.
+const DELIVERY: &[Step] = &[Step::Both(
+    "INSERT INTO account_event_consumers (queue) VALUES ('delivery/account-events') ON CONFLICT DO NOTHING",
+)];
 
 const FIRST: &[Step] = &[
     // An account has an address, a user name, or both.

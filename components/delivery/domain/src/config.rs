@@ -30,15 +30,15 @@ impl Config {
     /// # Errors
     /// Names the variable and its rule.
     pub fn read(settings: &impl Settings) -> Result<Self, SettingError> {
-        let rate_path = text(settings, "rate_path")?;
+        let rate_path = text(settings, "delivery_rate_path")?;
         if !rate_path.starts_with('/') {
-            return Err(SettingError::new("rate_path", "must begin with `/`"));
+            return Err(SettingError::new("delivery_rate_path", "must begin with `/`"));
         }
-        let rate_origin = text(settings, "rate_origin")?;
+        let rate_origin = text(settings, "delivery_rate_origin")?;
         let host = rate_origin.strip_prefix("https://").or(rate_origin.strip_prefix("http://")).unwrap_or("");
         if host.is_empty() || host.contains(['/', '?', '#', '@', ' ']) {
             let rule = "must be an address such as `https://www.cbr-xml-daily.ru`, without a path";
-            return Err(SettingError::new("rate_origin", rule));
+            return Err(SettingError::new("delivery_rate_origin", rule));
         }
         let host_url = text(settings, "delivery_host_url")?;
         if !host_url.starts_with("http") || !host_url.ends_with('/') {
@@ -48,8 +48,8 @@ impl Config {
         Ok(Self {
             rate_origin,
             rate_path,
-            rate_refresh: seconds(settings, "rate_refresh_seconds", 1..=86_400)?,
-            rate_max_days: number(settings, "rate_max_days", 1..=60)?,
+            rate_refresh: seconds(settings, "delivery_rate_refresh_seconds", 1..=86_400)?,
+            rate_max_days: number(settings, "delivery_rate_max_days", 1..=60)?,
             host_url,
             legacy_rules: switch(settings, "legacy_rules")?,
         })

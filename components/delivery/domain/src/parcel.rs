@@ -112,7 +112,19 @@ pub struct Parcel {
 }
 
 octo_core::from_row!(Parcel {
-    id, status_uuid, name, weight, value, type_id, type_name, state, cost, error, carrier, carrier_at, created_at,
+    id,
+    status_uuid,
+    name,
+    weight,
+    value,
+    type_id,
+    type_name,
+    state,
+    cost,
+    error,
+    carrier,
+    carrier_at,
+    created_at,
 });
 
 /// A line in the history of a parcel.

@@ -221,7 +221,12 @@ impl<'a, S: Sql> Parcels<'a, S> {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn list(&self, filter: &Filter, before: Option<i64>, limit: i64) -> Result<Vec<Parcel>, SqlError> {
+    pub async fn list(
+        &self,
+        filter: &Filter,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<Parcel>, SqlError> {
         let (conditions, values) = filter.conditions(3);
         let statement = format!("{PARCELS} WHERE p.id < $1 AND {conditions} ORDER BY p.id DESC LIMIT $2");
         let mut parameters = vec![before.unwrap_or(i64::MAX).into(), limit.into()];
@@ -233,7 +238,12 @@ impl<'a, S: Sql> Parcels<'a, S> {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn page(&self, filter: &Filter, skipped: i64, limit: i64) -> Result<(i64, Vec<Parcel>), SqlError> {
+    pub async fn page(
+        &self,
+        filter: &Filter,
+        skipped: i64,
+        limit: i64,
+    ) -> Result<(i64, Vec<Parcel>), SqlError> {
         let (conditions, values) = filter.conditions(1);
         let count = format!("SELECT COUNT(*) FROM parcels p WHERE {conditions}");
         let count = self.sql.first::<(i64,)>(&count, &values).await?.map_or(0, |(count,)| count);

@@ -63,7 +63,9 @@ mod tests {
     #[test]
     fn halves_go_to_the_even_kopeck_and_the_nominal_counts() {
         // 0.01 kg and 0.50 dollars are 0.01 dollars.
-        for (usd, cost) in [("0.5", "none"), ("1.5", "0.02"), ("2.5", "0.02"), ("3.5", "0.04"), ("2.51", "0.03")] {
+        for (usd, cost) in
+            [("0.5", "none"), ("1.5", "0.02"), ("2.5", "0.02"), ("3.5", "0.04"), ("2.51", "0.03")]
+        {
             assert_eq!(of("0.01", "0.50", &rate(usd, 1)), cost, "{usd}");
         }
         assert_eq!(of("1.5", "10.99", &rate("840.04", 10)), "72.24");

@@ -1,7 +1,7 @@
 //! The jobs of delivery.
 
 use octo_account_events::{AccountDeleted, account_deleted};
-use octo_core::{Clock, Sql, SqlError, UnixMillis, Hundredths, async_trait};
+use octo_core::{Clock, Hundredths, Sql, SqlError, UnixMillis, async_trait};
 use octo_jobs::{Delivery, Failure, Handlers, Job, Run};
 use serde::{Deserialize, Serialize};
 

@@ -44,7 +44,8 @@ impl Quoted {
         let (whole, places) = text.split_once('.').unwrap_or((text, ""));
         let number = format!("{whole}{places}");
         let has_point_inside = !text.contains('.') || !places.is_empty();
-        let is_plain = !whole.is_empty() && has_point_inside && number.bytes().all(|byte| byte.is_ascii_digit());
+        let is_plain =
+            !whole.is_empty() && has_point_inside && number.bytes().all(|byte| byte.is_ascii_digit());
         if !is_plain || number.trim_start_matches('0').len() > MAX_DIGITS || places.len() > MAX_DIGITS {
             return None;
         }
@@ -71,7 +72,8 @@ impl Serialize for Quoted {
 impl<'de> Deserialize<'de> for Quoted {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| D::Error::custom("must be a positive decimal of at most twelve digits"))
+        Self::parse(&text)
+            .ok_or_else(|| D::Error::custom("must be a positive decimal of at most twelve digits"))
     }
 }
 
@@ -108,8 +110,8 @@ impl Rate {
     /// # Errors
     /// When it is anything else, or says of the dollar what cannot be.
     pub fn read(json: &[u8], source: &str) -> Result<Self, Unusable> {
-        let daily: Daily<'_> =
-            serde_json::from_slice(json).map_err(|error| Unusable(format!("it is no daily JSON: {error}")))?;
+        let daily: Daily<'_> = serde_json::from_slice(json)
+            .map_err(|error| Unusable(format!("it is no daily JSON: {error}")))?;
         let day = daily.date.get(..10).and_then(MoscowDay::parse);
         let day = day.ok_or_else(|| Unusable::because("`Date` is no date"))?;
         let currency = daily.currencies.get(DOLLAR).ok_or_else(|| Unusable::because("there is no USD"))?;
@@ -118,8 +120,9 @@ impl Rate {
         if !(1..=1_000_000).contains(&nominal) {
             return Err(Unusable(format!("the `Nominal` of USD is {nominal}")));
         }
-        let value = Quoted::parse(value.get())
-            .ok_or_else(|| Unusable::because("the `Value` of USD is no positive number of at most twelve digits"))?;
+        let value = Quoted::parse(value.get()).ok_or_else(|| {
+            Unusable::because("the `Value` of USD is no positive number of at most twelve digits")
+        })?;
         Ok(Self { value, nominal, day, source: source.to_owned() })
     }
 
@@ -151,11 +154,14 @@ mod tests {
 
     #[test]
     fn the_banks_json_is_read() {
-        let rate = read(&daily(r#"{"ID":"R01235","CharCode":"USD","Nominal":1,"Value":84.004,"Previous":84}"#));
+        let rate =
+            read(&daily(r#"{"ID":"R01235","CharCode":"USD","Nominal":1,"Value":84.004,"Previous":84}"#));
         let rate = rate.unwrap();
         assert_eq!((rate.value.digits, rate.value.places, rate.nominal), (84_004, 3, 1));
         assert_eq!((rate.value.to_string(), rate.day.to_string()), ("84.004".into(), "2026-11-27".into()));
-        for (text, shown) in [("84", "84"), ("0.05", "0.05"), ("100.10", "100.10"), ("7.0000000001", "7.0000000001")] {
+        for (text, shown) in
+            [("84", "84"), ("0.05", "0.05"), ("100.10", "100.10"), ("7.0000000001", "7.0000000001")]
+        {
             let rate = read(&daily(&format!(r#"{{"Nominal":10,"Value":{text}}}"#))).unwrap();
             assert_eq!((rate.value.to_string().as_str(), rate.nominal), (shown, 10));
         }
@@ -178,7 +184,9 @@ mod tests {
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
-        for value in ["0", "0.0", "-84.0", "null", r#""84,0""#, r#""84.0""#, "1e2", "[84]", "true", "1234567890123"] {
+        for value in
+            ["0", "0.0", "-84.0", "null", r#""84,0""#, r#""84.0""#, "1e2", "[84]", "true", "1234567890123"]
+        {
             assert!(read(&daily(&format!(r#"{{"Nominal":1,"Value":{value}}}"#))).is_err(), "{value}");
         }
         for nominal in ["0", "-1", "1.5", "null", r#""1""#, "1000001"] {

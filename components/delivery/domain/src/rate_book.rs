@@ -96,7 +96,9 @@ impl<S: Sql, R: RateSource, C: Clock> RateBook<'_, S, R, C> {
         loop {
             let now = self.clock.now();
             let status = status(self.sql).await?;
-            if self.is_fresh(&status, now) && let Some(rate) = status.rate {
+            if self.is_fresh(&status, now)
+                && let Some(rate) = status.rate
+            {
                 return Ok(rate);
             }
             if status.fetching_until <= now && status.retry_at <= now && self.take_lease(now).await? {
@@ -148,7 +150,8 @@ impl<S: Sql, R: RateSource, C: Clock> RateBook<'_, S, R, C> {
         match rate {
             Ok(rate) => keep(self.sql, &rate, self.clock.now()).await,
             Err(Unusable(reason)) => {
-                let statement = "UPDATE parcel_rates SET fetching_until = 0, retry_at = $1, failures = failures + 1,
+                let statement =
+                    "UPDATE parcel_rates SET fetching_until = 0, retry_at = $1, failures = failures + 1,
                         error = $2 WHERE currency = 'USD'";
                 let reason: String = reason.chars().take(500).collect();
                 self.sql.query(statement, &[(self.clock.now() + PAUSE).into(), reason.into()]).await.map(drop)

@@ -1,1 +1,8 @@
+//! Delivery on both databases: what is promised, whatever crashes and whoever comes at the same time.
 
+mod carriers;
+mod pricing;
+mod random;
+mod rates;
+mod rows;
+mod scene;

@@ -2,7 +2,6 @@
 //!
 //! The rules are `octo-jobs`; what a job does is up to the component that carries it out.
 
-mod audit;
 mod own;
 mod responses;
 mod workers;

@@ -1,15 +1,15 @@
 //! What became of the messages, as JSON for people and as text for Prometheus.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::collections::BTreeMap;
 
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use octo_core::UnixMillis;
 use octo_gateway::{
     free_tier::Status,
     routing::Reason,
     stats::{Counts, REASONS, Stats},
 };
-use octo_http::{Response, respond};
+use octo_http::{Response, exposition::Exposition, respond};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -134,29 +134,4 @@ pub(crate) fn metrics(figures: &Stats, status: &Status, now: UnixMillis) -> Resp
         text.sample(name, "", value);
     }
     text.into_response()
-}
-
-/// Prometheus' text format.
-#[derive(Default)]
-struct Exposition(String);
-
-impl Exposition {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a string does not fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn sample(&mut self, name: &str, labels: &str, value: i64) {
-        let _ = match labels {
-            "" => writeln!(self.0, "{name} {value}"),
-            labels => writeln!(self.0, "{name}{{{labels}}} {value}"),
-        };
-    }
-
-    fn into_response(self) -> Response {
-        let mut response = Response::new(self.0.into_bytes());
-        let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-        response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        response
-    }
 }

@@ -4,7 +4,10 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{UnixMillis, time::{civil_from_days, days_from_civil}};
+use crate::{
+    UnixMillis,
+    time::{civil_from_days, days_from_civil},
+};
 
 /// A day in UTC, counted from 1970-01-01.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -70,7 +73,17 @@ mod tests {
             let day = UtcDay(days);
             assert_eq!(UtcDay::parse(&day.to_string()), Some(day), "{day}");
         }
-        for wrong in ["", "2026", "2026-11", "2026-2-01", "2026-02-30", "2026-13-01", "26-11-21", "2026-11-21T", "x-y-z"] {
+        for wrong in [
+            "",
+            "2026",
+            "2026-11",
+            "2026-2-01",
+            "2026-02-30",
+            "2026-13-01",
+            "26-11-21",
+            "2026-11-21T",
+            "x-y-z",
+        ] {
             assert_eq!(UtcDay::parse(wrong), None, "{wrong}");
         }
     }

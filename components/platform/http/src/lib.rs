@@ -9,6 +9,8 @@
 //! - [`coding`]: which bodies a component takes in.
 //! - [`fastapi`]: bodies and answers as most of the original systems have them.
 //! - [`gzip`]: compressed bodies, for the clients of an original system.
+//! - [`audit`]: noting what administrators do.
+//! - [`exposition`]: figures for Prometheus.
 //! - [`respond`]: JSON answers and problems.
 //! - [`caller`]: who sends the request, from their token.
 //! - [`component`]: asking another component.
@@ -28,6 +30,7 @@
 pub mod accept;
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod body;
 pub mod caller;
 pub mod coding;
@@ -38,6 +41,7 @@ pub mod drained;
 pub mod enclosed;
 pub mod error;
 pub mod exchange;
+pub mod exposition;
 pub mod extract;
 pub mod fastapi;
 pub mod form;

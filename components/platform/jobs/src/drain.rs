@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use octo_core::{Clock, Entropy, Sql, SqlError, UnixMillis};
 
-use crate::{Enqueued, Delivery, Jobs, LEASE, NewJob, Standing, backoff};
+use crate::{Delivery, Enqueued, Jobs, LEASE, NewJob, Standing, backoff};
 
 /// Jobs of a queue that are claimed, and acknowledged, together.
 const BATCH: i64 = 32;

@@ -74,7 +74,12 @@ impl<'a, S: Sql> Jobs<'a, S> {
     }
 
     /// Claims up to `limit` jobs of a queue that are due, for [`LEASE`].
-    pub(crate) async fn claim(&self, queue: &str, limit: i64, now: UnixMillis) -> Result<Vec<Delivery>, SqlError> {
+    pub(crate) async fn claim(
+        &self,
+        queue: &str,
+        limit: i64,
+        now: UnixMillis,
+    ) -> Result<Vec<Delivery>, SqlError> {
         let skip_locked = self.sql.dialect().skip_locked();
         // Materialised, so that Postgres takes the rows once and no more than the limit.
         let statement = format!(
@@ -97,7 +102,11 @@ impl<'a, S: Sql> Jobs<'a, S> {
     }
 
     /// Acknowledges jobs with their replies, and forgets those that nobody can ask for.
-    pub(crate) async fn complete(&self, done: &[(Delivery, String)], now: UnixMillis) -> Result<(), SqlError> {
+    pub(crate) async fn complete(
+        &self,
+        done: &[(Delivery, String)],
+        now: UnixMillis,
+    ) -> Result<(), SqlError> {
         let (remembered, forgotten): (Vec<_>, Vec<_>) = done.iter().partition(|(job, _)| job.is_remembered());
         if !remembered.is_empty() {
             let rows = (0..remembered.len()).map(|row| {
@@ -178,5 +187,13 @@ impl<'a, S: Sql> Jobs<'a, S> {
 }
 
 octo_core::from_row!(Delivery {
-    id, queue, kind, args, attempt, max_attempts, correlation_id, unique_key, priority,
+    id,
+    queue,
+    kind,
+    args,
+    attempt,
+    max_attempts,
+    correlation_id,
+    unique_key,
+    priority,
 });

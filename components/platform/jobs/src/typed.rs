@@ -262,7 +262,9 @@ mod tests {
     #[test]
     fn what_fails_for_now_is_told_from_what_never_works() {
         assert_eq!(delivered("halve/1", r#"{"number":102}"#), Outcome::Retry("attempt 3".into()));
-        for (kind, args) in [("halve/1", r#"{"number":3}"#), ("halve/1", "{}"), ("halve/2", r#"{"number":8}"#)] {
+        for (kind, args) in
+            [("halve/1", r#"{"number":3}"#), ("halve/1", "{}"), ("halve/2", r#"{"number":8}"#)]
+        {
             assert!(matches!(delivered(kind, args), Outcome::Discard(_)), "{kind} {args}");
         }
     }

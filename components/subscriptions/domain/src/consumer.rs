@@ -65,21 +65,33 @@ impl<'c, S: Sql, A: Accounts, C: Clock> Run<Consumer<'c, S, A, C>> for EndSubscr
 
 #[async_trait]
 impl<'c, S: Sql, A: Accounts, C: Clock> Run<Consumer<'c, S, A, C>> for Purchase {
-    async fn run(self, delivery: &Delivery, consumer: &Consumer<'c, S, A, C>) -> Result<Subscription, Failure> {
+    async fn run(
+        self,
+        delivery: &Delivery,
+        consumer: &Consumer<'c, S, A, C>,
+    ) -> Result<Subscription, Failure> {
         consumer.apply(self.into(), delivery).await
     }
 }
 
 #[async_trait]
 impl<'c, S: Sql, A: Accounts, C: Clock> Run<Consumer<'c, S, A, C>> for Cancel {
-    async fn run(self, delivery: &Delivery, consumer: &Consumer<'c, S, A, C>) -> Result<Subscription, Failure> {
+    async fn run(
+        self,
+        delivery: &Delivery,
+        consumer: &Consumer<'c, S, A, C>,
+    ) -> Result<Subscription, Failure> {
         consumer.apply(self.into(), delivery).await
     }
 }
 
 #[async_trait]
 impl<'c, S: Sql, A: Accounts, C: Clock> Run<Consumer<'c, S, A, C>> for Restart {
-    async fn run(self, delivery: &Delivery, consumer: &Consumer<'c, S, A, C>) -> Result<Subscription, Failure> {
+    async fn run(
+        self,
+        delivery: &Delivery,
+        consumer: &Consumer<'c, S, A, C>,
+    ) -> Result<Subscription, Failure> {
         consumer.apply(self.into(), delivery).await
     }
 }

@@ -160,9 +160,11 @@ mod tests {
         }
         let read: Purchase = serde_json::from_str(r#"{"user_id":1}"#).unwrap();
         assert_eq!(Notification::from(read), Notification::Purchased { user_id: 1 });
-        let read: Cancel = serde_json::from_str(r#"{"canceled":true,"restarted":false,"subscription_id":7}"#).unwrap();
+        let read: Cancel =
+            serde_json::from_str(r#"{"canceled":true,"restarted":false,"subscription_id":7}"#).unwrap();
         assert_eq!(Notification::from(read), Notification::Canceled { subscription_id: 7 });
-        let read: Restart = serde_json::from_str(r#"{"canceled":false,"restarted":true,"subscription_id":7}"#).unwrap();
+        let read: Restart =
+            serde_json::from_str(r#"{"canceled":false,"restarted":true,"subscription_id":7}"#).unwrap();
         assert_eq!(Notification::from(read), Notification::Restarted { subscription_id: 7 });
     }
 }

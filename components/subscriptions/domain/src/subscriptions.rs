@@ -8,9 +8,7 @@ use octo_core::{
 };
 use octo_jobs::{Drained, Enqueued, Jobs, NewJob, Performer, Standing, Worker};
 
-use crate::{
-    Accounts, Consumer, Entry, Notification, Page, Refusal, Register, Subscription, schema::SCHEMA,
-};
+use crate::{Accounts, Consumer, Entry, Notification, Page, Refusal, Register, Subscription, schema::SCHEMA};
 
 /// What subscriptions keep in the database.
 const TABLES: &[&Schema] = &[&octo_jobs::SCHEMA, &SCHEMA];
@@ -111,11 +109,8 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
         }
         let job = notification.job()?;
         let correlation_id = new_id(self.clock, self.entropy);
-        let new = NewJob {
-            unique_key: key,
-            correlation_id: Some(&correlation_id),
-            ..job.due(self.clock.now())
-        };
+        let new =
+            NewJob { unique_key: key, correlation_id: Some(&correlation_id), ..job.due(self.clock.now()) };
         let consumer = self.consumer();
         let worker = consumer.jobs();
         let (enqueued, standing) = self.performer(&worker, &worker.queues()).call(&new, wait).await?;

@@ -1,5 +1,7 @@
 //! What is wrong with a request, listed.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -14,6 +16,39 @@ pub enum Place {
     Body,
     /// In its query.
     Query,
+    /// In its path.
+    Path,
+}
+
+/// A rule that a value breaks, as Pydantic names and tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name, such as `greater_than`.
+    pub error: &'static str,
+    /// In words.
+    pub message: Cow<'static, str>,
+    /// The rule's own values, such as `("gt", 0)`.
+    pub ctx: Option<(&'static str, Value)>,
+}
+
+impl Rule {
+    /// A rule without values of its own.
+    pub fn new(error: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { error, message: message.into(), ctx: None }
+    }
+
+    /// With this value.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.ctx = Some((name, value.into()));
+        self
+    }
+}
+
+impl From<(&'static str, &'static str)> for Rule {
+    fn from((error, message): (&'static str, &'static str)) -> Self {
+        Self::new(error, message)
+    }
 }
 
 /// Whether each broken rule comes with a link to its description; this depends on the versions the original was
@@ -52,6 +87,7 @@ impl Place {
         match self {
             Self::Body => "body",
             Self::Query => "query",
+            Self::Path => "path",
         }
     }
 }
@@ -79,6 +115,15 @@ impl Errors {
     /// A value breaks a rule.
     pub fn refuse(&mut self, name: &str, error: &str, message: &str) {
         self.push(Some(name), error, message);
+    }
+
+    /// A value breaks a rule, and may be sent back: it is nobody's secret.
+    pub fn refuse_value(&mut self, name: &str, rule: Rule, input: Value) {
+        self.push(Some(name), rule.error, &rule.message);
+        if let Some(broken) = self.broken.last_mut() {
+            broken.input = input;
+            broken.ctx = rule.ctx.map(|(name, value)| Map::from_iter([(name.to_owned(), value)]));
+        }
     }
 
     /// There is no body.

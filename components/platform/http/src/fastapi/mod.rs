@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-pub use self::body::{BOOLEAN, Body, DATE, INTEGER, Kind, STRING};
-pub use self::errors::{Errors, Links, Place};
+pub use self::body::{BOOLEAN, Body, DATE, INTEGER, Kind, Parsed, STRING};
+pub use self::errors::{Errors, Links, Place, Rule};
 use crate::{Request, Response, respond};
 
 #[derive(Serialize)]

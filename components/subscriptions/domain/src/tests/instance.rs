@@ -18,9 +18,7 @@ use octo_core::{
 use octo_databases::{Database, Shared};
 use octo_jobs::{Jobs, NewJob};
 
-use crate::{
-    Accounts, Authority, Away, Notification, Published, Refusal, Request, Subscriptions,
-};
+use crate::{Accounts, Authority, Away, Notification, Published, Refusal, Request, Subscriptions};
 
 pub(super) const NOW: UnixMillis = UnixMillis(1_800_000_030_000);
 

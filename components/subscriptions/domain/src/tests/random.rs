@@ -216,7 +216,9 @@ fn run(shared: &Shared, acts: &[Act]) {
                     let outcome = world.until_cut(*cut, async |sql, accounts| {
                         let sql = &Migrated::new(sql, TABLES);
                         let consumer = Consumer { sql, accounts, clock: &world.clock };
-                        Remembering { worker: &consumer.jobs(), memory: &memory }.perform(delivery.get(&jobs)).await
+                        Remembering { worker: &consumer.jobs(), memory: &memory }
+                            .perform(delivery.get(&jobs))
+                            .await
                     });
                     let none_is_gone = world.accounts.gone.borrow().is_empty();
                     assert!(!(none_is_gone && matches!(outcome, Some(Outcome::Discard(_)))), "{outcome:?}");

@@ -4,16 +4,23 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use octo_core::{Problem, ports::CallLimits};
-use octo_http::App;
-use serde_json::json;
+use serde_json::{Map, Value, json};
+
+use crate::App;
 
 const LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(5), max_answer: 16 * 1024 };
 
-/// Notes what an administrator is about to do to a dead letter: no act without its entry.
-pub(crate) async fn note(app: &App, actor: i64, act: &str, dead_letter: i64) -> Result<(), Problem> {
-    let entry = json!({ "actor": actor, "act": act, "dead_letter": dead_letter }).to_string();
+/// Notes what the administrator with this number is about to do, and to what: no act without its entry.
+///
+/// # Errors
+/// When it cannot be noted; then it must not be done.
+pub async fn note(app: &App, actor: i64, act: &str, subject: Map<String, Value>) -> Result<(), Problem> {
+    let mut entry = subject;
+    entry.insert("actor".to_owned(), json!(actor));
+    entry.insert("act".to_owned(), json!(act));
     let auth = app.component("auth");
     let away = |reason| Problem::unavailable().because(reason);
+    let entry = Value::Object(entry).to_string();
     let response = auth.ask(Method::POST, "/internal/audit", &entry, LIMITS).await.map_err(away)?;
     match response.status() {
         StatusCode::NO_CONTENT => Ok(()),
