@@ -48,7 +48,7 @@ impl Sqlite {
         let statement = Dialect::Sqlite.text(statement);
         let connection = self.0.borrow();
         let mut prepared = connection.prepare_cached(&statement).map_err(classify)?;
-        let columns: Columns = prepared.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Columns = prepared.column_names().map(str::to_owned).collect();
         let rows = prepared.query_map(rusqlite::params_from_iter(parameters.iter().map(value)), |row| {
             let values = (0..columns.len()).map(|index| Ok(column(row.get(index)?)));
             Ok(Row::new(&columns, values.collect::<rusqlite::Result<_>>()?))

@@ -84,8 +84,8 @@ pub(crate) async fn register_many(
         let detail = "Send CSV, with the header `Content-Type: text/csv`.";
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported-media-type",
-            "The body has another type",
+            "unsupported-content-type",
+            "The body's type is not supported",
             detail,
         )
         .into());

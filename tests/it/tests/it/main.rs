@@ -19,6 +19,7 @@ mod contract_000;
 mod contract_001;
 mod cookies;
 mod costs;
+mod delivery;
 mod documents;
 mod faults;
 mod figures;

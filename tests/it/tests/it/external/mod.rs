@@ -19,7 +19,9 @@ pub(crate) use latency::Latency;
 pub(crate) use log::{Arrival, Limit, repeated};
 pub(crate) use paid::ExternalPaid;
 
-use server::{Called, Reply, Server};
+pub(crate) use server::{Reply, Server};
+
+use server::Called;
 
 /// What a provider does with a call, once it has it in its books.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

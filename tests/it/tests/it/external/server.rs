@@ -16,11 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// What a provider answers.
-pub(super) type Reply = Response<Full<Bytes>>;
+pub(crate) type Reply = Response<Full<Bytes>>;
 
 /// A server on a loopback port. Dropped, it ends, with all its connections.
-pub(super) struct Server {
-    pub(super) address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     _serving: JoinSet<()>,
 }
 
@@ -35,6 +35,25 @@ pub(super) struct Called {
 impl Server {
     /// Starts a server that has `handle` answer each call; none closes the connection.
     pub(super) async fn start<F>(handle: impl Fn(Called) -> F + Clone + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Option<Reply>> + Send + 'static,
+    {
+        Self::of_requests(move |request| {
+            let handle = handle.clone();
+            async move {
+                match read(request).await {
+                    Some(called) => handle(called).await,
+                    None => Some(empty(400)),
+                }
+            }
+        })
+        .await
+    }
+
+    /// The same for requests of any kind.
+    pub(crate) async fn of_requests<F>(
+        handle: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Option<Reply>> + Send + 'static,
     {
@@ -58,15 +77,12 @@ impl Server {
     }
 }
 
-async fn serve<F>(stream: TcpStream, handle: impl Fn(Called) -> F)
+async fn serve<F>(stream: TcpStream, handle: impl Fn(Request<Incoming>) -> F)
 where
     F: Future<Output = Option<Reply>>,
 {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(async |request: Request<Incoming>| match read(request).await {
-        Some(called) => handle(called).await.ok_or_else(|| Error::other("broken off")),
-        None => Ok(empty(400)),
-    });
+    let service = service_fn(async |request| handle(request).await.ok_or_else(|| Error::other("broken off")));
     // A caller who leaves is no failure of the server.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }

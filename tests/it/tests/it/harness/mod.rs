@@ -116,6 +116,8 @@ impl Setup {
             .with("bootstrap_secret", BOOTSTRAP_SECRET)
             .with("paid_provider_key", PAID_KEY)
             .with("free_limit", FREE_LIMIT)
+            // No test depends on a network.
+            .with("delivery_rate_origin", "http://rate-source.spin.internal")
     }
 
     /// Sets a variable.
