@@ -1,10 +1,10 @@
-//! Accounts from their names to their ends: who may be the last to go, what is forgotten, and what users can make Octo keep.
+//! Accounts from their names to their ends: who may be the last to go, what is forgotten, and what may be kept.
 
 use futures::future::join_all;
 use http::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, BOOTSTRAP_SECRET, PASSWORD, Setup, TestApp, User, not_on_spin};
+use crate::harness::{Answer, BOOTSTRAP_SECRET, PASSWORD, Setup, TestApp, User};
 
 const JOBS_KEY: &str = "the key of the scheduler";
 
@@ -336,28 +336,4 @@ async fn what_legacy_rules_made_has_no_right_and_no_login_without_them() {
     let again =
         token(&app, "admin_eve", PASSWORD).await.expect(200)["access_token"].as_str().unwrap().to_owned();
     app.get("/users").bearer(&again).await.expect(200);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_user_changes_subscriptions_so_often_in_a_day_and_no_more() {
-    let app = TestApp::start().await;
-    let (ada, bob) = (app.user("ada").await, app.user("bob").await);
-    let first = ada.call(Method::POST, "/subscriptions").header("idempotency-key", "\"k\"").await;
-    first.expect(201);
-    for _ in 1..100 {
-        ada.call(Method::POST, "/subscriptions/1/cancel").await.expect(200);
-    }
-    for path in ["/subscriptions", "/subscriptions/1/cancel", "/subscriptions/1/restart"] {
-        let refused = ada.call(Method::POST, path).await;
-        refused.problem(429, "too-many-changes");
-        not_on_spin("a controlled clock");
-        // It is 08:00:30 in the tests.
-        assert_eq!(refused.header("retry-after"), "57571");
-    }
-    let purchase = json!({ "user_id": ada.id });
-    let as_original = ada.call(Method::POST, "/api/v1/subscriptions").json(&purchase).await;
-    as_original.problem(429, "too-many-changes");
-    let repeat = ada.call(Method::POST, "/subscriptions").header("idempotency-key", "\"k\"").await;
-    assert_eq!((repeat.status, repeat.header("idempotency-replayed")), (201, "true"));
-    bob.call(Method::POST, "/subscriptions").await.expect(201);
 }

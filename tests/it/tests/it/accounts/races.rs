@@ -5,8 +5,7 @@ use futures::future::{join, join_all};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, TestApp};
-use crate::harness::{PASSWORD, Setup};
+use crate::harness::{Answer, PASSWORD, Setup, TestApp};
 
 fn both() -> [Setup; 2] {
     [TestApp::setup(), TestApp::setup().several(3)]
@@ -123,7 +122,7 @@ async fn a_copy_of_a_refresh_token_ends_its_family() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_right_taken_while_tokens_are_renewed_is_in_no_record() {
+async fn a_right_that_changes_while_tokens_are_renewed_counts_for_each_of_them() {
     for setup in both() {
         let app = setup.start().await;
         let ada = app.paying_user("ada").await;
@@ -143,7 +142,7 @@ async fn a_right_taken_while_tokens_are_renewed_is_in_no_record() {
             }
             token = text(&refreshed[0].json(), "refresh_token");
         }
-        // The last grant was taken: what the router goes by.
+        // The last change gave it, and so says the profile.
         let tokens = refresh(&app, 0, &token).await.expect(200);
         let me = app.get("/users/me").bearer(&text(&tokens, "access_token")).await.expect(200);
         assert_eq!(me["paid_access"], true);

@@ -1,37 +1,25 @@
-//! What a message costs in store calls and chained calls, so that nobody makes it dearer unnoticed.
-
-use std::time::Duration;
+//! What a message costs in store calls and calls of providers, so that nobody makes it dearer unnoticed.
 
 use serde_json::json;
 
 use crate::harness::TestApp;
 
 /// What was used since the records were last cleared, such as `router key-value get: 2`, once nothing more is
-/// used: components go on after their answer.
+/// used: components go on after their response.
 async fn used(app: &TestApp) -> Vec<String> {
-    let read = || {
-        let calls = app.host().store_calls();
-        let lines =
-            calls.iter().map(|(component, operation, calls)| format!("{component} {operation}: {calls}"));
-        lines.collect::<Vec<_>>()
-    };
-    let mut seen = read();
-    loop {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let now = read();
-        if now == seen {
-            return now;
-        }
-        seen = now;
-    }
+    app.quiet().await;
+    let calls = app.host().store_calls();
+    let lines = calls.iter().map(|(component, operation, calls)| format!("{component} {operation}: {calls}"));
+    lines.collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_free_message_takes_seven_store_calls_and_one_chained_call() {
+async fn a_free_message_takes_these_store_calls_and_one_call_of_a_provider() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     // The first message of a window does what is done once.
     ada.send("hello").await.expect(200);
+    app.quiet().await;
     app.clear_records();
     ada.send("hello").await.expect(200);
     assert_eq!(
@@ -51,7 +39,7 @@ async fn a_free_message_takes_seven_store_calls_and_one_chained_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_paid_for_with_the_operators_key_takes_nine_store_calls_and_one_chained_call() {
+async fn a_message_paid_for_with_the_operators_key_takes_these_store_calls_and_one_call_of_a_provider() {
     let app = TestApp::with("free_limit", 1).start().await;
     assert_eq!(
         used_by_a_paid_message(&app).await,
@@ -91,6 +79,7 @@ async fn used_by_a_paid_message(app: &TestApp) -> Vec<String> {
     for _ in 0..2 {
         ada.send("hello").await.expect(200);
     }
+    app.quiet().await;
     app.clear_records();
     assert_eq!(ada.send("hello").await.expect(200)["provider"], "paid");
     assert_eq!(app.host().outbound_calls().len(), 1);
@@ -98,9 +87,10 @@ async fn used_by_a_paid_message(app: &TestApp) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_refused_for_its_token_takes_at_most_two_reads() {
+async fn a_token_that_was_never_ours_takes_no_store_call_and_one_that_was_changed_takes_two_reads() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
+    app.quiet().await;
     app.clear_records();
     let expired = crate::harness::forger::unsigned(&json!({}), &json!({ "exp": 0 }));
     for token in ["x.y.z", &format!("{expired}.")] {

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use octo_host::{OutboundFault, StoreFault};
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, User};
+use crate::harness::{Answer, TestApp, User};
 
 const FREE: &str = "free-provider";
 const PAID: &str = "paid-provider";
@@ -48,7 +48,7 @@ fn failures() -> Vec<(OutboundFault, &'static str, i64, u16)> {
 }
 
 /// Sends a message and checks that each provider was called at most once for it: how often, free and paid.
-async fn send(app: &TestApp, user: &User) -> (crate::harness::Answer, usize, usize) {
+async fn send(app: &TestApp, user: &User) -> (Answer, usize, usize) {
     app.clear_records();
     let answer = user.send("hello").await;
     // A call that was given up enters the record when the host gets to it.
@@ -419,7 +419,7 @@ async fn a_redis_that_dies_and_returns_empty_takes_nothing_along_but_the_count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_hangs_keeps_messages_from_the_free_provider_until_the_host_gives_up() {
+async fn a_store_that_hangs_keeps_messages_from_both_providers_until_the_host_gives_up() {
     let app = TestApp::setup().giving_up_after(Duration::from_millis(500)).start().await;
     let ada = app.paying_user("ada").await;
     app.host().faults().key_value_of("router", StoreFault::Hang);

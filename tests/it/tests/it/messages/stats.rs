@@ -24,8 +24,8 @@ async fn stats_of(user: &User, messages: i64) -> Value {
     panic!("{messages} messages were never counted: {}", stats(user).await)
 }
 
-/// Two free, one paid for, one refused; then one more in a new window.
-async fn a_day(app: &TestApp) -> User {
+/// Four messages: two free, one paid for, one refused.
+async fn four_messages(app: &TestApp) -> User {
     let (ada, bob) = (app.user("ada").await, app.paying_user("bob").await);
     for _ in 0..2 {
         assert_eq!(ada.send("hello").await.expect(200)["provider"], "free");
@@ -39,7 +39,7 @@ async fn a_day(app: &TestApp) -> User {
 async fn the_figures_tell_what_became_of_every_message_in_windows_and_in_all() {
     not_on_spin("a clock that stands still");
     let app = TestApp::with("free_limit", 2).start().await;
-    let ada = a_day(&app).await;
+    let ada = four_messages(&app).await;
     let stats = stats_of(&ada, 4).await;
     assert_eq!(stats["waiting"], 0);
     assert_eq!(
@@ -82,7 +82,7 @@ async fn counted_in_redis_the_figures_are_the_same() {
     let setup = setup.with("free_window_seconds", 60).by(Clock::system());
     let app = setup.several(2).counting_in(Counter::OwnRedis).start().await;
     app.vouch_for_a_fresh_provider();
-    let ada = a_day(&app).await;
+    let ada = four_messages(&app).await;
     let total = stats_of(&ada, 4).await["total"].clone();
     assert_eq!(total["free"], 2);
     assert_eq!(total["paid_by_reason"], json!({ "free_exhausted": 1 }));
@@ -93,7 +93,7 @@ async fn counted_in_redis_the_figures_are_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn prometheus_reads_every_series_with_the_key_or_a_token_and_nobody_else_does() {
     let app = TestApp::with("free_limit", 2).with("metrics_key", "scrape-me-please").start().await;
-    let ada = a_day(&app).await;
+    let ada = four_messages(&app).await;
     stats_of(&ada, 4).await;
     app.get("/metrics").await.problem(401, "unauthorized");
     app.get("/metrics").bearer("scrape-me-pleasE").await.problem(401, "unauthorized");

@@ -1,28 +1,40 @@
-//! Messages that would rather wait for a free slot (`Prefer: wait=N`), on real time.
+//! Messages that would rather wait for a free slot (`Prefer: wait=N`).
+//!
+//! Tests move the clock, but a component sleeps in real time: a message that has booked a slot of the next window goes out
+//! when [`LEFT`] has really passed. That is how long a test has to move the clock into that window. It takes milliseconds.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
 use octo_host::Clock;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
-use crate::harness::{Answer, Counter, Setup, TestApp, User};
+use crate::harness::{Answer, Counter, NOON, Setup, TestApp, User};
 
-const WINDOW: Duration = Duration::from_secs(2);
+/// Of the first window, when a test begins.
+const LEFT: Duration = Duration::from_secs(3);
 
-fn setup(limit: i64) -> Setup {
-    TestApp::with("free_limit", limit)
-        .with("free_window_seconds", WINDOW.as_secs())
-        .with("free_provider_timeout_ms", 400)
-        .with("free_clock_skew_ms", 50)
-        .by(Clock::system())
+/// From then to a little after the beginning of the next window.
+const TO_THE_NEXT: Duration = Duration::from_millis(3_100);
+
+/// Against hanging.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An application whose window ends in [`LEFT`].
+async fn start(limit: i64) -> TestApp {
+    let app = short(TestApp::with("free_limit", limit)).start().await;
+    // Tests begin 30 s into a window of 60 s.
+    app.clock().set(NOON + 30_000 - LEFT.as_millis() as u64);
+    app
 }
 
-/// Sleeps until a window is just a little old.
-async fn window_begins() {
-    let window = WINDOW.as_millis() as u64;
-    sleep(Duration::from_millis(window - Clock::system().now_ms() % window + 100)).await;
+/// Calls that cannot last into the next window.
+fn short(setup: Setup) -> Setup {
+    setup.with("free_provider_timeout_ms", 400).with("free_clock_skew_ms", 50)
 }
 
 async fn send(user: &User, host: usize, message: &str, wait: u64) -> Answer {
@@ -30,85 +42,125 @@ async fn send(user: &User, host: usize, message: &str, wait: u64) -> Answer {
     call.header("prefer", &format!("wait={wait}")).await
 }
 
+/// Returns once the router has counted so often since the records were cleared. A message that finds no room counts itself
+/// in the window and among those of its sender; one that is let wait does so in both windows again, and then sleeps.
+async fn has_counted(app: &TestApp, times: u64) {
+    let counted = || {
+        let calls = app.host().store_calls();
+        let own = calls
+            .iter()
+            .find(|(component, operation, _)| (*component, *operation) == ("router", "key-value increment"));
+        own.map_or(0, |(_, _, calls)| calls)
+    };
+    let enough = async {
+        while counted() < times {
+            sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, enough).await.unwrap_or_else(|_| panic!("counted {} times", counted()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_waits_goes_free_in_the_next_window_and_others_are_told_at_once() {
-    let app = setup(2).start().await;
-    let (ada, bob) = (app.user("ada").await, app.paying_user("bob").await);
-    window_begins().await;
+    let app = start(2).await;
+    let (ada, eve, bob) = (app.user("ada").await, app.user("eve").await, app.paying_user("bob").await);
     for _ in 0..2 {
         assert_eq!(send(&ada, 0, "hello", 5).await.expect(200)["provider"], "free");
     }
-    let began = Instant::now();
+    app.quiet().await;
+    app.clear_records();
     let waiting = tokio::join!(send(&ada, 0, "hello", 5), send(&bob, 0, "hello", 5), async {
-        sleep(Duration::from_millis(200)).await;
+        has_counted(&app, 8).await;
         // Nobody overtakes: the next window is booked. Nor does anybody wait who does not want to.
-        let in_vain = send(&ada, 0, "hello", 3).await;
+        let in_vain = send(&eve, 0, "hello", 5).await;
         in_vain.problem(429, "free-quota-exhausted");
         ada.send("hello").await.problem(429, "free-quota-exhausted");
         assert_eq!(bob.send("hello").await.expect(200)["reason"], "free_exhausted");
-        assert!(began.elapsed() < Duration::from_secs(1), "those who need not wait do not");
+        // They were told before any time had passed.
+        app.clock().advance(TO_THE_NEXT);
     });
     for answer in [&waiting.0, &waiting.1] {
         assert_eq!(answer.expect(200)["reason"], "free_available");
         assert_eq!(answer.header("preference-applied"), "wait=5");
     }
-    assert!(began.elapsed() > Duration::from_millis(1_500), "they waited for the window");
+    assert_eq!(app.log().matches(r#""waited_ms":3100"#).count(), 2, "{}", app.log());
+    assert_eq!(app.log().matches("waited_ms").count(), 2, "{}", app.log());
     let books = app.free_provider().books().await;
     assert_eq!((books.windows, books.refused_total), (vec![2, 2], 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_that_is_too_short_is_not_waited() {
-    let app = setup(1).start().await;
+    let app = start(1).await;
     let ada = app.user("ada").await;
-    window_begins().await;
     ada.send("hello").await.expect(200);
-    let began = Instant::now();
-    let answer = send(&ada, 0, "hello", 1).await;
-    answer.problem(429, "free-quota-exhausted");
-    assert!(began.elapsed() < Duration::from_millis(500));
+    app.quiet().await;
+    app.clear_records();
+    send(&ada, 0, "hello", 1).await.problem(429, "free-quota-exhausted");
+    app.quiet().await;
+    assert!(!app.log().contains("waited_ms"), "{}", app.log());
+    // It had no place in the next window either.
+    app.clock().advance(TO_THE_NEXT);
+    assert_eq!(ada.send("hello").await.expect(200)["provider"], "free");
 }
 
+/// On real time: a Redis server goes by a clock of its own, which no test can move.
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_in_line_go_in_the_order_they_came_whichever_host_they_came_to() {
-    let setup = setup(2).with("free_window_model", "sliding").several(2);
+    const LINE: &str = "ZCARD {octo:free}:sliding:2000:line";
+    let setup = TestApp::with("free_limit", 2).with("free_window_model", "sliding");
+    let setup = short(setup.with("free_window_seconds", 2)).by(Clock::system()).several(2);
     let app = setup.counting_in(Counter::StoresRedis).start().await;
     app.vouch_for_a_fresh_provider();
     let ada = app.user("ada").await;
+    let mut ids = Vec::new();
     for _ in 0..2 {
-        assert_eq!(ada.send("hello").await.expect(200)["provider"], "free");
+        let body = ada.send("hello").await.expect(200);
+        assert_eq!(body["provider"], "free");
+        ids.push(body["id"].as_str().unwrap().to_owned());
     }
-    // Six in line: three windows' worth.
-    let began = Instant::now();
-    let messages = (0..6_usize).map(|number| {
-        let ada = &ada;
-        async move {
-            sleep(Duration::from_millis(50 * number as u64)).await;
-            let answer = send(ada, number % 2, "hello", 20).await;
-            assert_eq!(answer.expect(200)["reason"], "free_available");
-            (number, began.elapsed())
-        }
+    // Six in line: three windows' worth. Each comes when the one before it stands there, or has gone already.
+    let gone = AtomicUsize::new(0);
+    let stand = || app.counter().ask(LINE).unwrap().parse::<usize>().unwrap();
+    let messages = (0..6_usize).map(async |number| {
+        let its_turn = async {
+            while stand() + gone.load(Ordering::SeqCst) < number {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, its_turn).await.expect("a message does not come to stand in line");
+        let answer = send(&ada, number % 2, "hello", 20).await;
+        gone.fetch_add(1, Ordering::SeqCst);
+        let body = answer.expect(200);
+        assert_eq!(
+            (&body["reason"], answer.header("preference-applied")),
+            (&json!("free_available"), "wait=20")
+        );
+        body["id"].as_str().unwrap().to_owned()
     });
-    let mut ended = join_all(messages).await;
-    assert!(ended.iter().all(|(_, elapsed)| *elapsed > Duration::from_millis(1_500)), "{ended:?}");
-    ended.sort_by_key(|(_, elapsed)| *elapsed);
+    ids.extend(join_all(messages).await);
+    app.quiet().await;
+    assert_eq!(app.log().matches("waited_ms").count(), 6, "{}", app.log());
+    let books = app.free_provider().books().await;
     // Two at a time; within a pair the order is the network's.
-    let pairs: Vec<usize> = ended.iter().map(|(number, _)| number / 2).collect();
-    assert_eq!(pairs, [0, 0, 1, 1, 2, 2]);
-    assert_eq!(app.free_provider().books().await.refused_total, 0);
+    let pair = |id: &String| ids.iter().position(|own| own == id).unwrap() / 2;
+    let mut pairs: Vec<usize> = books.taken.iter().map(pair).collect();
+    pairs.reverse();
+    assert_eq!(pairs, [0, 0, 1, 1, 2, 2, 3, 3]);
+    assert_eq!(books.refused_total, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_whose_clients_hang_up_take_a_quarter_of_a_window_at_most() {
-    // Two at first, then two more: whether one after the other or at once.
-    let app = setup(8).start().await;
+    let app = start(8).await;
     let (ada, bob) = (app.user("ada").await, app.user("bob").await);
-    window_begins().await;
     for _ in 0..8 {
         ada.send("hello").await.expect(200);
     }
-    let hang_up = async |_| {
-        let stream = tokio::net::TcpStream::connect(app.host().addr()).await.unwrap();
+    app.quiet().await;
+    app.clear_records();
+    let mut clients = Vec::new();
+    for _ in 0..8 {
         let body = r#"{"message":"gone"}"#;
         let head = format!(
             "POST /messages HTTP/1.1\r\nhost: octo\r\nauthorization: Bearer {}\r\nprefer: wait=5\r\n\
@@ -116,12 +168,14 @@ async fn messages_whose_clients_hang_up_take_a_quarter_of_a_window_at_most() {
             ada.access,
             body.len()
         );
-        let mut stream = stream;
-        tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes()).await.unwrap();
-        sleep(Duration::from_millis(300)).await;
-    };
-    join_all((0..8).map(hang_up)).await;
-    window_begins().await;
+        let mut client = TcpStream::connect(app.host().addr()).await.unwrap();
+        client.write_all(head.as_bytes()).await.unwrap();
+        clients.push(client);
+    }
+    // Two are let wait, and six are not.
+    has_counted(&app, 8 * 2 + 2 * 2).await;
+    drop(clients);
+    app.clock().advance(TO_THE_NEXT);
     let living = join_all((0..8).map(|_| bob.send("hello"))).await;
     assert_eq!(living.iter().filter(|answer| answer.status == 200).count(), 6);
     app.quiet().await;

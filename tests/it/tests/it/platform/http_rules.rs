@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::harness::{Answer, PASSWORD, TestApp};
 
-/// Every route that takes GET, ours and the originals'.
+/// Routes that take GET, ours and the originals'.
 const GOT: [&str; 27] = [
     "/",
     "/.well-known/jwks.json",

@@ -328,3 +328,27 @@ async fn what_components_ask_of_each_other_is_closed_to_everybody_else() {
     }
     assert_eq!(app.get("/users/me").bearer(&ada.access).await.expect(200)["paid_access"], false);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_changes_subscriptions_100_times_a_day_and_no_more() {
+    let app = TestApp::start().await;
+    let (ada, bob) = (app.user("ada").await, app.user("bob").await);
+    let first = ada.call(Method::POST, "/subscriptions").header("idempotency-key", "\"k\"").await;
+    first.expect(201);
+    for _ in 1..100 {
+        ada.call(Method::POST, "/subscriptions/1/cancel").await.expect(200);
+    }
+    for path in ["/subscriptions", "/subscriptions/1/cancel", "/subscriptions/1/restart"] {
+        let refused = ada.call(Method::POST, path).await;
+        refused.problem(429, "too-many-changes");
+        not_on_spin("a controlled clock");
+        // It is 08:00:30 in the tests.
+        assert_eq!(refused.header("retry-after"), "57571");
+    }
+    let purchase = json!({ "user_id": ada.id });
+    let as_original = ada.call(Method::POST, "/api/v1/subscriptions").json(&purchase).await;
+    as_original.problem(429, "too-many-changes");
+    let repeat = ada.call(Method::POST, "/subscriptions").header("idempotency-key", "\"k\"").await;
+    assert_eq!((repeat.status, repeat.header("idempotency-replayed")), (201, "true"));
+    bob.call(Method::POST, "/subscriptions").await.expect(201);
+}

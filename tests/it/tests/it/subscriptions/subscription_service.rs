@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use octo_host::{Clock, OutboundFault};
+use octo_host::OutboundFault;
 use serde_json::{Value, json};
 
 use crate::harness::spin::not_on_spin;
@@ -205,16 +205,28 @@ async fn what_there_is_not_is_said_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_reply_in_time_the_answer_is_408_and_the_change_still_happens_once() {
-    let setup = TestApp::with("legacy_rules", "on").with("subscriptions_reply_wait_ms", 200);
-    let app = setup.by(Clock::system()).start().await;
+    const WAIT: Duration = Duration::from_millis(200);
+    let setup = TestApp::with("legacy_rules", "on").with("subscriptions_reply_wait_ms", WAIT.as_millis());
+    let app = setup.start().await;
     purchase(&app).await;
     app.host().faults().outbound("auth", OutboundFault::Status(503));
-    let answer = put(&app, 1).json(&json!({ "canceled": true })).await;
+    app.clear_records();
+    // Once `auth` has failed it, the caller only waits.
+    let time = async {
+        while !app.host().outbound_calls().iter().any(|call| call.url.contains("//auth.")) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        app.clock().advance(WAIT);
+    };
+    let answer =
+        async { tokio::join!(put(&app, 1).json(&json!({ "canceled": true })).into_future(), time).0 };
+    let answer = tokio::time::timeout(Duration::from_secs(30), answer).await.expect("it waits for ever");
     expect(&answer, 408, "\"The server did not send a response\"");
 
+    app.quiet().await;
     app.host().faults().outbound("auth", OutboundFault::None);
     // The pause before the next attempt.
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    app.clock().advance(Duration::from_secs(1));
     // A caller performs what is before its own notification.
     assert_eq!(row(&put(&app, 1).json(&json!({ "canceled": true })).await)["status"], "CANCELED");
     let history = app.administrator().await.call(Method::GET, "/subscriptions/1/history").await.expect(200);
