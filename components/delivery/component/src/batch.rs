@@ -69,6 +69,7 @@ impl From<FieldError> for RowError {
         (status = 200, description = "What became of each row.", body = Items<RowBody>),
         (status = 415, description = "The body is no CSV."),
         (status = 422, description = "The body cannot be read as CSV, or has too many rows."),
+        (status = 429, description = "The client registered too many parcels today; the rows before were registered."),
     ),
     security(("access_token" = []), ("session_cookie" = []))
 )]
@@ -108,6 +109,7 @@ pub(crate) async fn register_many(
                 continue;
             }
         };
+        own::take_quota(&app, &visitor, &head.headers).await?;
         let route = format!("POST /parcels/batch {row}");
         let key = key.as_ref().map(|key| key.scoped(Scope { caller: &caller, route: &route }));
         let fingerprint = own::fingerprint(&new);

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use http::{HeaderMap, StatusCode};
-use octo_core::Problem;
+use octo_core::{Problem, settings};
 use octo_delivery::{
-    Config, Filter, MoscowDay, NewParcel, Parcel, Parcels, Pricing, Registered, State as ParcelState,
-    parcels::Key, price::price, rate_book, types,
+    Config, Filter, MoscowDay, NewParcel, Owner, Parcel, Parcels, Pricing, Registered, State as ParcelState,
+    parcels::Key, price::price, quota, rate_book, types,
 };
 use octo_http::{
     App, Error, Items, Page, Response,
@@ -16,7 +16,7 @@ use octo_http::{
     page::PageParams,
     path, prefer,
     query::Query,
-    respond,
+    respond, source,
 };
 use utoipa::ToSchema;
 use uuid::{Builder, Uuid};
@@ -80,6 +80,7 @@ pub(crate) struct MeasuresBody {
         (status = 201, description = "The parcel.", body = ParcelBody,
             headers(("Location" = String, description = "Where the parcel is."))),
         (status = 422, description = "A field breaks a rule, or the key belongs to another request."),
+        (status = 429, description = "The client registered too many parcels today."),
     ),
     security(("access_token" = []), ("session_cookie" = []))
 )]
@@ -115,6 +116,7 @@ pub(crate) async fn keep(
     route: &str,
     new: &NewParcel,
 ) -> Result<Registered, Error> {
+    take_quota(app, visitor, headers).await?;
     let caller = visitor.owner.key();
     let key = IdempotencyKey::read(headers)?.map(|key| key.scoped(Scope { caller: &caller, route }));
     let fingerprint = fingerprint(new);
@@ -123,6 +125,24 @@ pub(crate) async fn keep(
     let kept =
         Parcels::new(&sql).register(&visitor.owner, new, &status_uuid(app), key, app.clock.now()).await;
     Ok(kept.map_err(problem)?)
+}
+
+/// Counts a parcel of the client, which is an account, or an address where there is none: a session is free to make.
+pub(crate) async fn take_quota(app: &App, visitor: &Visitor, headers: &HeaderMap) -> Result<(), Error> {
+    let Some(most) = Config::read(&app.settings)?.daily_per_client else { return Ok(()) };
+    let client = match &visitor.owner {
+        Owner::Account(_) => visitor.owner.key(),
+        Owner::Session(_) => {
+            let proxies = settings::number(&app.settings, "trusted_proxies", 0..=16)?;
+            format!("address/{}", source::of(headers, proxies))
+        }
+    };
+    let now = app.clock.now();
+    let today = MoscowDay::containing(now);
+    if quota::take(&sql(app), &client, today, most).await? {
+        return Ok(());
+    }
+    Err(responses::too_many_parcels(today.next().start().since(now).as_secs() + 1).into())
 }
 
 /// What makes two requests the same request.

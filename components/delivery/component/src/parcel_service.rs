@@ -239,6 +239,7 @@ pub(crate) struct RegisteredBody {
         (status = 400, description = "The cookie is no UUID, or there is no such type.", body = FastApiError),
         (status = 401, description = "There is no cookie.", body = FastApiError),
         (status = 422, description = "A field breaks a rule.", body = FastApiError),
+        (status = 429, description = "The client registered too many parcels today."),
     ),
     security((), ("access_token" = []), ("session_cookie" = []))
 )]

@@ -10,7 +10,7 @@ use octo_core::{
     settings,
     sql::{Database, Migrated},
 };
-use octo_delivery::{Config, Pricing, RateSource, TABLES, rate::Unusable};
+use octo_delivery::{Config, MoscowDay, Pricing, RateSource, TABLES, quota, rate::Unusable};
 use octo_http::{App, Error, Response, drained::Drained, extract::Internal};
 use octo_jobs::Performer;
 
@@ -56,7 +56,9 @@ pub(crate) fn sql(app: &App) -> Migrated<'_, Arc<dyn Sql>> {
 )]
 pub(crate) async fn drain(State(app): State<App>, _: Internal) -> Result<Response, Error> {
     let config = Config::read(&app.settings)?;
-    Ok(carry_out(&app, &config).await?.into_response())
+    let drained = carry_out(&app, &config).await?;
+    quota::sweep(&sql(&app), MoscowDay::containing(app.clock.now())).await?;
+    Ok(drained.into_response())
 }
 
 /// Carries out what is due, for some seconds.
@@ -81,5 +83,6 @@ pub(crate) fn carry_out_later(app: &App, config: &Config) {
 pub(crate) fn check_settings(settings: &dyn Settings) -> Result<(), SettingError> {
     Config::read(&settings)?;
     settings::text(&settings, "metrics_key")?;
+    settings::number::<usize>(&settings, "trusted_proxies", 0..=16)?;
     Database::read(&settings).map(drop)
 }

@@ -366,6 +366,17 @@ pub(crate) fn problem(refusal: Refusal) -> Problem {
     }
 }
 
+/// The client has registered as many parcels as may be in a day.
+pub(crate) fn too_many_parcels(seconds: u64) -> Problem {
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too-many-parcels",
+        "Too many parcels today",
+        format!("No more parcels can be registered from here today. Try again in {seconds} s."),
+    )
+    .retry_after(seconds)
+}
+
 /// Why a type is not changed.
 pub(crate) fn type_problem(refusal: types::Refusal) -> Problem {
     match refusal {

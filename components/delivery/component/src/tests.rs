@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 
 use crate::API;
 
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 9] = [
+    ("parcels_daily_per_client", "20"),
+    ("trusted_proxies", "0"),
     ("delivery_rate_origin", "https://bank.example"),
     ("delivery_rate_path", "/daily_json.js"),
     ("delivery_rate_refresh_seconds", "3600"),
@@ -389,6 +391,21 @@ fn a_session_is_claimed_by_logging_in() {
         404,
         "the browser has it only while logged in"
     );
+}
+
+#[test]
+fn a_client_registers_so_many_parcels_in_a_day() {
+    let app = with_source(&[]);
+    for number in 0..20 {
+        let session = format!("session=11111111-5c3b-4d93-8a35-{number:012}");
+        assert_eq!(call(&app, &session, "POST", "/packages/", PHONE).0, 201, "a session is free to make");
+    }
+    let refused = ask(&app, SESSION, "POST", "/packages/", PHONE);
+    assert_eq!(refused.status(), 429);
+    assert!(refused.headers().contains_key("retry-after"));
+    let token = token(&app, "7", Role::User);
+    let body = r#"{"name":"Phone","weight":"1.5","value":10.99,"type":2}"#;
+    assert_eq!(with_token(&app, &token, "POST", "/parcels", body).0, 201, "an account has its own number");
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub struct Config {
     pub rate_refresh: Duration,
     /// How old a rate may be, in days, where there is no newer one.
     pub rate_max_days: i64,
+    /// How many parcels a client may register in a day; `None` for any number.
+    pub daily_per_client: Option<i64>,
     /// What links in the original's lists begin with; it ends with `/`.
     pub host_url: String,
     /// Whether what the original's clients need and nobody else should have is allowed.
@@ -50,6 +52,8 @@ impl Config {
             rate_path,
             rate_refresh: seconds(settings, "delivery_rate_refresh_seconds", 1..=86_400)?,
             rate_max_days: number(settings, "delivery_rate_max_days", 1..=60)?,
+            daily_per_client: Some(number(settings, "parcels_daily_per_client", 0..=1_000_000)?)
+                .filter(|most| *most > 0),
             host_url,
             legacy_rules: switch(settings, "legacy_rules")?,
         })

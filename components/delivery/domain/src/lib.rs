@@ -24,6 +24,7 @@ pub mod parcel;
 pub mod parcels;
 pub mod price;
 pub mod pricing;
+pub mod quota;
 pub mod rate;
 pub mod rate_book;
 pub mod schema;

@@ -101,8 +101,10 @@ impl<S: Sql, R: RateSource, C: Clock> RateBook<'_, S, R, C> {
             {
                 return Ok(rate);
             }
-            if status.fetching_until <= now && status.retry_at <= now && self.take_lease(now).await? {
-                self.renew(now).await?;
+            if status.fetching_until <= now && status.retry_at <= now {
+                if self.take_lease(&status, now).await? {
+                    self.renew(now).await?;
+                }
                 continue;
             }
             // Somebody else asks. Before there is any rate, or where a new day's is due, it is worth a wait.
@@ -132,10 +134,13 @@ impl<S: Sql, R: RateSource, C: Clock> RateBook<'_, S, R, C> {
         }
     }
 
-    async fn take_lease(&self, now: UnixMillis) -> Result<bool, SqlError> {
+    /// Only for whoever knows the newest answer: another may have asked, and been answered, since `status` was read.
+    pub(crate) async fn take_lease(&self, status: &RateStatus, now: UnixMillis) -> Result<bool, SqlError> {
         let statement = "UPDATE parcel_rates SET fetching_until = $1
-            WHERE currency = 'USD' AND fetching_until <= $2 AND retry_at <= $2 RETURNING currency";
-        Ok(!self.sql.query(statement, &[(now + LEASE).into(), now.into()]).await?.is_empty())
+            WHERE currency = 'USD' AND fetching_until <= $2 AND retry_at <= $2
+                AND fetched_at = $3 AND failures = $4 RETURNING currency";
+        let parameters = [(now + LEASE).into(), now.into(), status.fetched_at.into(), status.failures.into()];
+        Ok(!self.sql.query(statement, &parameters).await?.is_empty())
     }
 
     /// Asks the source, and notes what came of it.

@@ -215,6 +215,14 @@ const FIRST: &[Step] = &[
             FOR EACH ROW WHEN (NEW.state = 'discarded' AND NEW.kind = 'price-parcel/1')
             EXECUTE FUNCTION parcel_given_up()",
     ),
+    Step::Both(
+        "CREATE TABLE IF NOT EXISTS parcel_quotas (
+            client {text} PRIMARY KEY,
+            day BIGINT NOT NULL,
+            number BIGINT NOT NULL
+        )",
+    ),
+    Step::Both("CREATE INDEX IF NOT EXISTS parcel_quotas_by_day ON parcel_quotas (day)"),
     Step::Both("CREATE TABLE IF NOT EXISTS parcel_types (id BIGINT PRIMARY KEY, name {text} NOT NULL UNIQUE)"),
     // In one statement, and by number: a type that was renamed keeps its new name.
     Step::Both(

@@ -148,3 +148,18 @@ fn whoever_dies_while_asking_keeps_the_others_waiting_for_a_moment_only() {
         assert_eq!(current(&scene), Ok("84.004".into()));
     });
 }
+
+#[test]
+fn whoever_read_the_row_before_another_was_answered_does_not_ask_again() {
+    on_both(|shared| {
+        let scene = Scene::new(shared);
+        let sql = scene.sql();
+        let book = RateBook { sql: &sql, source: &scene.source, clock: &scene.clock, config: &scene.config };
+        let before = ready(rate_book::status(&sql)).unwrap();
+        ready(book.current()).unwrap();
+        assert!(!ready(book.take_lease(&before, scene.clock.now())).unwrap());
+        scene.clock.advance(Duration::from_secs(3601));
+        let now = ready(rate_book::status(&sql)).unwrap();
+        assert!(ready(book.take_lease(&now, scene.clock.now())).unwrap());
+    });
+}

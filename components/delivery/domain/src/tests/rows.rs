@@ -4,7 +4,7 @@ use octo_core::{sql::Migrated, testing::ready};
 use octo_databases::{Recorded, on_both};
 
 use super::scene::{START, Scene, drain, owner};
-use crate::{Filter, MoscowDay, Parcels, State, TABLES, rate_book, sums, types};
+use crate::{Filter, MoscowDay, Parcels, State, TABLES, quota, rate_book, sums, types};
 
 #[test]
 fn every_filter_finds_what_it_says_and_pages_meet_each_parcel_once() {
@@ -42,6 +42,20 @@ fn every_filter_finds_what_it_says_and_pages_meet_each_parcel_once() {
         assert_eq!(ids(&day(today.next(), today.next())), [0_i64; 0]);
         let (count, page) = ready(parcels.page(&Filter { priced: Some(true), ..of_owner }, 5, 3)).unwrap();
         assert_eq!((count, page.iter().map(|parcel| parcel.id).collect::<Vec<_>>()), (7, vec![2, 1]));
+    });
+}
+
+#[test]
+fn a_client_registers_so_many_in_a_day_whatever_the_clocks_say() {
+    on_both(|shared| {
+        let scene = Scene::new(shared);
+        let sql = scene.sql();
+        let take = |client: &str, day: i64| ready(quota::take(&sql, client, MoscowDay(day), 2)).unwrap();
+        assert_eq!([take("a", 5), take("a", 5), take("a", 5)], [true, true, false]);
+        assert!(!take("a", 4), "a clock that is behind");
+        assert!(take("b", 5) && take("a", 6), "others, and other days");
+        assert!(!ready(quota::sweep(&sql, MoscowDay(7))).unwrap());
+        assert_eq!(scene.rows::<(String,)>("SELECT client FROM parcel_quotas"), [("a".to_owned(),)]);
     });
 }
 
@@ -102,6 +116,8 @@ fn an_index_serves_every_statement() {
         ready(sums::from_log(&sql, MoscowDay(1))).unwrap();
         ready(sums::rebuild(&sql, MoscowDay(1))).unwrap();
         ready(rate_book::status(&sql)).unwrap();
+        ready(quota::take(&sql, "client", MoscowDay(5), 1)).unwrap();
+        ready(quota::sweep(&sql, MoscowDay(5))).unwrap();
         let connection = shared.connect();
         for (statement, parameters) in recorded.statements() {
             // There are few types.

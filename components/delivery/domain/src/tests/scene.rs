@@ -58,6 +58,7 @@ pub(super) fn config() -> Config {
         rate_path: "/daily_json.js".into(),
         rate_refresh: Duration::from_secs(3600),
         rate_max_days: 14,
+        daily_per_client: None,
         host_url: "http://localhost/".into(),
         legacy_rules: false,
     }

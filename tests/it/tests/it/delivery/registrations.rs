@@ -113,10 +113,11 @@ async fn a_session_is_claimed_by_logging_in_and_forgotten_with_the_account() {
     let mine = ada.call(Method::GET, "/parcels").header("cookie", SESSION).await.expect(200);
     assert_eq!(mine["items"][0]["id"], 1);
     assert_eq!(browser(&app, 0, Method::GET, "/packages/1/").await.status, 404);
-    ada.call(Method::DELETE, &format!("/users/{}", ada.id)).await;
+    let root = app.administrator().await;
+    let deleted = root.call(Method::DELETE, &format!("/users/{}", ada.id)).await;
+    assert_eq!(deleted.status, 204);
     app.quiet().await;
     drain(&app, 0).await.expect(200);
-    let root = app.administrator().await;
     let left = root.call(Method::GET, "/parcels/1").await.expect(200);
     assert_eq!(left["name"], "");
 }
