@@ -157,7 +157,10 @@ async fn what_was_given_up_is_seen_replayed_and_then_done() {
         app.call(0, method, path).bearer(tokens["access_token"].as_str().unwrap())
     };
     let queues = as_root(Method::GET, "/internal/jobs").await.expect(200);
-    assert_eq!(queues["items"], json!([{ "queue": "subscriptions/canceled", "waiting": 0, "oldest_at": null, "dead": 1 }]));
+    assert_eq!(
+        queues["items"],
+        json!([{ "queue": "subscriptions/canceled", "waiting": 0, "oldest_at": null, "dead": 1 }])
+    );
     let dead = as_root(Method::GET, "/internal/jobs/dead").await.expect(200);
     let letter = &dead["items"][0];
     assert_eq!((&letter["kind"], &letter["attempts"]), (&json!("SUBSCRIPTION_CANCELED"), &json!(20)));

@@ -42,8 +42,14 @@ async fn send(user: &User, host: usize, message: &str, wait: u64) -> Answer {
     call.header("prefer", &format!("wait={wait}")).await
 }
 
-/// Returns once the router has counted so often since the records were cleared. A message that finds no room counts itself
-/// in the window and among those of its sender; one that is let wait does so in both windows again, and then sleeps.
+/// How often the router counts a message until it sleeps: in the window that is full, among those of its sender, again in
+/// the full window, and in the next one.
+const WAITS: u64 = 4;
+
+/// How often it counts one that may not wait: the first two of these, and the refusal.
+const REFUSED: u64 = 3;
+
+/// Returns once the router has counted so often since the records were cleared.
 async fn has_counted(app: &TestApp, times: u64) {
     let counted = || {
         let calls = app.host().store_calls();
@@ -70,7 +76,7 @@ async fn a_message_that_waits_goes_free_in_the_next_window_and_others_are_told_a
     app.quiet().await;
     app.clear_records();
     let waiting = tokio::join!(send(&ada, 0, "hello", 5), send(&bob, 0, "hello", 5), async {
-        has_counted(&app, 8).await;
+        has_counted(&app, 2 * WAITS).await;
         // Nobody overtakes: the next window is booked. Nor does anybody wait who does not want to.
         let in_vain = send(&eve, 0, "hello", 5).await;
         in_vain.problem(429, "free-quota-exhausted");
@@ -172,8 +178,8 @@ async fn messages_whose_clients_hang_up_take_a_quarter_of_a_window_at_most() {
         client.write_all(head.as_bytes()).await.unwrap();
         clients.push(client);
     }
-    // Two are let wait, and six are not.
-    has_counted(&app, 8 * 2 + 2 * 2).await;
+    // Two are let wait, and six are refused.
+    has_counted(&app, 2 * WAITS + 6 * REFUSED).await;
     drop(clients);
     app.clock().advance(TO_THE_NEXT);
     let living = join_all((0..8).map(|_| bob.send("hello"))).await;
