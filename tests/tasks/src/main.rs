@@ -12,7 +12,7 @@ use anyhow::bail;
 const HELP: &str = "\
 The project's own commands. Start with `cargo xtask test`; `cargo run --release` runs the application.
 
-  cargo xtask test [FILTER…]    prepare the machine, build everything, run the tests (`siege::`: those under load)
+  cargo xtask test [FILTER…]    prepare the machine, build everything, run the tests (`chaos::`: those under load)
                                 (the arguments go to `cargo test`, as in `cargo xtask test quota -- --nocapture`)
   cargo xtask test --spin [FILTER…]
                                 the integration tests that need neither a controlled clock nor faults, on a real Spin:
@@ -24,7 +24,7 @@ The project's own commands. Start with `cargo xtask test`; `cargo run --release`
   cargo xtask common-passwords  make the list of passwords that nobody may have again, from the crate it comes from
   cargo xtask bench [OPTION…]   throughput and latency beside the host's floors (--quick for a short run)
   cargo xtask sim [OPTION…]     simulated providers against the free tier's counter (--help lists the options)
-  cargo xtask siege             hosts and Redis servers that die under load, shown in a table (3 min)
+  cargo xtask chaos             hosts and Redis servers that die under load, shown in a table (3 min)
   cargo xtask help              this text
 ";
 
@@ -52,7 +52,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "test" => commands::test::run(rest),
         "bench" => commands::bench::run(rest),
         "sim" => commands::sim::run(rest),
-        "siege" => bare(commands::siege::run),
+        "chaos" => bare(commands::chaos::run),
         "build" => bare(commands::build::run),
         "sizes" => bare(commands::sizes::run),
         "check" => bare(commands::check::run),

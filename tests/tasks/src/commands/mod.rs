@@ -2,10 +2,10 @@
 
 pub(crate) mod bench;
 pub(crate) mod build;
+pub(crate) mod chaos;
 pub(crate) mod check;
 pub(crate) mod common_passwords;
 pub(crate) mod deny;
-pub(crate) mod siege;
 pub(crate) mod sim;
 pub(crate) mod sizes;
 mod spin;

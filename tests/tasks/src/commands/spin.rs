@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 use xtask::process;
 
-use super::test::{INTEGRATION, command};
+use super::test::{CHAOS, INTEGRATION, command};
 
 /// The words by which a test says that it needs what a real Spin does not have (`harness/spin.rs` of the tests).
 const LEFT_OUT: &str = "left out on a real Spin";
@@ -69,7 +69,7 @@ impl Spin {
     fn test_on(&self, database: &str, filter: &[&str]) -> anyhow::Result<Tally> {
         let mut tests = command()?;
         tests.env("OCTO_TEST_SPIN", &self.program).env("OCTO_TEST_DATABASE", database);
-        tests.args(["--test", INTEGRATION, "--"]).args(filter).args(["--skip", "siege::"]);
+        tests.args(["--test", INTEGRATION, "--"]).args(filter).args(["--skip", CHAOS]);
         let mut running = tests.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let mut output = String::new();
         for line in BufReader::new(running.stdout.take().context("no output")?).lines() {

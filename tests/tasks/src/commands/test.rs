@@ -6,26 +6,23 @@ use anyhow::{anyhow, bail};
 use xtask::machine::{self, C_COMPILER, CURL, POSTGRES, REDIS};
 use xtask::progress::{Progress, Steps};
 use xtask::toolchain::{cargo, ensure_wasm_target};
-use xtask::workspace::packages;
+use xtask::workspace::{packages, root};
 use xtask::{build, process};
 
 use super::spin::Spin;
 
-/// The modules of the integration tests about what is kept in the database. They run on SQLite with all others, and then
-/// again on Postgres.
-const ON_POSTGRES: [&str; 8] = [
-    "accounts::",
-    "administration::",
-    "contract_001::",
-    "jobs::",
-    "races::",
-    "sessions::",
-    "sign_on::",
-    "subscriptions::",
-];
-
 /// The integration tests: HTTP only, against the built components.
 pub(super) const INTEGRATION: &str = "it";
+
+/// Those of them that are under load, and want the machine to themselves.
+pub(super) const CHAOS: &str = "chaos::";
+
+/// Where they are: a folder for each system, and some more.
+const FOLDER: &str = "tests/it/tests/it";
+
+/// The folders whose tests run on SQLite alone, because they keep nothing in the database or choose it themselves. All
+/// other folders are of systems with tables: their tests run again on Postgres.
+const ON_SQLITE_ALONE: [&str; 5] = ["chaos", "harness", "messages", "mock_providers", "platform"];
 
 const ADVICE: &str =
     "The lines above name the failed tests. To run one alone: `cargo xtask test NAME -- --nocapture`";
@@ -53,7 +50,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
     match filter.as_slice() {
         [] => {
-            steps.run("Running the tests (`cargo xtask test siege::` runs those under load)", everything)?
+            steps.run("Running the tests (`cargo xtask test chaos::` runs those under load)", everything)?
         }
         some => steps.run("Running the tests", || tests(&filtered(some), ADVICE))?,
     }
@@ -71,12 +68,15 @@ fn filtered<'a>(filters: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// The integration tests mostly wait, those of the crates mostly compute: they run beside each other, and then what is
-/// kept in the database once more on Postgres. The sieges are left out, for they want the machine to themselves.
+/// kept in the database once more on Postgres. Those under load are left out.
 fn everything() -> anyhow::Result<()> {
     let mut integration = command()?;
-    integration.args(["--test", INTEGRATION, "--", "--skip", "siege::"]);
+    integration.args(["--test", INTEGRATION, "--", "--skip", CHAOS]);
     let (mut crates, mut on_postgres) = (of_the_crates()?, command()?);
-    on_postgres.env("OCTO_TEST_DATABASE", "postgres").args(["--test", INTEGRATION, "--"]).args(ON_POSTGRES);
+    on_postgres
+        .env("OCTO_TEST_DATABASE", "postgres")
+        .args(["--test", INTEGRATION, "--"])
+        .args(on_postgres_too()?);
     eprintln!(
         "  Beside them, shown when they fail: the crates' own tests, and those of the database on Postgres."
     );
@@ -92,6 +92,20 @@ fn everything() -> anyhow::Result<()> {
             (shown, beside) => shown.and(beside),
         }
     })
+}
+
+/// The filters for the integration tests that run on both databases, such as `accounts::`.
+fn on_postgres_too() -> anyhow::Result<Vec<String>> {
+    let mut systems = Vec::new();
+    for entry in std::fs::read_dir(root().join(FOLDER))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type()?.is_dir() && !ON_SQLITE_ALONE.contains(&name.as_str()) {
+            systems.push(name + "::");
+        }
+    }
+    systems.sort();
+    Ok(systems)
 }
 
 /// All tests but the integration tests.
@@ -119,4 +133,15 @@ pub(super) fn command() -> anyhow::Result<Command> {
         test.args(["--exclude", &package.name]);
     }
     Ok(test)
+}
+
+#[test]
+fn the_tests_of_every_system_with_tables_run_on_both_databases() {
+    let systems = on_postgres_too().unwrap();
+    for system in ["accounts::", "delivery::", "jobs::", "subscriptions::"] {
+        assert!(systems.iter().any(|name| name == system), "{system} {systems:?}");
+    }
+    for folder in ON_SQLITE_ALONE {
+        assert!(root().join(FOLDER).join(folder).is_dir(), "there is no folder {folder}");
+    }
 }

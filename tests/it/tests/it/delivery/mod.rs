@@ -9,8 +9,7 @@ mod source;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::TestApp;
-use super::harness::{Answer, Call, Setup, User};
+use crate::harness::{Answer, Call, Setup, TestApp, User};
 
 const JOBS_KEY: &str = "the key of the scheduler";
 

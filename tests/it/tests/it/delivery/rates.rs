@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::Method;
 use serde_json::json;
 
-use super::super::harness::spin::not_on_spin;
 use super::source::{Sends, Source, daily};
 use super::*;
+use crate::harness::spin::not_on_spin;
 
 /// Everything a source may send that is no rate for the day on which tests begin.
 fn bad() -> Vec<Sends> {

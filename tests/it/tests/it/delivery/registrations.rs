@@ -6,9 +6,9 @@ use futures::future::join_all;
 use http::Method;
 use serde_json::json;
 
-use super::super::harness::spin::not_on_spin;
 use super::source::Source;
 use super::*;
+use crate::harness::spin::not_on_spin;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_registers_waits_for_the_price_and_reads_how_it_came_about() {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 
-use super::super::external::Server;
+use crate::mock_providers::Server;
 
 /// The central bank, or what says it is.
 pub(super) struct Source {

@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 use xtask::progress::Progress;
 use xtask::servers::{Postgres, Redis};
 
-use super::external::{ExternalFree, ExternalPaid};
+use crate::mock_providers::{MockFree, MockPaid};
 use database::{Database, Kind};
 use spin::{Spin, left_out};
 
@@ -163,7 +163,7 @@ impl Setup {
     }
 
     /// Calls these providers instead of the application's own.
-    pub(crate) fn calling(self, free: &ExternalFree, paid: &ExternalPaid) -> Self {
+    pub(crate) fn calling(self, free: &MockFree, paid: &MockPaid) -> Self {
         self.with("free_provider_origin", free.origin()).with("paid_provider_origin", paid.origin())
     }
 

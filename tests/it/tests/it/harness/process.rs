@@ -7,8 +7,8 @@ use std::process::{ChildStdout, Command, Stdio};
 use xtask::guarded::Guarded;
 use xtask::progress::Progress;
 
-use super::TestApp;
 use super::spin::not_on_spin;
+use crate::harness::TestApp;
 
 /// Dropped, it ends as by SIGKILL.
 pub(crate) struct Process {

@@ -1,0 +1,3 @@
+//! Jobs: work that is done in the background.
+
+mod api;
