@@ -79,7 +79,7 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<ParcelsReport> {
 
 fn one(database: &'static str, small: &Shared, large: &Shared, duration: Duration) -> anyhow::Result<Round> {
     let connections = [small.connect(), large.connect()];
-    let [small, of_large] = [0, 1].map(|index| Migrated::new(&connections[index], TABLES));
+    let [small, of_large] = connections.each_ref().map(|connection| Migrated::new(connection, TABLES));
     let reads = KINDS.map(|(what, read)| {
         let mut times = [Vec::new(), Vec::new()];
         for number in 0..READS {
@@ -252,7 +252,9 @@ impl Display for ParcelsReport {
         writeln!(out, "| --- | --- | ---: | ---: | ---: | ---: | ---: |")?;
         for (index, (what, _)) in KINDS.iter().enumerate() {
             for database in ["SQLite", "Postgres"] {
-                let read = |value: &dyn Fn(&Read) -> f64| of(database, &|round| value(&round.reads[index]));
+                let read = |value: &dyn Fn(&Read) -> f64| {
+                    of(database, &|round| round.reads.get(index).map_or(f64::NAN, value))
+                };
                 writeln!(
                     out,
                     "| {what} | {database} | {:.0} | {:.0} | {:.0} | {:.0} | {:.2} |",
