@@ -209,7 +209,6 @@ fn price(sql: &Migrated<'_, Database>) -> anyhow::Result<()> {
         rate_max_days: 14,
         daily_per_client: None,
         host_url: "http://localhost/".into(),
-        legacy_rules: false,
     };
     let pricing = Pricing { sql, source: &Bank, clock: &SystemClock, config: &config };
     let worker = &pricing.jobs();

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::API;
 
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("parcels_daily_per_client", "20"),
     ("trusted_proxies", "0"),
     ("delivery_rate_origin", "https://bank.example"),
@@ -23,7 +23,6 @@ const SETTINGS: [(&str, &str); 9] = [
     ("delivery_rate_refresh_seconds", "3600"),
     ("delivery_rate_max_days", "14"),
     ("delivery_host_url", "http://localhost:8000/"),
-    ("legacy_rules", "off"),
     ("metrics_key", "metrics"),
 ];
 
@@ -248,6 +247,12 @@ fn fields_are_refused_by_the_originals_rules() {
         );
         assert_eq!(errors[0]["input"], value);
     }
+    let lacking = refused(r#"{"name":"x","weight":1,"price":2}"#);
+    assert_eq!(
+        lacking,
+        [json!({"type": "missing", "loc": ["body", "type"], "msg": "Field required",
+            "input": {"name": "x", "weight": 1, "price": 2}})]
+    );
     let zero = refused(&PHONE.replace("1.5", "0"));
     assert_eq!(
         zero[0],

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use octo_core::{
     SettingError, Settings,
-    settings::{number, seconds, switch, text},
+    settings::{number, seconds, text},
 };
 
 /// Everything delivery is told by variables.
@@ -22,8 +22,6 @@ pub struct Config {
     pub daily_per_client: Option<i64>,
     /// What links in the original's lists begin with; it ends with `/`.
     pub host_url: String,
-    /// Whether what the original's clients need and nobody else should have is allowed.
-    pub legacy_rules: bool,
 }
 
 impl Config {
@@ -55,7 +53,6 @@ impl Config {
             daily_per_client: Some(number(settings, "parcels_daily_per_client", 0..=1_000_000)?)
                 .filter(|most| *most > 0),
             host_url,
-            legacy_rules: switch(settings, "legacy_rules")?,
         })
     }
 }

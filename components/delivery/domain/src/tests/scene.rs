@@ -60,7 +60,6 @@ pub(super) fn config() -> Config {
         rate_max_days: 14,
         daily_per_client: None,
         host_url: "http://localhost/".into(),
-        legacy_rules: false,
     }
 }
 

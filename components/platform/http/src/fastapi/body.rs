@@ -14,7 +14,8 @@ use crate::{Request, Response, body::is_json, respond};
 pub struct Body {
     members: Map<String, Value>,
     errors: Errors,
-    shows_input: bool,
+    /// All of it, where what breaks a rule is sent back.
+    shown: Option<Value>,
 }
 
 /// A kind of value: how it is read, or which rule (type and message) it breaks.
@@ -53,7 +54,7 @@ impl Parsed {
     pub fn members(self) -> Result<Body, Response> {
         let mut errors = Errors::new(Place::Body, self.links);
         match self.sent {
-            Sent::Object(members) => return Ok(Body { members, errors, shows_input: false }),
+            Sent::Object(members) => return Ok(Body { members, errors, shown: None }),
             Sent::Nothing => errors.no_body(),
             Sent::Else => errors.no_object(),
         }
@@ -64,7 +65,7 @@ impl Parsed {
 impl Body {
     /// The members of an object.
     pub fn new(members: Map<String, Value>, links: Links) -> Self {
-        Self { members, errors: Errors::new(Place::Body, links), shows_input: false }
+        Self { members, errors: Errors::new(Place::Body, links), shown: None }
     }
 
     /// Reads the body of `request`, which must be an object.
@@ -75,7 +76,7 @@ impl Body {
     /// Sends back what breaks a rule, as the original does: for bodies in which there is no secret.
     #[must_use]
     pub fn showing_input(mut self) -> Self {
-        self.shows_input = true;
+        self.shown = Some(Value::Object(self.members.clone()));
         self
     }
 
@@ -92,7 +93,8 @@ impl Body {
         match self.members.remove(name) {
             Some(value) => self.value(name, value, kind),
             None => {
-                self.errors.missing(name);
+                let rule = Rule::new("missing", "Field required");
+                self.errors.refuse_value(name, rule, self.shown.clone().unwrap_or_default());
                 None
             }
         }
@@ -107,7 +109,7 @@ impl Body {
     }
 
     fn value<T>(&mut self, name: &str, value: Value, kind: &Kind<T>) -> Option<T> {
-        let input = if self.shows_input { value.clone() } else { Value::Null };
+        let input = self.shown.as_ref().map_or(Value::Null, |_| value.clone());
         kind.read(value).map_err(|rule| self.errors.refuse_value(name, rule, input)).ok()
     }
 
