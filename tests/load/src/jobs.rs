@@ -6,17 +6,16 @@
 
 use octo_core::async_trait;
 use std::fmt::{self, Display, Formatter};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use octo_core::sql::{Migrated, Schema, Step};
-use octo_core::{Clock, Entropy, Sql, SqlError, UnixMillis};
+use octo_core::{Clock, Sql, UnixMillis};
 use octo_databases::{Database, Shared};
 use octo_jobs::{Delivery, Jobs, NewJob, Outcome, Performer, SCHEMA, Worker};
 use serde::Serialize;
 
+use crate::native::{NoChance, SystemClock, ready};
 use crate::options::Options;
 use crate::report::median;
 
@@ -72,7 +71,7 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<JobsReport> {
 }
 
 /// How often a second what `some` says it did is done.
-fn rate(duration: Duration, some: impl Fn() -> anyhow::Result<usize>) -> anyhow::Result<f64> {
+pub(crate) fn rate(duration: Duration, some: impl Fn() -> anyhow::Result<usize>) -> anyhow::Result<f64> {
     let (began, mut done) = (Instant::now(), 0);
     while began.elapsed() < duration {
         done += some()?;
@@ -126,37 +125,6 @@ impl Worker for Effect<'_> {
             Ok(_) => Outcome::Done("null".to_owned()),
             Err(error) => Outcome::Discard(error.to_string()),
         }
-    }
-}
-
-struct SystemClock;
-
-#[async_trait]
-impl Clock for SystemClock {
-    fn now(&self) -> UnixMillis {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        UnixMillis(octo_core::time::millis(since))
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        std::thread::sleep(duration);
-    }
-}
-
-/// Nothing here is left to chance.
-struct NoChance;
-
-impl Entropy for NoChance {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(0);
-    }
-}
-
-/// The result of a future over a connection that blocks.
-fn ready<T>(future: impl Future<Output = Result<T, SqlError>>) -> anyhow::Result<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => Ok(result?),
-        Poll::Pending => Err(anyhow!("a statement waits")),
     }
 }
 

@@ -12,6 +12,7 @@
 //! | free-redis, paid-redis | both with the free calls counted in a Redis server (`redis_url`) |
 //! | login, refresh | `POST /auth/login` with its password hash, `POST /auth/refresh` |
 //! | jobs | background jobs on both databases, beside a row inserted and updated |
+//! | parcels | registering, pricing and reading parcels, in a small and in a large database (only when asked for) |
 //! | token-record, token-signature | a request whose token is known by its record, and by its signature alone |
 //!
 //! Each is measured under load and then with one request at a time: that is when the time of a message is its
@@ -30,7 +31,9 @@ mod deployment;
 mod driver;
 mod jobs;
 mod load;
+mod native;
 mod options;
+mod parcels;
 mod report;
 mod rounds;
 mod sign_on;

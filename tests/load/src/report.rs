@@ -9,6 +9,7 @@ use crate::deployment::{ANSWER, CHAIN};
 use crate::jobs::JobsReport;
 use crate::load::Outcome;
 use crate::options::Options;
+use crate::parcels::ParcelsReport;
 use crate::usage::Usage;
 
 /// One scenario in one round.
@@ -40,6 +41,7 @@ pub(crate) struct Report {
     /// The raw results.
     measurements: Vec<Measurement>,
     jobs: Option<JobsReport>,
+    parcels: Option<ParcelsReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,7 +77,12 @@ struct Alone {
 }
 
 impl Report {
-    pub(crate) fn new(options: &Options, measurements: Vec<Measurement>, jobs: Option<JobsReport>) -> Self {
+    pub(crate) fn new(
+        options: &Options,
+        measurements: Vec<Measurement>,
+        jobs: Option<JobsReport>,
+        parcels: Option<ParcelsReport>,
+    ) -> Self {
         let of = |connections: usize| -> Vec<Measurement> {
             measurements.iter().filter(|it| it.connections == connections).cloned().collect()
         };
@@ -95,6 +102,7 @@ impl Report {
             alone,
             measurements,
             jobs,
+            parcels,
         }
     }
 }
@@ -198,6 +206,9 @@ impl Display for Report {
         }
         if let Some(jobs) = &self.jobs {
             write!(out, "{jobs}")?;
+        }
+        if let Some(parcels) = &self.parcels {
+            write!(out, "{parcels}")?;
         }
         if !self.scenarios.is_empty() {
             writeln!(out, "\nStore calls of one request, by component:")?;

@@ -13,6 +13,7 @@ use crate::deployment::{Deployment, Scenario};
 use crate::jobs;
 use crate::load::{Load, Outcome};
 use crate::options::Options;
+use crate::parcels;
 use crate::report::{Measurement, Report};
 
 /// Runs the whole benchmark and prints its report.
@@ -22,7 +23,9 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<()> {
     let measurements = runtime.block_on(all_rounds(options))?;
     let wanted = !options.floors && options.only.as_ref().is_none_or(|only| only == jobs::NAME);
     let jobs = wanted.then(|| jobs::measure(options)).transpose()?;
-    let report = Report::new(options, measurements, jobs);
+    let parcels = options.only.as_deref() == Some(parcels::NAME);
+    let parcels = parcels.then(|| parcels::measure(options)).transpose()?;
+    let report = Report::new(options, measurements, jobs, parcels);
     print!("{report}");
     if let Some(path) = &options.out {
         write(path, &report)?;
@@ -31,7 +34,7 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<()> {
 }
 
 async fn all_rounds(options: &Options) -> anyhow::Result<Vec<Measurement>> {
-    if options.only.as_deref() == Some(jobs::NAME) {
+    if [jobs::NAME, parcels::NAME].map(Some).contains(&options.only.as_deref()) {
         return Ok(Vec::new());
     }
     let mut deployment = Deployment::floors().await?;

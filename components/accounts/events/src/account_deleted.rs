@@ -2,10 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The systems that hold something of an account, each with its queue `<system>/account-events`. A new one is added here,
-/// to the table `account_event_consumers` (`octo-identity`, `schema.rs`), and to the workers that `jobs` asks.
-pub const CONSUMERS: [&str; 3] = ["auth", "delivery", "subscriptions"];
-
 /// The name of the job that carries it.
 pub const NAME: &str = "account-deleted/1";
 

@@ -289,11 +289,15 @@ pub(crate) async fn types(State(app): State<App>) -> Result<Response, Error> {
     responses((status = 200, description = "The rate, and how its source does.", body = RateStatusBody)),
     security(("access_token" = []), ("session_cookie" = []))
 )]
-pub(crate) async fn rate(State(app): State<App>, _: Visitor) -> Result<Response, Error> {
+pub(crate) async fn rate(State(app): State<App>, visitor: Visitor) -> Result<Response, Error> {
     let config = Config::read(&app.settings)?;
     let status = rate_book::status(&sql(&app)).await?;
     let today = MoscowDay::containing(app.clock.now());
-    Ok(respond::json(StatusCode::OK, &RateStatusBody::of(&status, today, config.rate_max_days)))
+    let mut body = RateStatusBody::of(&status, today, config.rate_max_days);
+    if !visitor.is_administrator {
+        body.conceal_error();
+    }
+    Ok(respond::json(StatusCode::OK, &body))
 }
 
 /// See a parcel

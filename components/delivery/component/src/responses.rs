@@ -199,12 +199,17 @@ pub(crate) struct RateStatusBody {
     fetched_at: Option<String>,
     /// How often the source has failed.
     failures: i64,
-    /// Why it failed the last time, if it has not sent a good one since.
+    /// Why it failed the last time, if it has not sent a good one since; for administrators.
     #[schema(required)]
     error: Option<String>,
 }
 
 impl RateStatusBody {
+    /// What went wrong inside is for operators.
+    pub(crate) fn conceal_error(&mut self) {
+        self.error = None;
+    }
+
     pub(crate) fn of(status: &RateStatus, today: MoscowDay, max_days: i64) -> Self {
         Self {
             rate: status.rate.as_ref().map(RateBody::from),

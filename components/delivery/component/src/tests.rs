@@ -442,6 +442,10 @@ fn a_source_that_fails_keeps_parcels_pending_and_is_told_to_operators_only() {
     let at = format!("/packages/status/{}/", body["uuid"].as_str().unwrap());
     assert_eq!(call(&app, SESSION, "GET", &at, "").1, r#"{"pending":true,"error":false,"id":null}"#);
     assert_eq!(call(&app, SESSION, "POST", "/parcels/quote", r#"{"weight":1,"value":1}"#).0, 503);
+    assert_eq!(json_of(call(&app, SESSION, "GET", "/parcels/rate", "")).1["error"], Value::Null);
+    let root = token(&app, "1", Role::Admin);
+    let told = with_token(&app, &root, "GET", "/parcels/rate", "").1;
+    assert!(told["error"].as_str().is_some_and(|error| error.contains("JSON")), "{told}");
     let request =
         Request::get("/metrics/delivery").header("authorization", "Bearer metrics").body(Vec::new()).unwrap();
     let metrics = String::from_utf8(send(&API, &app, request).into_body()).unwrap();

@@ -1,10 +1,6 @@
 //! The rate, and its source.
 
-use std::{
-    sync::atomic::Ordering,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{sync::atomic::Ordering, thread, time::Duration};
 
 use octo_core::{Clock, UnixMillis, testing::ready};
 use octo_databases::on_both;
@@ -114,7 +110,7 @@ fn of_many_who_find_no_rate_one_asks_and_all_get_it() {
         for number in 0..60 {
             scene.register(&format!("u{number}"), None);
         }
-        let (source, config, clock) = (&scene.source, &scene.config, &RunningClock(Instant::now()));
+        let (source, config, clock) = (&scene.source, &scene.config, &RunningClock::start());
         thread::scope(|scope| {
             for _ in 0..INSTANCES {
                 scope.spawn(move || {

@@ -65,7 +65,14 @@ pub(super) fn config() -> Config {
 }
 
 /// A clock that goes on by itself, for instances that wait for one another.
-pub(super) struct RunningClock(pub(super) Instant);
+pub(super) struct RunningClock(Instant);
+
+impl RunningClock {
+    #[expect(clippy::disallowed_methods, reason = "instances that wait for one another take real time")]
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+}
 
 #[async_trait]
 impl Clock for RunningClock {
