@@ -27,5 +27,8 @@ mod tests {
         // A consumer may meet members that it does not know.
         let more = r#"{"account_id":7,"deleted_at":1800000030000,"more":1}"#;
         assert_eq!(serde_json::from_str::<AccountDeleted>(more).unwrap(), event);
+        for payload in ["{}", ""] {
+            assert!(serde_json::from_str::<AccountDeleted>(payload).is_err(), "{payload}");
+        }
     }
 }

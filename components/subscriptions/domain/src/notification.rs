@@ -167,4 +167,14 @@ mod tests {
             serde_json::from_str(r#"{"canceled":false,"restarted":true,"subscription_id":7}"#).unwrap();
         assert_eq!(Notification::from(read), Notification::Restarted { subscription_id: 7 });
     }
+
+    #[test]
+    fn a_payload_of_another_form_is_no_notification() {
+        for payload in ["{}", r#"{"user_id":"1"}"#] {
+            assert!(serde_json::from_str::<Purchase>(payload).is_err(), "{payload}");
+        }
+        for payload in [r#"{"user_id":1}"#, ""] {
+            assert!(serde_json::from_str::<Cancel>(payload).is_err(), "{payload}");
+        }
+    }
 }

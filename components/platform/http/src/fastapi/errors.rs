@@ -45,12 +45,6 @@ impl Rule {
     }
 }
 
-impl From<(&'static str, &'static str)> for Rule {
-    fn from((error, message): (&'static str, &'static str)) -> Self {
-        Self::new(error, message)
-    }
-}
-
 /// Whether each broken rule comes with a link to its description; this depends on the versions the original was
 /// written with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
