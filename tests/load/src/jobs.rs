@@ -104,9 +104,8 @@ fn enqueue_and_perform(sql: &Migrated<'_, Database>, in_lines: bool) -> anyhow::
         };
         ready(Jobs::new(sql).enqueue(&new, now))?;
     }
-    let (worker, queues) = (Effect(sql), ["benchmark"]);
-    let performer =
-        Performer { sql, worker: &worker, queues: &queues, clock: &SystemClock, entropy: &NoChance };
+    let (worker, queues) = (Effect(sql), vec!["benchmark"]);
+    let performer = Performer { sql, worker: &worker, queues, clock: &SystemClock, entropy: &NoChance };
     let drained = ready(performer.drain(UnixMillis(i64::MAX)))?;
     if drained.performed != BACKLOG as u64 {
         return Err(anyhow!("{} of {BACKLOG} jobs were performed", drained.performed));

@@ -15,7 +15,6 @@ use octo_delivery::rate::Unusable;
 use octo_delivery::{
     Config, Filter, MoscowDay, NewParcel, Owner, Parcels, Pricing, RateSource, TABLES, sums,
 };
-use octo_jobs::Performer;
 use serde::Serialize;
 
 use crate::jobs;
@@ -211,10 +210,8 @@ fn price(sql: &Migrated<'_, Database>) -> anyhow::Result<()> {
         host_url: "http://localhost/".into(),
     };
     let pricing = Pricing { sql, source: &Bank, clock: &SystemClock, config: &config };
-    let worker = &pricing.jobs();
-    let queues = &worker.queues();
-    let performer = Performer { sql, worker, queues, clock: &SystemClock, entropy: &NoChance };
-    let drained = ready(performer.drain(UnixMillis(i64::MAX)))?;
+    let jobs = pricing.jobs();
+    let drained = ready(jobs.performer(sql, &SystemClock, &NoChance).drain(UnixMillis(i64::MAX)))?;
     if drained.failed > 0 { Err(anyhow!("{} prices failed", drained.failed)) } else { Ok(()) }
 }
 

@@ -12,7 +12,6 @@ use octo_core::{
 };
 use octo_delivery::{Config, MoscowDay, Pricing, RateSource, TABLES, quota, rate::Unusable};
 use octo_http::{App, Error, Response, drained::Drained, extract::Internal};
-use octo_jobs::Performer;
 
 /// How long one request for it carries out jobs.
 const DRAINED_FOR: Duration = Duration::from_secs(5);
@@ -65,9 +64,8 @@ pub(crate) async fn drain(State(app): State<App>, _: Internal) -> Result<Respons
 pub(crate) async fn carry_out(app: &App, config: &Config) -> Result<Drained, SqlError> {
     let sql = sql(app);
     let pricing = Pricing { sql: &sql, source: &Bank { app, config }, clock: &app.clock, config };
-    let worker = &pricing.jobs();
-    let queues = &worker.queues();
-    let performer = Performer { sql: &sql, worker, queues, clock: &app.clock, entropy: &app.entropy };
+    let jobs = pricing.jobs();
+    let performer = jobs.performer(&sql, &app.clock, &app.entropy);
     let drained = performer.drain(app.clock.now() + DRAINED_FOR).await?;
     Ok(Drained { performed: drained.performed, failed: drained.failed, more: drained.more })
 }

@@ -22,7 +22,7 @@ use octo_databases::{Database, Shared};
 use octo_delivery::{
     Config, MoscowDay, NewParcel, Owner, Parcels, Pricing, RateSource, TABLES, parcels::Key, rate::Unusable,
 };
-use octo_jobs::{LEASE, Performer};
+use octo_jobs::LEASE;
 
 /// Noon in Moscow.
 const START: UnixMillis = UnixMillis(1_800_003_600_000);
@@ -60,10 +60,8 @@ fn drain(sql: &impl Sql, clock: &FakeClock) -> octo_jobs::Drained {
     };
     let bank = Bank(MoscowDay::containing(clock.now()));
     let pricing = Pricing { sql, source: &bank, clock, config: &config };
-    let worker = &pricing.jobs();
-    let queues = &worker.queues();
-    let performer = Performer { sql, worker, queues, clock, entropy: &FakeEntropy::default() };
-    ready(performer.drain(clock.now() + Duration::from_millis(1))).unwrap()
+    let (jobs, entropy) = (pricing.jobs(), FakeEntropy::default());
+    ready(jobs.performer(sql, clock, &entropy).drain(clock.now() + Duration::from_millis(1))).unwrap()
 }
 
 #[test]

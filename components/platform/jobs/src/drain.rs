@@ -54,7 +54,7 @@ pub struct Performer<'a, S, W, C, E> {
     /// Performs them.
     pub worker: &'a W,
     /// The queues it serves.
-    pub queues: &'a [&'a str],
+    pub queues: Vec<&'a str>,
     /// The time.
     pub clock: &'a C,
     /// What chance is made of.
@@ -121,7 +121,7 @@ impl<S: Sql, W: Worker, C: Clock, E: Entropy> Performer<'_, S, W, C, E> {
     /// Performs a batch of each queue, and gives back what it has not begun by `until`; whether there was any.
     async fn round(&self, drained: &mut Drained, until: UnixMillis) -> Result<bool, SqlError> {
         let mut any = false;
-        for queue in self.queues {
+        for queue in &self.queues {
             if self.clock.now() >= until {
                 return Ok(true);
             }

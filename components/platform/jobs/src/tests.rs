@@ -75,9 +75,15 @@ impl Scene {
     fn with<'a, W>(
         &'a self,
         worker: &'a W,
-        queues: &'a [&'a str],
+        queues: &[&'a str],
     ) -> Performer<'a, Database, W, FakeClock, FakeEntropy> {
-        Performer { sql: &self.sql, worker, queues, clock: &self.clock, entropy: &self.entropy }
+        Performer {
+            sql: &self.sql,
+            worker,
+            queues: queues.to_vec(),
+            clock: &self.clock,
+            entropy: &self.entropy,
+        }
     }
 
     fn drain(&self, worker: &impl Worker, queues: &[&str]) -> Drained {
@@ -367,8 +373,13 @@ fn an_index_serves_every_statement() {
         });
         let works = Script::new(&|_| Outcome::Done("1".into()));
         let drain = |worker| {
-            let performer =
-                Performer { sql: &sql, worker, queues: &["q"], clock: &scene.clock, entropy: &scene.entropy };
+            let performer = Performer {
+                sql: &sql,
+                worker,
+                queues: vec!["q"],
+                clock: &scene.clock,
+                entropy: &scene.entropy,
+            };
             ready(performer.drain(scene.clock.now() + Duration::from_millis(1))).unwrap();
             ready(performer.call(&keyed, Duration::ZERO)).unwrap();
         };
@@ -456,7 +467,7 @@ fn holds_whatever_crashes(shared: &Shared, moves: &[Move]) {
                 let performer = Performer {
                     sql: &sql,
                     worker: &Effects(&sql),
-                    queues: &QUEUES,
+                    queues: QUEUES.to_vec(),
                     clock: &scene.clock,
                     entropy: &scene.entropy,
                 };
@@ -537,7 +548,7 @@ fn instances_that_drain_at_once_and_are_cut_off_now_and_then_do_every_job_once_a
                         let performer = Performer {
                             sql: &sql,
                             worker: &Effects(&sql),
-                            queues: &QUEUES,
+                            queues: QUEUES.to_vec(),
                             clock: &clock,
                             entropy: &entropy,
                         };

@@ -32,7 +32,7 @@ use std::pin::Pin;
 use octo_core::{UnixMillis, async_trait};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Delivery, NewJob, Outcome, Worker};
+use crate::{Delivery, NewJob, Outcome, Performer, Worker};
 
 /// A kind of job: its members are what it is done with.
 ///
@@ -167,6 +167,16 @@ impl<'c, Context: Sync> Handlers<'c, Context> {
             run: |delivery, context| Box::pin(run::<J, Context>(delivery, context)),
         });
         self
+    }
+
+    /// What performs them: in this database, by this clock, with this chance.
+    pub fn performer<'a, S, C, E>(
+        &'a self,
+        sql: &'a S,
+        clock: &'a C,
+        entropy: &'a E,
+    ) -> Performer<'a, S, Self, C, E> {
+        Performer { sql, worker: self, queues: self.queues(), clock, entropy }
     }
 
     /// Where they wait.

@@ -6,7 +6,7 @@ use octo_core::{
     Clock, Entropy, Sql, SqlError, UnixMillis, UtcDay, new_id,
     sql::{Migrated, Schema},
 };
-use octo_jobs::{Drained, Enqueued, Jobs, NewJob, Performer, Standing, Worker};
+use octo_jobs::{Drained, Enqueued, Jobs, NewJob, Standing};
 
 use crate::{Accounts, Consumer, Entry, Notification, Page, Refusal, Register, Subscription, schema::SCHEMA};
 
@@ -112,8 +112,9 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
         let new =
             NewJob { unique_key: key, correlation_id: Some(&correlation_id), ..job.due(self.clock.now()) };
         let consumer = self.consumer();
-        let worker = consumer.jobs();
-        let (enqueued, standing) = self.performer(&worker, &worker.queues()).call(&new, wait).await?;
+        let jobs = consumer.jobs();
+        let performer = jobs.performer(&self.sql, self.clock, self.entropy);
+        let (enqueued, standing) = performer.call(&new, wait).await?;
         match enqueued {
             Enqueued::New(_) => {
                 Ok(Published { correlation_id, repeated: false, reply: self.named(standing).await? })
@@ -181,8 +182,8 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
     /// Those of the database.
     pub async fn drain(&self, until: UnixMillis) -> Result<Drained, SqlError> {
         let consumer = self.consumer();
-        let worker = consumer.jobs();
-        let mut drained = self.performer(&worker, &worker.queues()).drain(until).await?;
+        let jobs = consumer.jobs();
+        let mut drained = jobs.performer(&self.sql, self.clock, self.entropy).drain(until).await?;
         let mut more = true;
         while more && self.clock.now() < until {
             more = self.register().sweep(self.clock.now() - KEPT).await?;
@@ -245,14 +246,6 @@ impl<'a, S: Sql, A: Accounts, C: Clock, E: Entropy> Subscriptions<'a, S, A, C, E
 
     fn consumer(&self) -> Consumer<'_, Migrated<'a, S>, A, C> {
         Consumer { sql: &self.sql, accounts: self.accounts, clock: self.clock }
-    }
-
-    fn performer<'p, W: Worker>(
-        &'p self,
-        worker: &'p W,
-        queues: &'p [&'p str],
-    ) -> Performer<'p, Migrated<'a, S>, W, C, E> {
-        Performer { sql: &self.sql, worker, queues, clock: self.clock, entropy: self.entropy }
     }
 
     fn register(&self) -> Register<'_, Migrated<'a, S>> {

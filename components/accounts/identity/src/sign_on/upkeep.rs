@@ -7,7 +7,7 @@ use std::time::Duration;
 use octo_access::{Role, SessionRecord};
 use octo_account_events::{AccountDeleted, account_deleted};
 use octo_core::{Clock, Entropy, KeyValue, Sql, UnixMillis};
-use octo_jobs::{Delivery, Drained, Failure, Handlers, Job, Performer, Run};
+use octo_jobs::{Delivery, Drained, Failure, Handlers, Job, Run};
 use serde::{Deserialize, Serialize};
 
 use super::SignOn;
@@ -54,11 +54,8 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         // What no statement would miss, such as who is administrator by name.
         self.sql.apply().await?;
         let lowered = self.lower_administrators_by_name().await?;
-        let worker = &Handlers::new(self).on::<ForgetAccount>();
-        let queues = &worker.queues();
-        let performer =
-            Performer { sql: &self.sql, worker, queues, clock: self.clock, entropy: self.entropy };
-        let mut drained = performer.drain(until).await?;
+        let jobs = Handlers::new(self).on::<ForgetAccount>();
+        let mut drained = jobs.performer(&self.sql, self.clock, self.entropy).drain(until).await?;
         drained.more |= self.sweep_until(until).await?;
         Ok(Upkeep { drained, lowered })
     }

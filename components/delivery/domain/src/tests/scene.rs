@@ -11,7 +11,7 @@ use octo_core::{
     testing::{FakeClock, FakeEntropy, Locked, ready},
 };
 use octo_databases::{Database, Shared};
-use octo_jobs::{Drained, Performer};
+use octo_jobs::Drained;
 
 use crate::{
     Config, NewParcel, Owner, Parcel, Parcels, Pricing, RateSource, Registered, TABLES, parcels::Key,
@@ -150,10 +150,8 @@ pub(super) async fn drain(
     config: &Config,
 ) -> Result<Drained, octo_core::SqlError> {
     let pricing = Pricing { sql, source, clock, config };
-    let worker = &pricing.jobs();
-    let queues = &worker.queues();
-    let performer = Performer { sql, worker, queues, clock, entropy };
-    performer.drain(clock.now() + Duration::from_secs(60)).await
+    let jobs = pricing.jobs();
+    jobs.performer(sql, clock, entropy).drain(clock.now() + Duration::from_secs(60)).await
 }
 
 pub(super) fn owner() -> Owner {

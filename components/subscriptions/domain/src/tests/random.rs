@@ -84,10 +84,10 @@ fn drain(world: &World, memory: &Memory, cut: Option<usize>) {
     world.until_cut(cut, async |sql, accounts| {
         let sql = &Migrated::new(sql, TABLES);
         let consumer = Consumer { sql, accounts, clock: &world.clock };
-        let (jobs, queues) = (consumer.jobs(), consumer.jobs().queues());
+        let jobs = consumer.jobs();
         let worker = &Remembering { worker: &jobs, memory };
         let performer =
-            Performer { sql, worker, queues: &queues, clock: &world.clock, entropy: &world.entropy };
+            Performer { sql, worker, queues: jobs.queues(), clock: &world.clock, entropy: &world.entropy };
         performer.drain(super::instance::NOW + Duration::from_secs(1_000_000)).await.unwrap();
     });
 }
