@@ -39,33 +39,17 @@ const ENDS_AND_FAMILIES: &[Step] = &[
     )",
     ),
     Step::Both("CREATE INDEX IF NOT EXISTS account_deletions_by_age ON account_deletions (deleted_at)"),
-    Step::Sqlite(
-        "CREATE TRIGGER IF NOT EXISTS account_deleted AFTER INSERT ON account_deletions
-        BEGIN
-            DELETE FROM accounts WHERE id = NEW.account_id;
+    Step::Trigger {
+        name: "account_deleted",
+        event: "AFTER INSERT ON account_deletions",
+        when: None,
+        body: "DELETE FROM accounts WHERE id = NEW.account_id;
             INSERT INTO jobs (queue, kind, args, visible_at, created_at)
             SELECT consumer.queue, 'account-deleted/1',
                 '{\"account_id\":' || NEW.account_id || ',\"deleted_at\":' || NEW.deleted_at || '}',
                 NEW.deleted_at, NEW.deleted_at
-            FROM account_event_consumers consumer;
-        END",
-    ),
-    Step::Postgres(
-        "CREATE FUNCTION account_deleted() RETURNS trigger LANGUAGE plpgsql AS $body$
-        BEGIN
-            DELETE FROM accounts WHERE id = NEW.account_id;
-            INSERT INTO jobs (queue, kind, args, visible_at, created_at)
-            SELECT consumer.queue, 'account-deleted/1',
-                '{\"account_id\":' || NEW.account_id || ',\"deleted_at\":' || NEW.deleted_at || '}',
-                NEW.deleted_at, NEW.deleted_at
-            FROM account_event_consumers consumer;
-            RETURN NULL;
-        END $body$",
-    ),
-    Step::Postgres(
-        "CREATE TRIGGER account_deleted AFTER INSERT ON account_deletions
-            FOR EACH ROW EXECUTE FUNCTION account_deleted()",
-    ),
+            FROM account_event_consumers consumer;",
+    },
     Step::Both("CREATE TABLE IF NOT EXISTS account_event_consumers (queue TEXT PRIMARY KEY)"),
     // In one statement, and last: an account is deleted only when a row of it is there.
     Step::Both(

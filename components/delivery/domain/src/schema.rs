@@ -101,43 +101,42 @@ const FIRST: &[Step] = &[
         )",
     ),
     Step::Both("INSERT INTO parcel_rates (currency) VALUES ('USD') ON CONFLICT DO NOTHING"),
-    Step::Sqlite(
-        "CREATE TRIGGER IF NOT EXISTS parcel_registered AFTER INSERT ON parcels
-        BEGIN
-            INSERT INTO parcel_events (parcel_id, event, at) VALUES (NEW.id, 'registered', NEW.created_at);
+    Step::Trigger {
+        name: "parcel_registered",
+        event: "AFTER INSERT ON parcels",
+        when: None,
+        body: "INSERT INTO parcel_events (parcel_id, event, at) VALUES (NEW.id, 'registered', NEW.created_at);
             INSERT INTO jobs (queue, kind, args, max_attempts, visible_at, created_at)
             VALUES ('delivery/prices', 'price-parcel/1', '{\"parcel_id\":' || NEW.id || '}', 10, NEW.created_at,
-                NEW.created_at);
-        END",
-    ),
-    Step::Sqlite(
-        "CREATE TRIGGER IF NOT EXISTS parcel_changed AFTER UPDATE OF state ON parcels WHEN OLD.state <> NEW.state
-        BEGIN
-            INSERT INTO parcel_events (parcel_id, event, detail, at)
+                NEW.created_at);",
+    },
+    Step::Trigger {
+        name: "parcel_changed",
+        event: "AFTER UPDATE OF state ON parcels",
+        when: Some("OLD.state <> NEW.state"),
+        body: "INSERT INTO parcel_events (parcel_id, event, detail, at)
             VALUES (NEW.id, NEW.state, NEW.error, NEW.changed_at);
             INSERT INTO jobs (queue, kind, args, max_attempts, visible_at, created_at)
             SELECT 'delivery/prices', 'price-parcel/1', '{\"parcel_id\":' || NEW.id || '}', 10, NEW.changed_at,
-                NEW.changed_at WHERE NEW.state = 'pending';
-        END",
-    ),
-    Step::Sqlite(
-        "CREATE TRIGGER IF NOT EXISTS parcel_carried AFTER UPDATE OF carrier ON parcels
-            WHEN OLD.carrier IS NULL AND NEW.carrier IS NOT NULL
-        BEGIN
-            INSERT INTO parcel_events (parcel_id, event, detail, at)
-            VALUES (NEW.id, 'carrier', CAST(NEW.carrier AS TEXT), NEW.carrier_at);
-        END",
-    ),
-    Step::Sqlite(
-        "CREATE TRIGGER IF NOT EXISTS parcel_priced AFTER INSERT ON parcel_prices
-        BEGIN
-            UPDATE parcels SET state = 'priced', cost = NEW.cost, error = NULL, changed_at = NEW.priced_at
+                NEW.changed_at WHERE NEW.state = 'pending';",
+    },
+    Step::Trigger {
+        name: "parcel_carried",
+        event: "AFTER UPDATE OF carrier ON parcels",
+        when: Some("OLD.carrier IS NULL AND NEW.carrier IS NOT NULL"),
+        body: "INSERT INTO parcel_events (parcel_id, event, detail, at)
+            VALUES (NEW.id, 'carrier', CAST(NEW.carrier AS TEXT), NEW.carrier_at);",
+    },
+    Step::Trigger {
+        name: "parcel_priced",
+        event: "AFTER INSERT ON parcel_prices",
+        when: None,
+        body: "UPDATE parcels SET state = 'priced', cost = NEW.cost, error = NULL, changed_at = NEW.priced_at
             WHERE id = NEW.parcel_id;
             INSERT INTO parcel_sums (day, type_id, number, total) VALUES (NEW.day, NEW.type_id, 1, NEW.cost)
             ON CONFLICT (day, type_id) DO UPDATE
-            SET number = parcel_sums.number + 1, total = parcel_sums.total + excluded.total;
-        END",
-    ),
+            SET number = parcel_sums.number + 1, total = parcel_sums.total + excluded.total;",
+    },
     Step::Sqlite(
         "CREATE TRIGGER IF NOT EXISTS parcel_given_up AFTER UPDATE OF state ON jobs
             WHEN NEW.state = 'discarded' AND NEW.kind = 'price-parcel/1'
@@ -145,62 +144,6 @@ const FIRST: &[Step] = &[
             UPDATE parcels SET state = 'failed', error = NEW.error, changed_at = NEW.finalized_at
             WHERE id = CAST(NEW.args ->> 'parcel_id' AS BIGINT) AND state = 'pending';
         END",
-    ),
-    Step::Postgres(
-        "CREATE FUNCTION parcel_registered() RETURNS trigger LANGUAGE plpgsql AS $body$
-        BEGIN
-            INSERT INTO parcel_events (parcel_id, event, at) VALUES (NEW.id, 'registered', NEW.created_at);
-            INSERT INTO jobs (queue, kind, args, max_attempts, visible_at, created_at)
-            VALUES ('delivery/prices', 'price-parcel/1', '{\"parcel_id\":' || NEW.id || '}', 10, NEW.created_at,
-                NEW.created_at);
-            RETURN NULL;
-        END $body$",
-    ),
-    Step::Postgres(
-        "CREATE TRIGGER parcel_registered AFTER INSERT ON parcels
-            FOR EACH ROW EXECUTE FUNCTION parcel_registered()",
-    ),
-    Step::Postgres(
-        "CREATE FUNCTION parcel_changed() RETURNS trigger LANGUAGE plpgsql AS $body$
-        BEGIN
-            INSERT INTO parcel_events (parcel_id, event, detail, at)
-            VALUES (NEW.id, NEW.state, NEW.error, NEW.changed_at);
-            INSERT INTO jobs (queue, kind, args, max_attempts, visible_at, created_at)
-            SELECT 'delivery/prices', 'price-parcel/1', '{\"parcel_id\":' || NEW.id || '}', 10, NEW.changed_at,
-                NEW.changed_at WHERE NEW.state = 'pending';
-            RETURN NULL;
-        END $body$",
-    ),
-    Step::Postgres(
-        "CREATE TRIGGER parcel_changed AFTER UPDATE OF state ON parcels
-            FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION parcel_changed()",
-    ),
-    Step::Postgres(
-        "CREATE FUNCTION parcel_carried() RETURNS trigger LANGUAGE plpgsql AS $body$
-        BEGIN
-            INSERT INTO parcel_events (parcel_id, event, detail, at)
-            VALUES (NEW.id, 'carrier', CAST(NEW.carrier AS TEXT), NEW.carrier_at);
-            RETURN NULL;
-        END $body$",
-    ),
-    Step::Postgres(
-        "CREATE TRIGGER parcel_carried AFTER UPDATE OF carrier ON parcels
-            FOR EACH ROW WHEN (OLD.carrier IS NULL AND NEW.carrier IS NOT NULL) EXECUTE FUNCTION parcel_carried()",
-    ),
-    Step::Postgres(
-        "CREATE FUNCTION parcel_priced() RETURNS trigger LANGUAGE plpgsql AS $body$
-        BEGIN
-            UPDATE parcels SET state = 'priced', cost = NEW.cost, error = NULL, changed_at = NEW.priced_at
-            WHERE id = NEW.parcel_id;
-            INSERT INTO parcel_sums (day, type_id, number, total) VALUES (NEW.day, NEW.type_id, 1, NEW.cost)
-            ON CONFLICT (day, type_id) DO UPDATE
-            SET number = parcel_sums.number + 1, total = parcel_sums.total + excluded.total;
-            RETURN NULL;
-        END $body$",
-    ),
-    Step::Postgres(
-        "CREATE TRIGGER parcel_priced AFTER INSERT ON parcel_prices
-            FOR EACH ROW EXECUTE FUNCTION parcel_priced()",
     ),
     Step::Postgres(
         "CREATE FUNCTION parcel_given_up() RETURNS trigger LANGUAGE plpgsql AS $body$

@@ -323,19 +323,13 @@ const OUTBOX: Schema = Schema {
     name: "outbox",
     versions: &[&[
         Step::Both("CREATE TABLE IF NOT EXISTS causes (name TEXT NOT NULL UNIQUE)"),
-        Step::Sqlite(
-            "CREATE TRIGGER IF NOT EXISTS causes_enqueue AFTER INSERT ON causes BEGIN
-             INSERT INTO jobs (queue, kind, args, visible_at, created_at) VALUES ('q', 'caused', NEW.name, 0, 0); END",
-        ),
-        Step::Postgres(
-            "CREATE OR REPLACE FUNCTION enqueue_cause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             INSERT INTO jobs (queue, kind, args, visible_at, created_at) VALUES ('q', 'caused', NEW.name, 0, 0);
-             RETURN NULL; END $$",
-        ),
-        Step::Postgres(
-            "CREATE OR REPLACE TRIGGER causes_enqueue AFTER INSERT ON causes
-             FOR EACH ROW EXECUTE FUNCTION enqueue_cause()",
-        ),
+        Step::Trigger {
+            name: "causes_enqueue",
+            event: "AFTER INSERT ON causes",
+            when: None,
+            body: "INSERT INTO jobs (queue, kind, args, visible_at, created_at)
+                VALUES ('q', 'caused', NEW.name, 0, 0);",
+        },
     ]],
 };
 

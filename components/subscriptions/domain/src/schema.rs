@@ -27,33 +27,16 @@ const QUEUES: &[Step] = &[Step::Both(
 const ENDS: &[Step] = &[
     // When the account was deleted. Setting it ends what is active, with a line in the history, in the same statement.
     Step::Column { table: "subscribers", name: "ended_at", definition: "BIGINT" },
-    Step::Sqlite(
-        "CREATE TRIGGER IF NOT EXISTS subscriber_ended AFTER UPDATE OF ended_at ON subscribers
-            WHEN OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL
-        BEGIN
-            INSERT INTO subscription_notifications
+    Step::Trigger {
+        name: "subscriber_ended",
+        event: "AFTER UPDATE OF ended_at ON subscribers",
+        when: Some("OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL"),
+        body: "INSERT INTO subscription_notifications
                 (correlation_id, subscription_id, type, changed, updated_at, created_at)
             SELECT 'account-deleted/' || NEW.user_id || '/' || id, id, 'SUBSCRIPTION_CANCELED', 1,
                 NEW.ended_at, NEW.ended_at
-            FROM subscriptions WHERE user_id = NEW.user_id AND status = 'ACTIVE';
-        END",
-    ),
-    Step::Postgres(
-        "CREATE FUNCTION subscriber_ended() RETURNS trigger LANGUAGE plpgsql AS $body$
-        BEGIN
-            INSERT INTO subscription_notifications
-                (correlation_id, subscription_id, type, changed, updated_at, created_at)
-            SELECT 'account-deleted/' || NEW.user_id || '/' || id, id, 'SUBSCRIPTION_CANCELED', 1,
-                NEW.ended_at, NEW.ended_at
-            FROM subscriptions WHERE user_id = NEW.user_id AND status = 'ACTIVE';
-            RETURN NULL;
-        END $body$",
-    ),
-    Step::Postgres(
-        "CREATE TRIGGER subscriber_ended AFTER UPDATE OF ended_at ON subscribers
-            FOR EACH ROW WHEN (OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL)
-            EXECUTE FUNCTION subscriber_ended()",
-    ),
+            FROM subscriptions WHERE user_id = NEW.user_id AND status = 'ACTIVE';",
+    },
     // To be forgotten one day: deleted accounts that never had a subscription, and notifications that changed nothing.
     Step::Both(
         "CREATE INDEX IF NOT EXISTS subscribers_ended ON subscribers (ended_at)
@@ -99,55 +82,25 @@ const FIRST: &[Step] = &[
         "CREATE INDEX IF NOT EXISTS subscription_notifications_by_subscription
             ON subscription_notifications (subscription_id, id)",
     ),
-    Step::Sqlite(
-        "CREATE TRIGGER IF NOT EXISTS subscription_notification_applied
-            AFTER INSERT ON subscription_notifications WHEN NEW.changed = 1
-        BEGIN
-            UPDATE subscriptions SET updated_at = NEW.updated_at,
+    Step::Trigger {
+        name: "subscription_notification_applied",
+        event: "AFTER INSERT ON subscription_notifications",
+        when: Some("NEW.changed = 1"),
+        body: "UPDATE subscriptions SET updated_at = NEW.updated_at,
                 status = CASE NEW.type WHEN 'SUBSCRIPTION_CANCELED' THEN 'CANCELED' ELSE 'ACTIVE' END
                 WHERE id = NEW.subscription_id;
             UPDATE subscribers SET version = version + 1,
                 active = active + CASE NEW.type WHEN 'SUBSCRIPTION_CANCELED' THEN -1 ELSE 1 END
-                WHERE user_id = (SELECT user_id FROM subscriptions WHERE id = NEW.subscription_id);
-        END",
-    ),
-    Step::Sqlite(
-        "CREATE TRIGGER IF NOT EXISTS subscription_purchased AFTER INSERT ON subscriptions
-        BEGIN
-            INSERT INTO subscription_notifications
+                WHERE user_id = (SELECT user_id FROM subscriptions WHERE id = NEW.subscription_id);",
+    },
+    Step::Trigger {
+        name: "subscription_purchased",
+        event: "AFTER INSERT ON subscriptions",
+        when: None,
+        body: "INSERT INTO subscription_notifications
                 (correlation_id, subscription_id, type, changed, updated_at, created_at)
-            VALUES (NEW.purchase, NEW.id, 'SUBSCRIPTION_PURCHASED', 1, NULL, NEW.created_at);
-        END",
-    ),
-    Step::Postgres(
-        "CREATE FUNCTION subscription_notification_applied() RETURNS trigger LANGUAGE plpgsql AS $body$
-        BEGIN
-            UPDATE subscriptions SET updated_at = NEW.updated_at,
-                status = CASE NEW.type WHEN 'SUBSCRIPTION_CANCELED' THEN 'CANCELED' ELSE 'ACTIVE' END
-                WHERE id = NEW.subscription_id;
-            UPDATE subscribers SET version = version + 1,
-                active = active + CASE NEW.type WHEN 'SUBSCRIPTION_CANCELED' THEN -1 ELSE 1 END
-                WHERE user_id = (SELECT user_id FROM subscriptions WHERE id = NEW.subscription_id);
-            RETURN NULL;
-        END $body$",
-    ),
-    Step::Postgres(
-        "CREATE TRIGGER subscription_notification_applied AFTER INSERT ON subscription_notifications
-            FOR EACH ROW WHEN (NEW.changed = 1) EXECUTE FUNCTION subscription_notification_applied()",
-    ),
-    Step::Postgres(
-        "CREATE FUNCTION subscription_purchased() RETURNS trigger LANGUAGE plpgsql AS $body$
-        BEGIN
-            INSERT INTO subscription_notifications
-                (correlation_id, subscription_id, type, changed, updated_at, created_at)
-            VALUES (NEW.purchase, NEW.id, 'SUBSCRIPTION_PURCHASED', 1, NULL, NEW.created_at);
-            RETURN NULL;
-        END $body$",
-    ),
-    Step::Postgres(
-        "CREATE TRIGGER subscription_purchased AFTER INSERT ON subscriptions
-            FOR EACH ROW EXECUTE FUNCTION subscription_purchased()",
-    ),
+            VALUES (NEW.purchase, NEW.id, 'SUBSCRIPTION_PURCHASED', 1, NULL, NEW.created_at);",
+    },
     // `active`: how many of the user's subscriptions are. `version` counts their changes.
     Step::Both(
         "CREATE TABLE IF NOT EXISTS subscribers (

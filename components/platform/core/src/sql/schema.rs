@@ -24,7 +24,7 @@ pub struct Schema {
 
 /// One statement that defines something. `{id}` stands for the type of a key that the database counts up and never gives
 /// twice, `{bytes}` for the type of bytes, `{text}` for that of text which is sorted or compared: by its bytes, in any
-/// language.
+/// language. In a statement, `{elements}(CAST(x AS {json}))` are the elements of the JSON array `x`, in a column `value`.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     /// The same on both databases.
@@ -33,6 +33,17 @@ pub enum Step {
     Sqlite(&'static str),
     /// For Postgres only.
     Postgres(&'static str),
+    /// What follows from a row, as a part of the statement that writes it.
+    Trigger {
+        /// Its name, and on Postgres that of its function.
+        name: &'static str,
+        /// After what, such as `AFTER UPDATE OF state ON parcels`.
+        event: &'static str,
+        /// For which rows; `None` for all.
+        when: Option<&'static str>,
+        /// The statements, each with a semicolon at its end. They say the same to both databases.
+        body: &'static str,
+    },
     /// A further column of a table that another version made: its name and, after it, its definition. It may be null or
     /// has a default, for the rows that are there.
     Column {
@@ -47,16 +58,38 @@ pub enum Step {
 
 impl Step {
     fn text(self, dialect: Dialect) -> Option<String> {
-        let (id, bytes, sorted) = match dialect {
-            Dialect::Sqlite => ("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB", "TEXT"),
-            Dialect::Postgres => {
-                ("BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA", "TEXT COLLATE \"C\"")
-            }
+        let words: [(&str, &str); 5] = match dialect {
+            Dialect::Sqlite => [
+                ("{id}", "INTEGER PRIMARY KEY AUTOINCREMENT"),
+                ("{bytes}", "BLOB"),
+                ("{text}", "TEXT"),
+                ("{elements}", "json_each"),
+                ("{json}", "TEXT"),
+            ],
+            Dialect::Postgres => [
+                ("{id}", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+                ("{bytes}", "BYTEA"),
+                ("{text}", "TEXT COLLATE \"C\""),
+                ("{elements}", "jsonb_array_elements"),
+                ("{json}", "JSONB"),
+            ],
         };
         let text = match (self, dialect) {
             (Step::Both(text), _)
             | (Step::Sqlite(text), Dialect::Sqlite)
             | (Step::Postgres(text), Dialect::Postgres) => text.to_owned(),
+            (Step::Trigger { name, event, when, body }, Dialect::Sqlite) => {
+                let when = when.map(|condition| format!(" WHEN {condition}")).unwrap_or_default();
+                format!("CREATE TRIGGER IF NOT EXISTS {name} {event}{when} BEGIN {body} END")
+            }
+            (Step::Trigger { name, event, when, body }, Dialect::Postgres) => {
+                let when = when.map(|condition| format!(" WHEN ({condition})")).unwrap_or_default();
+                format!(
+                    "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$
+                    BEGIN {body} RETURN NULL; END $body$;
+                    CREATE TRIGGER {name} {event} FOR EACH ROW{when} EXECUTE FUNCTION {name}()"
+                )
+            }
             (Step::Column { table, name, definition }, _) => {
                 // SQLite has no such condition: `add_column` looks.
                 let unless = if dialect == Dialect::Postgres { "IF NOT EXISTS " } else { "" };
@@ -64,7 +97,7 @@ impl Step {
             }
             _ => return None,
         };
-        Some(text.replace("{id}", id).replace("{bytes}", bytes).replace("{text}", sorted))
+        Some(words.iter().fold(text, |text, (word, meaning)| text.replace(word, meaning)))
     }
 }
 
