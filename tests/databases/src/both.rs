@@ -99,8 +99,15 @@ pub enum Database {
 impl Database {
     /// A connection to the database at an address of [`Shared::address`].
     pub fn at(address: &str) -> Self {
+        Self::at_as(address, "")
+    }
+
+    /// The same by somebody of a name, which a Postgres server shows for the connection.
+    pub fn at_as(address: &str, name: &str) -> Self {
         match address.parse::<postgres::Config>() {
-            Ok(config) if address.starts_with("host=") => Database::Postgres(Postgres::connect(&config)),
+            Ok(mut config) if address.starts_with("host=") => {
+                Database::Postgres(Postgres::connect(config.application_name(name)))
+            }
             _ => Database::Sqlite(Sqlite::open(Path::new(address))),
         }
     }

@@ -1,15 +1,12 @@
 use std::sync::Arc;
 
 use http::{Request, StatusCode};
-use octo_access::{Claims, Role, SigningKey, claims, keys::jwks, record::JWKS_KEY};
-use octo_core::{
-    KeyValue,
-    testing::{FakeHttp, ready},
-};
+use octo_access::Role;
+use octo_core::testing::{FakeHttp, ready};
 use octo_databases::Sqlite;
 use octo_http::{
     App, Response,
-    testing::{START, app, open_routes, send},
+    testing::{app, open_routes, send, token},
 };
 use serde_json::{Value, json};
 
@@ -68,25 +65,6 @@ fn detail(text: &str) -> String {
 fn json_of(response: (u16, String)) -> (u16, Value) {
     let value = serde_json::from_str(&response.1).unwrap_or(Value::Null);
     (response.0, value)
-}
-
-/// A token of this account, whose key is published.
-fn token(app: &App, account: &str, role: Role) -> String {
-    let key = SigningKey::generate();
-    ready(app.store.set(JWKS_KEY, jwks(&[key.public_jwk()]).to_string().as_bytes())).unwrap();
-    let claims = Claims {
-        iss: claims::ISSUER.into(),
-        sub: account.into(),
-        aud: claims::AUDIENCE.into(),
-        iat: START.as_secs(),
-        exp: START.as_secs() + 900,
-        jti: "t".into(),
-        sid: "01937d7e-0000-7000-8000-000000000001".into(),
-        role,
-        paid_access: false,
-        further: serde_json::Map::new(),
-    };
-    key.sign(&claims).unwrap()
 }
 
 fn with_token(app: &App, token: &str, method: &str, target: &str, body: &str) -> (u16, Value) {

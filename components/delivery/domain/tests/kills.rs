@@ -4,21 +4,14 @@
 // Tests say what they expect.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{
-    collections::BTreeSet,
-    env,
-    io::{BufRead, BufReader},
-    process::{Command, Stdio},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use octo_core::{
     Clock, Entropy, Hundredths, Sql, UnixMillis, async_trait,
     sql::{FromRow, Migrated},
     testing::{FakeClock, FakeEntropy, ready},
 };
-use octo_databases::{Database, Shared};
+use octo_databases::{Shared, killed};
 use octo_delivery::{
     Config, MoscowDay, NewParcel, Owner, Parcels, Pricing, RateSource, TABLES, parcels::Key, rate::Unusable,
 };
@@ -29,10 +22,6 @@ const START: UnixMillis = UnixMillis(1_800_003_600_000);
 const KILLS: u32 = 60;
 /// Parcels registered between two drains.
 const BATCH: usize = 8;
-
-/// How the process that will be killed learns where the database is, and which of its lives this is.
-const DATABASE: &str = "OCTO_DELIVERY_DATABASE";
-const LIFE: &str = "OCTO_DELIVERY_LIFE";
 
 struct Bank(MoscowDay);
 
@@ -67,11 +56,8 @@ fn drain(sql: &impl Sql, clock: &FakeClock) -> octo_jobs::Drained {
 #[test]
 #[ignore = "it is the process that the other tests kill"]
 fn instance() {
-    let connection = Database::at(&env::var(DATABASE).unwrap());
-    let sql = Migrated::new(&connection, TABLES);
-    let life: u32 = env::var(LIFE).unwrap().parse().unwrap();
-    let clock = clock_of(life);
-    println!("\nready");
+    let (connection, life) = killed::begin();
+    let (sql, clock) = (Migrated::new(&connection, TABLES), clock_of(life));
     for number in 0_usize.. {
         let name = format!("{life}/{number}");
         let new = NewParcel {
@@ -89,25 +75,6 @@ fn instance() {
     }
 }
 
-/// Starts an instance and kills it some moments after it began; what it accepted.
-fn live_and_die(shared: &Shared, life: u32, moments: Duration) -> Vec<String> {
-    let mut child = Command::new(env::current_exe().unwrap())
-        .args(["instance", "--exact", "--ignored", "--nocapture"])
-        .env(DATABASE, shared.address())
-        .env(LIFE, life.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line == "ready"), "the instance did not begin");
-    thread::sleep(moments);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    // What was said before it died.
-    lines.filter_map(|line| line.strip_prefix("accepted ").map(str::to_owned)).collect()
-}
-
 fn rows<R: FromRow>(sql: &impl Sql, statement: &str) -> Vec<R> {
     ready(sql.fetch(statement, &[])).unwrap()
 }
@@ -119,11 +86,14 @@ fn survives(shared: &Shared) {
     let (entropy, mut accepted, mut amid) = (FakeEntropy::default(), Vec::new(), 0);
     for life in 1..=KILLS {
         let [moments] = entropy.bytes();
-        accepted.extend(live_and_die(shared, life, Duration::from_micros(u64::from(moments) * 200)));
+        let moments = Duration::from_micros(u64::from(moments) * 200);
+        let said = killed::live_and_die("instance", shared, life, moments);
+        accepted.extend(said.iter().filter_map(|line| line.strip_prefix("accepted ").map(str::to_owned)));
         let waiting = rows::<(i64,)>(&sql, "SELECT COUNT(*) FROM parcels WHERE state = 'pending'")[0].0;
         amid += i64::from(waiting > 0);
     }
     assert!(amid > i64::from(KILLS) / 4, "only {amid} kills left something to do");
+    killed::settle(shared);
     let clock = clock_of(KILLS + 1);
     while drain(&sql, &clock).performed > 0 {}
     let states: Vec<(String,)> = rows(&sql, "SELECT DISTINCT state FROM parcels");

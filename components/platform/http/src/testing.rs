@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use octo_access::{Claims, Role, SigningKey, claims, keys::jwks, record::JWKS_KEY};
 use octo_core::{
-    Sql, UnixMillis,
+    KeyValue, Sql, UnixMillis,
     testing::{FakeClock, FakeEntropy, FakeHttp, FakeKeyValue, FakeSettings, ready},
 };
 
@@ -26,6 +27,27 @@ pub fn app(name: &'static str, settings: &[(&str, &str)], sql: impl Sql + 'stati
         entropy: Arc::new(FakeEntropy::default()),
         after: AfterResponse::default(),
     }
+}
+
+/// An access token of this account, whose key is published.
+#[expect(clippy::expect_used, reason = "a test's own step")]
+pub fn token(app: &App, account: &str, role: Role) -> String {
+    let key = SigningKey::generate();
+    let keys = jwks(&[key.public_jwk()]).to_string();
+    let claims = Claims {
+        iss: claims::ISSUER.into(),
+        sub: account.into(),
+        aud: claims::AUDIENCE.into(),
+        iat: START.as_secs(),
+        exp: START.as_secs() + 900,
+        jti: "t".into(),
+        sid: "01937d7e-0000-7000-8000-000000000001".into(),
+        role,
+        paid_access: false,
+        further: serde_json::Map::new(),
+    };
+    ready(app.store.set(JWKS_KEY, keys.as_bytes())).expect("the store of this application");
+    key.sign(&claims).expect("claims that can be signed")
 }
 
 /// The response to a request.

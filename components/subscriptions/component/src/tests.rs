@@ -1,16 +1,15 @@
 use std::sync::Arc;
 
 use http::{Request, StatusCode};
-use octo_access::{Claims, Role, SigningKey, claims, keys::jwks, record::JWKS_KEY};
+use octo_access::Role;
 use octo_core::{
-    KeyValue,
     sql::NoSql,
     testing::{FakeHttp, ready},
 };
 use octo_databases::Sqlite;
 use octo_http::{
     App,
-    testing::{START, app, open_routes, send},
+    testing::{START, app, open_routes, send, token},
 };
 use serde_json::{Value, json};
 
@@ -32,25 +31,6 @@ fn with_auth(legacy_rules: &'static str, statuses: &[u16]) -> App {
     let mut app = app("subscriptions", &variables(legacy_rules), Sqlite::in_memory());
     app.http = Arc::new(auth);
     app
-}
-
-/// A token of this account, whose key is published.
-fn token(app: &App, account: &str) -> String {
-    let key = SigningKey::generate();
-    ready(app.store.set(JWKS_KEY, jwks(&[key.public_jwk()]).to_string().as_bytes())).unwrap();
-    let claims = Claims {
-        iss: claims::ISSUER.into(),
-        sub: account.into(),
-        aud: claims::AUDIENCE.into(),
-        iat: START.as_secs(),
-        exp: START.as_secs() + 900,
-        jti: "t".into(),
-        sid: "01937d7e-0000-7000-8000-000000000001".into(),
-        role: Role::User,
-        paid_access: false,
-        further: serde_json::Map::new(),
-    };
-    key.sign(&claims).unwrap()
 }
 
 /// Status and body of the response to a request.
@@ -134,7 +114,7 @@ fn the_originals_paths_get_its_own_pages() {
 #[test]
 fn an_id_that_cannot_be_one_is_no_subscriptions() {
     let app = with_auth("off", &[]);
-    let token = token(&app, "7");
+    let token = token(&app, "7", Role::User);
     for id in ["x", "01", "+1", "%FF", "99999999999999999999"] {
         let (status, body) = as_json(call(&app, &token, "GET", &format!("/subscriptions/{id}"), ""));
         assert_eq!((status, &body["type"]), (404, &json!("urn:octo:problem:not-found")), "{id}");
@@ -144,7 +124,7 @@ fn an_id_that_cannot_be_one_is_no_subscriptions() {
 #[test]
 fn a_subscription_is_bought_and_shows_in_the_lists() {
     let app = with_auth("off", &[200, 204, 200, 204]);
-    let token = token(&app, "7");
+    let token = token(&app, "7", Role::User);
     let (status, bought) = as_json(call(&app, &token, "POST", "/subscriptions", ""));
     let subscription = json!({
         "id": 1, "user_id": 7, "full_name": "Ada <L>", "status": "ACTIVE",
@@ -202,7 +182,7 @@ fn under_legacy_rules_the_originals_clients_need_no_token() {
 #[test]
 fn what_is_not_ready_in_time_is_performed_after_the_response() {
     let app = with_auth("off", &[200, 503, 204]);
-    let token = token(&app, "7");
+    let token = token(&app, "7", Role::User);
     let request = Request::post("/subscriptions").header("authorization", format!("Bearer {token}"));
     let response = send(&API, &app, request.header("prefer", "wait=1").body(Vec::new()).unwrap());
     assert_eq!(response.status(), StatusCode::ACCEPTED);

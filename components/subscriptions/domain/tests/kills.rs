@@ -5,31 +5,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use octo_core::async_trait;
-use std::{
-    collections::BTreeMap,
-    env,
-    io::{BufRead, BufReader},
-    process::{Command, Stdio},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use octo_core::{
     Clock, Entropy, Sql, UnixMillis,
     sql::Migrated,
     testing::{FakeClock, FakeEntropy, ready},
 };
-use octo_databases::{Database, Shared};
+use octo_databases::{Database, Shared, killed};
 use octo_jobs::{Enqueued, Jobs, LEASE, NewJob};
 use octo_subscriptions::{Accounts, Authority, Away, Notification, Request, Subscriptions, schema::SCHEMA};
 
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
 const KILLS: u32 = 100;
 const SUBSCRIPTIONS: usize = 12;
-
-/// How the process that will be killed learns where the database is, and which of its lives this is.
-const DATABASE: &str = "OCTO_CONSUMER_DATABASE";
-const LIFE: &str = "OCTO_CONSUMER_LIFE";
 
 /// Everybody there is, and nobody to tell.
 struct Everybody;
@@ -59,30 +48,8 @@ fn drain(sql: &Database, life: u32) -> octo_jobs::Drained {
 #[test]
 #[ignore = "it is the process that the other tests kill"]
 fn consumer() {
-    let sql = Database::at(&env::var(DATABASE).unwrap());
-    let life = env::var(LIFE).unwrap().parse().unwrap();
-    println!("\nready");
+    let (sql, life) = killed::begin();
     drain(&sql, life);
-}
-
-/// Starts a consumer and kills it some moments after it began.
-fn live_and_die(shared: &Shared, life: u32, moments: Duration) {
-    let mut child = Command::new(env::current_exe().unwrap())
-        .args(["consumer", "--exact", "--ignored", "--nocapture"])
-        .env(DATABASE, shared.address())
-        .env(LIFE, life.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let said = BufReader::new(child.stdout.take().unwrap())
-        .lines()
-        .map_while(Result::ok)
-        .find(|line| line == "ready");
-    assert!(said.is_some(), "the consumer did not begin");
-    thread::sleep(moments);
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 fn count(sql: &impl Sql, statement: &str) -> i64 {
@@ -129,7 +96,7 @@ fn survives(shared: &Shared) {
             enqueue(&sql, &entropy, &mut sent, 200);
         }
         let [moments] = entropy.bytes();
-        live_and_die(shared, life, Duration::from_micros(u64::from(moments) * 150));
+        killed::live_and_die("consumer", shared, life, Duration::from_micros(u64::from(moments) * 150));
         between += count(
             &sql,
             "SELECT COUNT(*) FROM subscription_notifications n JOIN jobs j ON j.correlation_id = n.correlation_id
@@ -142,6 +109,7 @@ fn survives(shared: &Shared) {
         between > i64::from(KILLS) / 20,
         "only {between} kills fell between the effect and its acknowledgement"
     );
+    killed::settle(shared);
     let connection = shared.connect();
     while count(&sql, "SELECT COUNT(*) FROM jobs WHERE finalized_at IS NULL") > 0 {
         drain(&connection, KILLS + 1);
