@@ -13,6 +13,7 @@
 //! | login, refresh | `POST /auth/login` with its password hash, `POST /auth/refresh` |
 //! | jobs | background jobs on both databases, beside a row inserted and updated |
 //! | parcels | registering, pricing and reading parcels, in a small and in a large database (only when asked for) |
+//! | points | transfers of points, in a small and in a large ledger (only when asked for) |
 //! | token-record, token-signature | a request whose token is known by its record, and by its signature alone |
 //!
 //! Each is measured under load and then with one request at a time: that is when the time of a message is its
@@ -34,6 +35,7 @@ mod load;
 mod native;
 mod options;
 mod parcels;
+mod points;
 mod report;
 mod rounds;
 mod sign_on;

@@ -10,6 +10,7 @@ use crate::jobs::JobsReport;
 use crate::load::Outcome;
 use crate::options::Options;
 use crate::parcels::ParcelsReport;
+use crate::points::PointsReport;
 use crate::usage::Usage;
 
 /// One scenario in one round.
@@ -42,6 +43,7 @@ pub(crate) struct Report {
     measurements: Vec<Measurement>,
     jobs: Option<JobsReport>,
     parcels: Option<ParcelsReport>,
+    points: Option<PointsReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,6 +84,7 @@ impl Report {
         measurements: Vec<Measurement>,
         jobs: Option<JobsReport>,
         parcels: Option<ParcelsReport>,
+        points: Option<PointsReport>,
     ) -> Self {
         let of = |connections: usize| -> Vec<Measurement> {
             measurements.iter().filter(|it| it.connections == connections).cloned().collect()
@@ -103,6 +106,7 @@ impl Report {
             measurements,
             jobs,
             parcels,
+            points,
         }
     }
 }
@@ -209,6 +213,9 @@ impl Display for Report {
         }
         if let Some(parcels) = &self.parcels {
             write!(out, "{parcels}")?;
+        }
+        if let Some(points) = &self.points {
+            write!(out, "{points}")?;
         }
         if !self.scenarios.is_empty() {
             writeln!(out, "\nStore calls of one request, by component:")?;

@@ -14,6 +14,7 @@ use crate::jobs;
 use crate::load::{Load, Outcome};
 use crate::options::Options;
 use crate::parcels;
+use crate::points;
 use crate::report::{Measurement, Report};
 
 /// Runs the whole benchmark and prints its report.
@@ -25,7 +26,9 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<()> {
     let jobs = wanted.then(|| jobs::measure(options)).transpose()?;
     let parcels = options.only.as_deref() == Some(parcels::NAME);
     let parcels = parcels.then(|| parcels::measure(options)).transpose()?;
-    let report = Report::new(options, measurements, jobs, parcels);
+    let points = options.only.as_deref() == Some(points::NAME);
+    let points = points.then(|| points::measure(options)).transpose()?;
+    let report = Report::new(options, measurements, jobs, parcels, points);
     print!("{report}");
     if let Some(path) = &options.out {
         write(path, &report)?;
@@ -34,7 +37,7 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<()> {
 }
 
 async fn all_rounds(options: &Options) -> anyhow::Result<Vec<Measurement>> {
-    if [jobs::NAME, parcels::NAME].map(Some).contains(&options.only.as_deref()) {
+    if [jobs::NAME, parcels::NAME, points::NAME].map(Some).contains(&options.only.as_deref()) {
         return Ok(Vec::new());
     }
     let mut deployment = Deployment::floors().await?;

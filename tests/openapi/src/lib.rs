@@ -10,8 +10,16 @@ mod tests {
     use octo_http::{Api, openapi};
     use serde_json::Value;
 
-    const COMPONENTS: [&Api; 6] =
-        [&auth::API, &delivery::API, &jobs::API, &router::API, &site::API, &subscriptions::API];
+    const COMPONENTS: [&Api; 8] = [
+        &auth::API,
+        &delivery::API,
+        &jobs::API,
+        &loyalty::API,
+        &router::API,
+        &site::API,
+        &subscriptions::API,
+        &webhooks::API,
+    ];
 
     fn document() -> String {
         let parts = COMPONENTS.map(|api| (api.document)());

@@ -9,5 +9,7 @@
 //! reads the old one any more.
 
 pub mod account_deleted;
+pub mod account_registered;
 
 pub use account_deleted::AccountDeleted;
+pub use account_registered::AccountRegistered;

@@ -7,7 +7,36 @@ pub const SCHEMA: Schema = Schema { name: "identity", versions: &[FIRST] };
 
 /// What came later: the ends of accounts, refresh tokens that leave no row each, and administrators by name. It uses the
 /// tables of [`SCHEMA`] and of the jobs.
-pub const ACCOUNTS: Schema = Schema { name: "identity-accounts", versions: &[ENDS_AND_FAMILIES, DELIVERY] };
+pub const ACCOUNTS: Schema = Schema {
+    name: "identity-accounts",
+    versions: &[ENDS_AND_FAMILIES, DELIVERY, REGISTRATIONS, PUBLIC_EVENTS],
+};
+
+/// What the outside hears of accounts.
+const PUBLIC_EVENTS: &[Step] = &[
+    Step::Trigger {
+        name: "account_registration_published",
+        event: "AFTER INSERT ON accounts",
+        when: None,
+        body: "INSERT INTO jobs (queue, kind, args, correlation_id, visible_at, created_at)
+            SELECT consumer.queue, 'public-event/1',
+                '{\"type\":\"account.registered\",\"at\":' || NEW.created_at || ',\"data\":{\"account_id\":' || NEW.id
+                    || ',\"uuid\":\"' || NEW.uuid || '\"}}',
+                'account.registered/' || NEW.id, NEW.created_at, NEW.created_at
+            FROM public_event_consumers consumer;",
+    },
+    Step::Trigger {
+        name: "account_deletion_published",
+        event: "AFTER INSERT ON account_deletions",
+        when: None,
+        body: "INSERT INTO jobs (queue, kind, args, correlation_id, visible_at, created_at)
+            SELECT consumer.queue, 'public-event/1',
+                '{\"type\":\"account.deleted\",\"at\":' || NEW.deleted_at || ',\"data\":{\"account_id\":'
+                    || NEW.account_id || '}}',
+                'account.deleted/' || NEW.account_id, NEW.deleted_at, NEW.deleted_at
+            FROM public_event_consumers consumer;",
+    },
+];
 
 const ENDS_AND_FAMILIES: &[Step] = &[
     // The refresh tokens of a session after its first one: `digest` is of what they have in common, `generation` the
@@ -62,6 +91,36 @@ const ENDS_AND_FAMILIES: &[Step] = &[
 const DELIVERY: &[Step] = &[Step::Both(
     "INSERT INTO account_event_consumers (queue) VALUES ('delivery/account-events') ON CONFLICT DO NOTHING",
 )];
+
+/// New accounts are told of, too, and loyalty hears of both. Accounts from before are told of once more or for the first
+/// time: whoever hears of an account twice does nothing.
+const REGISTRATIONS: &[Step] = &[
+    Step::Both("CREATE TABLE IF NOT EXISTS account_registered_consumers (queue TEXT PRIMARY KEY)"),
+    Step::Both(
+        "INSERT INTO account_registered_consumers (queue) VALUES ('loyalty/account-events') ON CONFLICT DO NOTHING",
+    ),
+    Step::Both(
+        "INSERT INTO account_event_consumers (queue) VALUES ('loyalty/account-events') ON CONFLICT DO NOTHING",
+    ),
+    Step::Trigger {
+        name: "account_registered",
+        event: "AFTER INSERT ON accounts",
+        when: None,
+        body: "INSERT INTO jobs (queue, kind, args, visible_at, created_at)
+            SELECT consumer.queue, 'account-registered/1',
+                '{\"account_id\":' || NEW.id || ',\"uuid\":\"' || NEW.uuid || '\",\"registered_at\":'
+                    || NEW.created_at || '}',
+                NEW.created_at, NEW.created_at
+            FROM account_registered_consumers consumer;",
+    },
+    Step::Both(
+        "INSERT INTO jobs (queue, kind, args, unique_key, visible_at, created_at)
+        SELECT 'loyalty/account-events', 'account-registered/1',
+            '{\"account_id\":' || id || ',\"uuid\":\"' || uuid || '\",\"registered_at\":' || created_at || '}',
+            'loyalty/account-registered/' || id, created_at, created_at
+        FROM accounts WHERE id > 0 ON CONFLICT DO NOTHING",
+    ),
+];
 
 const FIRST: &[Step] = &[
     // An account has an address, a user name, or both.

@@ -18,7 +18,7 @@ use octo_http::{
 };
 use octo_jobs::{Jobs, NewJob, Written};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
@@ -114,7 +114,7 @@ pub(crate) async fn add_type(
     Json(body): Json<TypeName>,
 ) -> Result<Response, Error> {
     let name = body.checked()?;
-    note(&app, actor, "add-parcel-type", &[("name", json!(name))]).await?;
+    audit::note(&app, actor, "add-parcel-type", &[("name", json!(name))]).await?;
     let added = types::add(&sql(&app), &name).await.map_err(type_problem)?;
     Ok(respond::json(StatusCode::CREATED, &TypeBody::from(&added)))
 }
@@ -140,7 +140,7 @@ pub(crate) async fn rename_type(
 ) -> Result<Response, Error> {
     let id = octo_http::path::id(&id).ok_or_else(|| type_problem(types::Refusal::NoSuchType))?;
     let name = body.checked()?;
-    note(&app, actor, "rename-parcel-type", &[("type", json!(id)), ("name", json!(name))]).await?;
+    audit::note(&app, actor, "rename-parcel-type", &[("type", json!(id)), ("name", json!(name))]).await?;
     let renamed = types::rename(&sql(&app), id, &name).await.map_err(type_problem)?;
     Ok(respond::json(StatusCode::OK, &TypeBody::from(&renamed)))
 }
@@ -178,7 +178,7 @@ pub(crate) async fn set_rate(
     if !(1..=1_000_000).contains(&nominal) {
         return Err(Problem::invalid("/nominal", "must be from 1 to 1000000").into());
     }
-    note(&app, actor, "set-rate", &[("value", json!(value)), ("nominal", json!(nominal))]).await?;
+    audit::note(&app, actor, "set-rate", &[("value", json!(value)), ("nominal", json!(nominal))]).await?;
     let (now, sql, config) = (app.clock.now(), sql(&app), Config::read(&app.settings)?);
     let today = MoscowDay::containing(now);
     let rate = Rate { value, nominal, day: today, source: format!("administrator {actor}") };
@@ -207,7 +207,7 @@ pub(crate) struct Begun {
     security(("access_token" = []))
 )]
 pub(crate) async fn retry_failed(State(app): State<App>, Admin(actor): Admin) -> Result<Response, Error> {
-    note(&app, actor, "retry-parcel-prices", &[]).await?;
+    audit::note(&app, actor, "retry-parcel-prices", &[]).await?;
     let (now, sql) = (app.clock.now(), sql(&app));
     let job = Written::of(&RetryFailed {}).map_err(|error| Problem::internal().because(error))?;
     let key = format!("delivery/retry/{}", now.0 / RETRY_EVERY_MS);
@@ -275,7 +275,7 @@ pub(crate) async fn rebuild_sums(
     let day = MoscowDay::parse(&day).filter(|day| *day < settled);
     let day =
         day.ok_or_else(|| Problem::invalid("/day", "must be a day that is over, such as 2026-11-26"))?;
-    note(&app, actor, "rebuild-parcel-sums", &[("day", json!(day.to_string()))]).await?;
+    audit::note(&app, actor, "rebuild-parcel-sums", &[("day", json!(day.to_string()))]).await?;
     let sql = sql(&app);
     let before = sums::of_days(&sql, day, day).await?;
     let changed = sums::rebuild(&sql, day).await?;
@@ -305,10 +305,4 @@ pub(crate) async fn prices(
     let day = reading::day(&query, "day")?.unwrap_or_else(|| MoscowDay::containing(app.clock.now()));
     let found = Parcels::new(&sql(&app)).log(day, page.after_number()?, page.limit).await?;
     Ok(respond::json(StatusCode::OK, &page.items(&found, ReceiptBody::from, |receipt| receipt.id)))
-}
-
-async fn note(app: &App, actor: i64, act: &str, subject: &[(&str, Value)]) -> Result<(), Problem> {
-    let subject: Map<String, Value> =
-        subject.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    audit::note(app, actor, act, subject).await
 }

@@ -148,11 +148,7 @@ pub(crate) async fn take_quota(app: &App, visitor: &Visitor, headers: &HeaderMap
 /// What makes two requests the same request.
 pub(crate) fn fingerprint(new: &NewParcel) -> String {
     let numbers = format!("{}/{}/{}", new.weight, new.value, new.type_id);
-    let fingerprint = Fingerprint::of(&[new.name.as_bytes(), numbers.as_bytes()]);
-    serde_json::to_value(&fingerprint)
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
+    Fingerprint::of(&[new.name.as_bytes(), numbers.as_bytes()]).as_str().to_owned()
 }
 
 pub(crate) fn status_uuid(app: &App) -> String {

@@ -18,7 +18,20 @@ use octo_core::sql::{Schema, Step};
 /// What delivery keeps in the database.
 pub const TABLES: &[&Schema] = &[&octo_jobs::SCHEMA, &SCHEMA];
 
-const SCHEMA: Schema = Schema { name: "delivery", versions: &[FIRST] };
+const SCHEMA: Schema = Schema { name: "delivery", versions: &[FIRST, PUBLIC_EVENTS] };
+
+/// What the outside hears of parcels.
+const PUBLIC_EVENTS: &[Step] = &[Step::Trigger {
+    name: "parcel_price_published",
+    event: "AFTER INSERT ON parcel_prices",
+    when: None,
+    body: "INSERT INTO jobs (queue, kind, args, correlation_id, visible_at, created_at)
+        SELECT consumer.queue, 'public-event/1',
+            '{\"type\":\"parcel.priced\",\"at\":' || NEW.priced_at || ',\"data\":{\"parcel\":' || NEW.parcel_id
+                || ',\"cost_minor\":' || NEW.cost || ',\"currency\":\"RUB\"}}',
+            'parcel.priced/' || NEW.parcel_id, NEW.priced_at, NEW.priced_at
+        FROM public_event_consumers consumer;",
+}];
 
 const FIRST: &[Step] = &[
     // `owner`: an account or a session (`Owner::key`). `request`: the idempotency key it was registered with, and

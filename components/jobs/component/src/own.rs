@@ -125,7 +125,7 @@ pub(crate) async fn replay(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     let id = number(&id)?;
-    note(&app, actor, "replay-dead-letter", id).await?;
+    audit::note(&app, actor, "replay-dead-letter", &[("dead_letter", id.into())]).await?;
     let replayed = Jobs::new(&migrated(&app)).replay(id, app.clock.now()).await?;
     if replayed {
         Ok(respond::empty(StatusCode::ACCEPTED))
@@ -150,7 +150,7 @@ pub(crate) async fn remove(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     let id = number(&id)?;
-    note(&app, actor, "remove-dead-letter", id).await?;
+    audit::note(&app, actor, "remove-dead-letter", &[("dead_letter", id.into())]).await?;
     let removed = Jobs::new(&migrated(&app)).remove_dead_letter(id).await?;
     if removed {
         Ok(respond::empty(StatusCode::NO_CONTENT))
@@ -167,11 +167,6 @@ pub(crate) fn check_settings(settings: &dyn Settings) -> Result<(), SettingError
 
 fn migrated(app: &App) -> Migrated<'_, Arc<dyn Sql>> {
     Migrated::new(&app.sql, TABLES)
-}
-
-async fn note(app: &App, actor: i64, act: &str, dead_letter: i64) -> Result<(), Error> {
-    let subject = serde_json::Map::from_iter([("dead_letter".to_owned(), dead_letter.into())]);
-    Ok(audit::note(app, actor, act, subject).await?)
 }
 
 /// The number of a dead letter, as its path has it.

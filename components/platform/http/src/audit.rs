@@ -14,8 +14,9 @@ const LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(5), max_ans
 ///
 /// # Errors
 /// When it cannot be noted; then it must not be done.
-pub async fn note(app: &App, actor: i64, act: &str, subject: Map<String, Value>) -> Result<(), Problem> {
-    let mut entry = subject;
+pub async fn note(app: &App, actor: i64, act: &str, subject: &[(&str, Value)]) -> Result<(), Problem> {
+    let subject = subject.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    let mut entry: Map<String, Value> = subject.collect();
     entry.insert("actor".to_owned(), json!(actor));
     entry.insert("act".to_owned(), json!(act));
     let auth = app.component("auth");

@@ -1,5 +1,7 @@
 //! JSON bodies, read with errors that name the field and the rule.
 
+use std::ops::RangeInclusive;
+
 use http::{StatusCode, header};
 use octo_core::{Problem, problem::FieldError};
 use serde::de::DeserializeOwned;
@@ -101,6 +103,25 @@ impl Fields {
     /// A whole number that may be missing or null; the outer `None` means that it is wrong.
     pub fn maybe_whole_number(&mut self, name: &str) -> Option<Option<i64>> {
         if self.is_missing(name) { Some(None) } else { self.whole_number(name).map(Some) }
+    }
+
+    /// A whole number of this range that must be there.
+    pub fn whole_number_within(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<i64> {
+        let number = self.whole_number(name)?;
+        if range.contains(&number) {
+            return Some(number);
+        }
+        self.refuse(name, format!("must be from {} to {}", range.start(), range.end()));
+        None
+    }
+
+    /// The same where it may be missing or null; the outer `None` means that it is wrong.
+    pub fn maybe_whole_number_within(
+        &mut self,
+        name: &str,
+        range: RangeInclusive<i64>,
+    ) -> Option<Option<i64>> {
+        if self.is_missing(name) { Some(None) } else { self.whole_number_within(name, range).map(Some) }
     }
 
     fn refuse(&mut self, name: &str, rule: impl Into<String>) {

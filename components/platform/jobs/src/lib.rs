@@ -23,6 +23,7 @@ pub mod backoff;
 pub mod dead_letters;
 mod drain;
 mod job;
+mod public_event;
 mod queue;
 mod schema;
 pub mod sweep;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use drain::{Drained, Outcome, Performer, Worker};
 pub use job::{Delivery, Enqueued, NewJob, Standing};
+pub use public_event::PublicEvent;
 pub use queue::{Jobs, LEASE};
 pub use schema::SCHEMA;
 pub use typed::{Failure, Handlers, Job, Run, Written};

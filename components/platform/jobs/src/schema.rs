@@ -3,7 +3,11 @@
 use octo_core::sql::{Schema, Step};
 
 /// Jobs, and the indexes that find them. What is done is in none of the indexes that work goes by.
-pub const SCHEMA: Schema = Schema { name: "jobs", versions: &[FIRST] };
+pub const SCHEMA: Schema = Schema { name: "jobs", versions: &[FIRST, PUBLIC_EVENTS] };
+
+/// The queues in which public events wait ([`PublicEvent`](crate::PublicEvent)): none while nobody outside hears them.
+const PUBLIC_EVENTS: &[Step] =
+    &[Step::Both("CREATE TABLE IF NOT EXISTS public_event_consumers (queue TEXT PRIMARY KEY)")];
 
 const FIRST: &[Step] = &[
     // `visible_at`: not claimed before: when it is due, or its lease or its pause ends. `attempt`: how often it was

@@ -16,7 +16,21 @@
 use octo_core::sql::{Schema, Step};
 
 /// Subscriptions, their history, and the subscribers.
-pub const SCHEMA: Schema = Schema { name: "subscriptions", versions: &[FIRST, ENDS, QUEUES] };
+pub const SCHEMA: Schema = Schema { name: "subscriptions", versions: &[FIRST, ENDS, QUEUES, PUBLIC_EVENTS] };
+
+/// What the outside hears of subscriptions.
+const PUBLIC_EVENTS: &[Step] = &[Step::Trigger {
+    name: "subscription_notification_published",
+    event: "AFTER INSERT ON subscription_notifications",
+    when: Some("NEW.changed = 1"),
+    body: "INSERT INTO jobs (queue, kind, args, correlation_id, visible_at, created_at)
+        SELECT consumer.queue, 'public-event/1',
+            '{\"type\":\"subscription.changed\",\"at\":' || NEW.created_at || ',\"data\":{\"subscription\":'
+                || s.id || ',\"account_id\":' || s.user_id || ',\"status\":\"'
+                || CASE NEW.type WHEN 'SUBSCRIPTION_CANCELED' THEN 'canceled' ELSE 'active' END || '\"}}',
+            'subscription.changed/' || NEW.id, NEW.created_at, NEW.created_at
+        FROM public_event_consumers consumer JOIN subscriptions s ON s.id = NEW.subscription_id;",
+}];
 
 /// Jobs that wait in queues as they were named before.
 const QUEUES: &[Step] = &[Step::Both(

@@ -13,6 +13,8 @@ mod accounts;
 mod chaos;
 mod delivery;
 mod jobs;
+mod loyalty;
 mod messages;
 mod platform;
 mod subscriptions;
+mod webhooks;

@@ -70,6 +70,11 @@ impl Fingerprint {
     pub fn of(parts: &[&[u8]]) -> Self {
         Self(digest(parts))
     }
+
+    /// As it is kept.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The name a key has in the store: a digest, so that neither its length nor its characters matter there,
