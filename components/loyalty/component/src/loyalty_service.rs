@@ -40,14 +40,15 @@ pub(crate) struct AccountBody {
     status: &'static str,
     #[schema(example = "7c2ab9ec-bddf-43ff-96a5-ff1e0785c909")]
     uuid: String,
-    #[serde(skip_serializing_if = "is_zero")]
-    #[schema(required = false, example = 80)]
-    balance: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 80)]
+    balance: Option<i64>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(number: &i64) -> bool {
-    *number == 0
+impl AccountBody {
+    fn of(uuid: String, balance: i64) -> Self {
+        Self { status: "Success", uuid, balance: Some(balance).filter(|points| *points != 0) }
+    }
 }
 
 /// That all is well.
@@ -149,7 +150,7 @@ async fn operated(app: &App, request: Request) -> Result<Response, Error> {
     let new = new.by(own, &operation.comment);
     let posted = carry_out(app, &head.headers, Asked { caller: own, route: &route, new, seconds: 0 }).await;
     let balance = posted.map_err(in_its_words)?.transfer.balance;
-    Ok(respond::json(StatusCode::OK, &AccountBody { status: "Success", uuid, balance }))
+    Ok(respond::json(StatusCode::OK, &AccountBody::of(uuid, balance)))
 }
 
 /// The token's owner; `None` when the token is not accepted.
@@ -263,7 +264,7 @@ async fn seen(app: &App, uuid: &str, request: &Request) -> Result<Response, Erro
         return Err(no_user().into());
     }
     let balance = standing(&sql(app), &member, app.clock.now()).await?.balance;
-    Ok(respond::json(StatusCode::OK, &AccountBody { status: "Success", uuid: member.uuid, balance }))
+    Ok(respond::json(StatusCode::OK, &AccountBody::of(member.uuid, balance)))
 }
 
 /// See whether the loyalty service can work

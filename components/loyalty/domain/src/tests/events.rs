@@ -124,12 +124,12 @@ fn a_purchase_gives_points_once_for_each_whole_amount() {
             let job = RewardPurchase { account_id: 1, purchase: purchase.into(), total };
             send(&scene, RewardPurchase::QUEUE, RewardPurchase::NAME, &serde_json::to_string(&job).unwrap());
         };
-        reward("order/1", 100_00);
+        reward("order/1", 10_000);
         assert_eq!(drain_on(&scene.0, START).unwrap().failed, 1, "the account is not known yet");
         register(&scene, 1);
         drain(&scene);
         for (purchase, total) in
-            [("order/1", 100_00), ("order/1", 100_00), ("order/2", 299_99), ("order/3", 99_99)]
+            [("order/1", 10_000), ("order/1", 10_000), ("order/2", 29_999), ("order/3", 9_999)]
         {
             reward(purchase, total);
         }

@@ -28,7 +28,7 @@ pub(super) fn config() -> Config {
         registration_points: 100,
         valid_days: None,
         purchase_points: 1,
-        purchase_amount: octo_core::Hundredths(100_00),
+        purchase_amount: octo_core::Hundredths(10_000),
         daily_operations: i64::MAX,
     }
 }
