@@ -1,4 +1,4 @@
-//! Schemas are applied when they are missed, by whoever comes first, and once.
+//! Schemas are applied when they are missed, by the instance that comes first, and once.
 
 use std::{sync::Barrier, thread};
 

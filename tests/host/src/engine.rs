@@ -86,7 +86,7 @@ fn from_cache(engine: &Engine, path: &Path) -> Option<Component> {
     }
     #[expect(unsafe_code, reason = "there is no safe way to load native code")]
     // SAFETY: the file is machine code that `keep` wrote, complete or not at all, into the build
-    // folder of whoever runs this; who can change it there can change this program as well.
+    // folder of the user who runs this; who can change it there can change this program as well.
     unsafe { Component::deserialize_file(engine, path) }.ok()
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// A few words for people.
     pub(crate) title: &'static str,
-    /// The request; connections and times are filled in by whoever drives it.
+    /// The request; connections and times are filled in by what drives it.
     pub(crate) load: Load,
     host: Host,
     /// The server that counts free calls; none: they are counted in the key-value store, or none are made.

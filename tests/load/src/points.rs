@@ -177,10 +177,12 @@ fn fill(sql: &Migrated<'_, Database>, size: i64) -> anyhow::Result<()> {
         "INSERT INTO points_members (id, uuid, bonus, bonus_ends_at, opened_at)
          {numbers}{MEMBERS}) SELECT n, 'member ' || n, 0, 0, {START} FROM numbers"
     );
+    // Not all at once: on Postgres each version of a balance stays until the statement ends, and is gone through.
+    let chunk = size.min(5_000);
     let transfers = format!(
         "INSERT INTO points_transfers (member_id, kind, source, target, points, ends_at, comment, actor, at, missing,
             taken, balance)
-         {numbers}{size}) SELECT n % {MEMBERS} + 1, 'award', 'issued', 'member', 1, {NEVER}, '', 0, {START}, 0, '[]', 0
+         {numbers}{chunk}) SELECT n % {MEMBERS} + 1, 'award', 'issued', 'member', 1, {NEVER}, '', 0, {START}, 0, '[]', 0
          FROM numbers"
     );
     let accounts = format!("INSERT INTO floor_accounts {numbers}{}) SELECT n, 0 FROM numbers", 2 * MEMBERS);
@@ -193,7 +195,11 @@ fn fill(sql: &Migrated<'_, Database>, size: i64) -> anyhow::Result<()> {
             at BIGINT NOT NULL)"
     );
     let tables = "CREATE TABLE floor_accounts (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)";
-    for statement in [members.as_str(), &transfers, tables, &entries, &accounts, "ANALYZE"] {
+    ready(sql.query(&members, &[]))?;
+    for _ in 0..size / chunk {
+        ready(sql.query(&transfers, &[]))?;
+    }
+    for statement in [tables, &entries, &accounts, "ANALYZE"] {
         ready(sql.query(statement, &[]))?;
     }
     Ok(())

@@ -59,7 +59,7 @@ pub const POSTGRES: Program = Program {
     name: "postgres",
     package: "postgresql",
     purpose: "the tests of everything that keeps its data in Postgres",
-    // Debian's package would start a server for the whole machine. Whoever has decided about that already has
+    // Debian's package would start a server for the whole machine. Anyone who has decided about that already has
     // this file; what it says is kept.
     before: "cd /etc && mkdir -p postgresql-common && cd postgresql-common && \
              { [ -e createcluster.conf ] || echo 'create_main_cluster = false' > createcluster.conf; }",

@@ -184,8 +184,8 @@ pub(crate) async fn change_me(app: &App, request: Request) -> Result<Response, E
     user_read(app, StatusCode::OK, &account).await
 }
 
-/// Address and password are changed by whoever has just logged in as this original's clients do, which know no
-/// other proof, or by whoever sends the password: a stolen token is not enough.
+/// Address and password are changed by anyone who has just logged in as this original's clients do, which know no
+/// other proof, or by anyone who sends the password: a stolen token is not enough.
 async fn let_change_login(
     app: &App,
     account: &Account,

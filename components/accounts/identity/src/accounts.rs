@@ -449,7 +449,7 @@ impl<'a, S: Sql> Accounts<'a, S> {
         Ok(())
     }
 
-    /// Forgets that accounts were deleted before `time`, a few of them; how many. Whoever had to know has a job.
+    /// Forgets that accounts were deleted before `time`, a few of them; how many. Anyone who had to know has a job.
     pub async fn forget_deletions(&self, time: UnixMillis, limit: i64) -> Result<usize, SqlError> {
         let statement = "DELETE FROM account_deletions WHERE account_id IN (SELECT account_id
             FROM account_deletions WHERE deleted_at < $1 ORDER BY deleted_at LIMIT $2) RETURNING account_id";

@@ -49,7 +49,7 @@ pub enum BadPassword {
     /// Nobody can type it on purpose.
     #[error("must not have control characters")]
     Control,
-    /// Whoever guesses passwords tries it first.
+    /// Anyone who guesses passwords tries it first.
     #[error("is one of the passwords that are guessed first; choose another")]
     Common,
 }

@@ -32,7 +32,7 @@ pub const GRACE: Duration = Duration::from_secs(30);
 /// Longest refresh token looked at, in bytes; the first one of a session has 43, the others 96.
 const MAX_BYTES: usize = 128;
 
-/// A refresh token. Whoever has it has the session.
+/// A refresh token. Anyone who has it has the session.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken(String);
 

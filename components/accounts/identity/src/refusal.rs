@@ -93,7 +93,7 @@ impl From<NotChanged> for Refusal {
             NotChanged::Taken => Refusal::Taken,
             NotChanged::NoSuchAccount => Refusal::NoSuchAccount,
             NotChanged::LastAdministrator => Refusal::LastAdministrator,
-            // Whoever proved the old password has proven nothing.
+            // Anyone who proved the old password has proven nothing.
             NotChanged::OtherPassword => Refusal::BadCredentials,
             NotChanged::Sql(error) => error.into(),
         }

@@ -93,7 +93,7 @@ const DELIVERY: &[Step] = &[Step::Both(
 )];
 
 /// New accounts are told of, too, and loyalty hears of both. Accounts from before are told of once more or for the first
-/// time: whoever hears of an account twice does nothing.
+/// time: anyone who hears of an account twice does nothing.
 const REGISTRATIONS: &[Step] = &[
     Step::Both("CREATE TABLE IF NOT EXISTS account_registered_consumers (queue TEXT PRIMARY KEY)"),
     Step::Both(

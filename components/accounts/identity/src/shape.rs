@@ -14,11 +14,11 @@ use crate::accounts::Account;
 pub enum Shape {
     /// Ours.
     Own,
-    /// The message handler's (contract 000, section 6).
+    /// The message handler's.
     MessageHandler,
-    /// The shop's (contract 003, section 6).
+    /// The shop's.
     Shop,
-    /// The loyalty system's (contract 004, section 6).
+    /// The loyalty system's.
     Loyalty,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! # Invariant
 //! A key is published for [`LEAD`] before it signs, unless it is the first, and for as long as a token it signed may
-//! live. So whoever verifies with keys he fetched less than [`LEAD`] ago refuses no good token, and a change of
+//! live. So anyone who verifies with keys he fetched less than [`LEAD`] ago refuses no good token, and a change of
 //! keys is noticed by nobody.
 
 use std::time::Duration;

@@ -6,6 +6,7 @@ use octo_core::{Problem, problem::FieldError};
 use octo_delivery::{Config, Parcels, Refusal, parcels::Key};
 use octo_http::{
     App, Error, Items, Response,
+    body::Fields,
     extract::Whole,
     idempotency::{IdempotencyKey, Scope},
     respond,
@@ -18,8 +19,7 @@ use crate::{
     guards::Visitor,
     own,
     pricing::{self, sql},
-    reading::Reader,
-    responses,
+    reading, responses,
 };
 
 /// Most rows of a batch.
@@ -98,9 +98,9 @@ pub(crate) async fn register_many(
     let parcels = Parcels::new(&sql);
     let mut items = Vec::with_capacity(rows.len());
     for (row, members) in (1..).zip(rows) {
-        let new = match Reader::new(members).parcel() {
+        let new = match reading::parcel(Fields::of(members)) {
             Ok(new) => new,
-            Err(errors) => {
+            Err(Problem { errors, .. }) => {
                 items.push(RowBody {
                     row,
                     id: None,

@@ -27,6 +27,8 @@ pub(crate) async fn metrics(State(app): State<App>, mut parts: Parts) -> Result<
     text.family("octo_parcels", "gauge", "Parcels that have no price, by state.");
     text.sample("octo_parcels", r#"state="pending""#, backlog.pending);
     text.sample("octo_parcels", r#"state="failed""#, backlog.failed);
+    text.family("octo_parcels_priced_total", "counter", "Prices that were found out.");
+    text.sample("octo_parcels_priced_total", "", backlog.priced);
     let age = |since: UnixMillis| i64::try_from(now.since(since).as_secs()).unwrap_or(i64::MAX);
     let fetched_at = Some(rate.fetched_at).filter(|at| at.0 > 0);
     let day = rate.rate.map_or(0, |rate| rate.day.start().as_secs());

@@ -1,4 +1,4 @@
-//! Our own routes for whoever sends parcels.
+//! Our own routes for those who send parcels.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use uuid::{Builder, Uuid};
 use crate::{
     guards::Visitor,
     pricing::{self, Bank, sql},
-    reading::{self, Reader},
+    reading,
     responses::{
         self, EntryBody, ParcelBody, QuoteBody, RateStatusBody, ReceiptBody, TypeBody, no_such_parcel,
         problem,
@@ -90,7 +90,7 @@ pub(crate) async fn register(
     headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, Error> {
-    let new = Reader::new(fields.into_members()).parcel().map_err(Problem::invalid_fields)?;
+    let new = reading::parcel(fields)?;
     let config = Config::read(&app.settings)?;
     let Registered { parcel, repeated } = keep(&app, &visitor, &headers, "POST /parcels", &new).await?;
     let wait = prefer::wait(&headers);
@@ -195,7 +195,7 @@ async fn priced_within(
     security(("access_token" = []), ("session_cookie" = []))
 )]
 pub(crate) async fn quote(State(app): State<App>, _: Visitor, fields: Fields) -> Result<Response, Error> {
-    let (weight, value) = Reader::new(fields.into_members()).measures().map_err(Problem::invalid_fields)?;
+    let (weight, value) = reading::measures(fields)?;
     let config = Config::read(&app.settings)?;
     let sql = sql(&app);
     let pricing = Pricing {

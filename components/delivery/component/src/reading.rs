@@ -1,13 +1,13 @@
 //! What requests say of parcels, in JSON and in text.
 
-use octo_core::{Hundredths, Problem, problem::FieldError};
+use octo_core::{Hundredths, Problem};
 use octo_delivery::{
     MoscowDay, NewParcel,
     decimal::{self, Broken},
     parcel::MAX_NAME,
 };
-use octo_http::query::Query;
-use serde_json::{Map, Value};
+use octo_http::{body::Fields, query::Query};
+use serde_json::Value;
 
 /// The decimal text of a JSON number or string.
 pub(crate) fn decimal_text(value: &Value) -> Option<String> {
@@ -30,80 +30,47 @@ pub(crate) fn rule(broken: Broken) -> &'static str {
     }
 }
 
-/// Members of a body, or cells of a row; every broken rule is remembered.
-pub(crate) struct Reader {
-    members: Map<String, Value>,
-    errors: Vec<FieldError>,
+/// A positive decimal with two places.
+fn decimal(fields: &mut Fields, name: &str) -> Option<Hundredths> {
+    fields.value(name, |value| {
+        let text = decimal_text(&value).ok_or("must be a decimal: a number, or its text")?;
+        decimal::positive(&text).map_err(rule)
+    })
 }
 
-impl Reader {
-    pub(crate) fn new(members: Map<String, Value>) -> Self {
-        Self { members, errors: Vec::new() }
-    }
-
-    fn refuse<T>(&mut self, name: &str, rule: &str) -> Option<T> {
-        self.errors.push(FieldError { pointer: format!("/{name}"), rule: rule.to_owned() });
-        None
-    }
-
-    /// A positive decimal with two places.
-    pub(crate) fn decimal(&mut self, name: &str) -> Option<Hundredths> {
-        match self.members.remove(name) {
-            None | Some(Value::Null) => self.refuse(name, "is required"),
-            Some(value) => match decimal_text(&value).map(|text| decimal::positive(&text)) {
-                Some(Ok(read)) => Some(read),
-                Some(Err(broken)) => self.refuse(name, rule(broken)),
-                None => self.refuse(name, "must be a decimal: a number, or its text"),
-            },
+fn name(fields: &mut Fields) -> Option<String> {
+    fields.value("name", |value| match value {
+        Value::String(name) if (1..=MAX_NAME).contains(&name.chars().count()) && !name.contains('\0') => {
+            Ok(name)
         }
-    }
+        Value::String(_) => Err("must have 1 to 512 characters, none of them NUL"),
+        _ => Err("must be a string"),
+    })
+}
 
-    fn name(&mut self) -> Option<String> {
-        match self.members.remove("name") {
-            Some(Value::String(name))
-                if (1..=MAX_NAME).contains(&name.chars().count()) && !name.contains('\0') =>
-            {
-                Some(name)
-            }
-            Some(Value::String(_)) => self.refuse("name", "must have 1 to 512 characters, none of them NUL"),
-            None | Some(Value::Null) => self.refuse("name", "is required"),
-            Some(_) => self.refuse("name", "must be a string"),
-        }
-    }
-
-    fn type_id(&mut self) -> Option<i64> {
-        let value = self.members.remove("type");
+fn type_id(fields: &mut Fields) -> Option<i64> {
+    fields.value("type", |value| {
         let number = match &value {
-            Some(Value::Number(number)) => number.as_i64(),
-            Some(Value::String(text)) => text.trim().parse().ok(),
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => text.trim().parse().ok(),
             _ => None,
         };
-        match number {
-            Some(id) if id > 0 => Some(id),
-            None if value.is_none() => self.refuse("type", "is required"),
-            _ => self.refuse("type", "must be the number of a type"),
-        }
-    }
+        number.filter(|id| *id > 0).ok_or("must be the number of a type")
+    })
+}
 
-    /// A parcel.
-    pub(crate) fn parcel(mut self) -> Result<NewParcel, Vec<FieldError>> {
-        let (name, weight, value, type_id) =
-            (self.name(), self.decimal("weight"), self.decimal("value"), self.type_id());
-        match (name, weight, value, type_id) {
-            (Some(name), Some(weight), Some(value), Some(type_id)) => {
-                Ok(NewParcel { name, weight, value, type_id })
-            }
-            _ => Err(self.errors),
-        }
-    }
+/// The parcel that the members of a body, or the cells of a row, describe.
+pub(crate) fn parcel(mut fields: Fields) -> Result<NewParcel, Problem> {
+    let (name, weight) = (name(&mut fields), decimal(&mut fields, "weight"));
+    let (value, type_id) = (decimal(&mut fields, "value"), type_id(&mut fields));
+    let ((name, weight), (value, type_id)) = fields.finish(name.zip(weight).zip(value.zip(type_id)))?;
+    Ok(NewParcel { name, weight, value, type_id })
+}
 
-    /// A weight and a value.
-    pub(crate) fn measures(mut self) -> Result<(Hundredths, Hundredths), Vec<FieldError>> {
-        match (self.decimal("weight"), self.decimal("value")) {
-            (Some(weight), Some(value)) => Ok((weight, value)),
-            _ => Err(self.errors),
-        }
-    }
+/// A weight and a value.
+pub(crate) fn measures(mut fields: Fields) -> Result<(Hundredths, Hundredths), Problem> {
+    let (weight, value) = (decimal(&mut fields, "weight"), decimal(&mut fields, "value"));
+    fields.finish(weight.zip(value))
 }
 
 /// A day in a query, such as `2026-11-26`.

@@ -434,6 +434,7 @@ fn a_source_that_fails_keeps_parcels_pending_and_is_told_to_operators_only() {
     let metrics = String::from_utf8(send(&API, &app, request).into_body()).unwrap();
     for line in [
         "octo_parcels{state=\"pending\"} 1",
+        "octo_parcels_priced_total 0",
         "octo_parcel_rate_failures_total 1",
         "octo_parcel_rate_age_seconds -1",
     ] {

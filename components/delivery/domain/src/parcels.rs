@@ -42,7 +42,7 @@ pub struct Registered {
     pub repeated: bool,
 }
 
-/// The request that registers a parcel, for whoever may have to send it again.
+/// The request that registers a parcel, for a client that may have to send it again.
 #[derive(Clone, Copy, Debug)]
 pub struct Key<'a> {
     /// Of the requests with one key, one is carried out. It names the caller and the route too.
@@ -166,7 +166,7 @@ impl<'a, S: Sql> Parcels<'a, S> {
         }
     }
 
-    /// The parcel with this number, whoever it belongs to.
+    /// The parcel with this number, no matter whose it is.
     ///
     /// # Errors
     /// Those of the database.
@@ -345,7 +345,8 @@ impl<'a, S: Sql> Parcels<'a, S> {
     pub async fn backlog(&self) -> Result<Backlog, SqlError> {
         let statement = "SELECT (SELECT COUNT(*) FROM parcels WHERE state = 'pending') AS pending,
                 (SELECT MIN(created_at) FROM parcels WHERE state = 'pending') AS oldest_at,
-                (SELECT COUNT(*) FROM parcels WHERE state = 'failed') AS failed";
+                (SELECT COUNT(*) FROM parcels WHERE state = 'failed') AS failed,
+                (SELECT COALESCE(CAST(SUM(number) AS BIGINT), 0) FROM parcel_sums) AS priced";
         self.sql.first(statement, &[]).await?.ok_or_else(|| SqlError::damaged("parcels"))
     }
 }
@@ -359,6 +360,8 @@ pub struct Backlog {
     pub oldest_at: Option<UnixMillis>,
     /// Parcels whose price could not be found out.
     pub failed: i64,
+    /// Prices that were found out, by the sums of the days.
+    pub priced: i64,
 }
 
-octo_core::from_row!(Backlog { pending, oldest_at, failed });
+octo_core::from_row!(Backlog { pending, oldest_at, failed, priced });

@@ -1,7 +1,7 @@
 //! The rate that parcels are priced with: the newest good one, kept for all instances, asked for by one of them at a time.
 //!
 //! # How many calls the source gets
-//! One at a time: whoever wants to ask takes the row's lease, in one statement, and the others wait for what comes of it.
+//! One at a time: an instance that wants to ask takes the row's lease, in one statement, and the others wait for what comes of it.
 //! After a failure nobody asks again for [`PAUSE`].
 //!
 //! # What is used when the source is away
@@ -17,11 +17,11 @@ use octo_core::{
 
 use crate::{Config, MoscowDay, Quoted, Rate, rate::Unusable};
 
-/// How long whoever asks the source has the row to itself: longer than the call may take.
+/// How long the instance that asks the source has the row to itself: longer than the call may take.
 const LEASE: Duration = Duration::from_secs(10);
 /// How long the source is left alone after a failure.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long others wait for whoever asks, and between two looks.
+/// How long others wait for the instance that asks, and between two looks.
 const WAIT: Duration = Duration::from_secs(8);
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -134,7 +134,7 @@ impl<S: Sql, R: RateSource, C: Clock> RateBook<'_, S, R, C> {
         }
     }
 
-    /// Only for whoever knows the newest answer: another may have asked, and been answered, since `status` was read.
+    /// Only for an instance that knows the newest answer: another may have asked, and been answered, since `status` was read.
     pub(crate) async fn take_lease(&self, status: &RateStatus, now: UnixMillis) -> Result<bool, SqlError> {
         let statement = "UPDATE parcel_rates SET fetching_until = $1
             WHERE currency = 'USD' AND fetching_until <= $2 AND retry_at <= $2

@@ -1,4 +1,4 @@
-//! Delivery on both databases: what is promised, whatever crashes and whoever comes at the same time.
+//! Delivery on both databases: what is promised, whatever crashes and however many come at the same time.
 
 mod carriers;
 mod pricing;

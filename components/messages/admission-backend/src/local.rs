@@ -121,8 +121,10 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> Local<'_, K, R, H,
         }
     }
 
-    /// The right to carry the message out, unless somebody has it or had it, and room for its answer. After the
-    /// counter was asked: a counter that hangs must leave the key free.
+    /// The right to carry the message out, unless somebody has it or had it, and room for its answer.
+    ///
+    /// Where the counter is in the same store, before it is asked: of many copies of a message all but one take no slot
+    /// from others. Where it is in Redis, after it was asked: a counter that hangs must leave the key free.
     async fn claim(&self, once: &Once, caller: &Caller) -> Result<(Claim, Taken), Refusal> {
         let now = self.clock.now();
         let kept = match self.room().take(&kept_for(&caller.claims.sub), now).await.map_err(Problem::from)? {
@@ -284,16 +286,23 @@ impl<K: KeyValue, R: Redis, H: HttpOut, C: Clock, E: Entropy> AdmissionBackend f
             self.look(once, &caller).await?;
         }
         let asked_at = self.clock.now();
+        let claimed = match asked.once.as_ref().filter(|_| self.redis.is_none()) {
+            Some(once) => Some(self.claim(once, &caller).await?),
+            None => None,
+        };
         let (admitted, mut held) = match self.let_in(asked, &caller).await {
             Ok((admitted, held)) => (Ok(admitted), held),
             Err(error) => (Err(error), Holds::default()),
         };
+        if let Some((claim, kept)) = claimed {
+            (held.claim, held.kept) = (Some(claim), Some(kept));
+        }
         let mut paid = None;
         if admitted.is_err() && caller.claims.paid_access {
             let entry = self.paid_entry(&self.paid_ask(asked, &caller)).await;
             (paid, held.paid) = (Some(entry.pass), entry.allowance);
         }
-        if let Some(once) = asked.once.as_ref().filter(|_| self.client.is_there()) {
+        if let Some(once) = asked.once.as_ref().filter(|_| self.redis.is_some() && self.client.is_there()) {
             match self.claim(once, &caller).await {
                 Ok((claim, kept)) => (held.claim, held.kept) = (Some(claim), Some(kept)),
                 Err(refusal) => {

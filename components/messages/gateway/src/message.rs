@@ -18,7 +18,7 @@ impl Message {
         if (1..=MAX_BYTES).contains(&text.len()) { Ok(Self(text)) } else { Err(BadLength(text.len())) }
     }
 
-    /// The same for a client of the original (contract 000), whose messages may be empty.
+    /// The same for a client of the original message handler, whose messages may be empty.
     pub fn maybe_empty(text: String) -> Result<Self, BadLength> {
         if text.is_empty() { Ok(Self(text)) } else { Self::new(text) }
     }

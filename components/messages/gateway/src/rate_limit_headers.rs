@@ -80,13 +80,15 @@ pub fn used_up(headers: &HeaderMap, now: UnixMillis) -> bool {
 }
 
 /// `Retry-After` in either form of RFC 9110, section 10.2.3, at most [`LONGEST_WAIT`]. A date is compared with the
-/// response's own `Date`, for it was written by that clock. A fraction, which the RFC does not know but some
-/// services send, is rounded up. Of several fields the longest counts.
+/// response's own `Date`, for it was written by that clock. A fraction and quotes, which the RFC does not know but some
+/// services send, are read; a fraction is rounded up. Of several fields, also as a proxy merges them, the longest counts.
 pub fn retry_after(headers: &HeaderMap, now: UnixMillis) -> Option<Duration> {
     let its_now = date(headers).unwrap_or(now);
     let wait = |value: &HeaderValue| {
-        let text = value.to_str().ok()?.trim();
-        let wait = whole_seconds(text).or_else(|| Some(http_date(text)?.since(its_now)))?;
+        let text = value.to_str().ok()?.trim_matches([' ', '\t', '"']);
+        // A date has a comma, too.
+        let date = || Some(http_date(text)?.since(its_now));
+        let wait = date().or_else(|| text.split(',').filter_map(|part| whole_seconds(part.trim())).max())?;
         Some(wait.min(LONGEST_WAIT))
     };
     headers.get_all(header::RETRY_AFTER).iter().filter_map(wait).max()
@@ -95,12 +97,13 @@ pub fn retry_after(headers: &HeaderMap, now: UnixMillis) -> Option<Duration> {
 /// Seconds, rounded up. More than a number can hold are as many as it can.
 fn whole_seconds(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if text.is_empty() || fraction.is_empty() || !digits(whole) || !digits(fraction) {
         return None;
     }
     let more = u64::from(fraction.bytes().any(|digit| digit != b'0'));
-    Some(Duration::from_secs(whole.parse::<u64>().unwrap_or(u64::MAX).saturating_add(more)))
+    let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().unwrap_or(u64::MAX) };
+    Some(Duration::from_secs(whole.saturating_add(more)))
 }
 
 fn policies(headers: &HeaderMap, now: UnixMillis) -> Vec<Policy> {
@@ -174,9 +177,19 @@ fn fields(headers: &HeaderMap, prefix: &str, its_now: UnixMillis) -> Vec<Policy>
     vec![Policy {
         limit,
         remaining: first("remaining").as_ref().and_then(remaining_of),
-        reset: first("reset").as_ref().and_then(|value| until(value, its_now).or_else(|| delay(value))),
+        reset: match first("reset") {
+            Some(value) => until(&value, its_now).or_else(|| delay(&value)),
+            None => reset_date(headers, prefix, its_now),
+        },
         window: values("limit").and_then(|policies| window_of(limit, &policies)),
     }]
+}
+
+/// A reset that is a date, as some services write it.
+fn reset_date(headers: &HeaderMap, prefix: &str, its_now: UnixMillis) -> Option<Duration> {
+    let name = HeaderName::try_from(format!("{prefix}ratelimit-reset")).ok()?;
+    let date = http_date(headers.get(name)?.to_str().ok()?.trim())?;
+    near(date, its_now, LONGEST_WAIT).then(|| date.since(its_now))
 }
 
 /// The window of the policy with this limit, of a list like `100;w=60, 5000;w=86400`.

@@ -100,6 +100,7 @@ fn the_older_forms_are_read_too() {
         assert_eq!(with("100", "1800000005000"), told, "in milliseconds");
         assert_eq!(with("100", "1799999999"), (None, Some(50), Some(0)), "just over");
         assert_eq!(with("100", "5.9"), told);
+        assert_eq!(with("100", "Fri, 15 Jan 2027 08:00:05 GMT"), told, "as a date");
         assert_eq!(with("100", "99999999"), (None, Some(50), Some(31 * 86_400)), "longer than any window");
         for reset in ["soon", "-1", "1700000000", "999999999999999"] {
             assert_eq!(with("100", reset), (None, Some(50), None), "{reset}");
@@ -193,8 +194,13 @@ fn retry_after_is_seconds_or_a_date_and_has_an_end() {
         ("+1", None),
         ("1e3", None),
         ("1.", None),
-        (".5", None),
-        ("1,5", None),
+        (".5", Some(1)),
+        (".", None),
+        ("\"30\"", Some(30)),
+        ("5, 600", Some(600)),
+        ("600,5", Some(600)),
+        ("5, soon", Some(5)),
+        (",", None),
         ("0x10", None),
     ] {
         assert_eq!(wait(value), seconds, "{value:?}");

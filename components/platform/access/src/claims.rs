@@ -14,7 +14,7 @@ pub const AUDIENCE: &str = "octo-api";
 pub const TYPE: &str = "at+jwt";
 /// Longest token accepted, in bytes; ours have about 450.
 pub const MAX_LENGTH: usize = 2048;
-/// The longest an access token may hold, in seconds. Whoever gets hold of a signing key makes no token that outlives its
+/// The longest an access token may hold, in seconds. Anyone who gets hold of a signing key makes no token that outlives its
 /// replacement by more.
 pub const LONGEST_SECS: i64 = 3600;
 /// How far ahead of ours the signer's clock may run.

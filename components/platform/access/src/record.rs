@@ -2,7 +2,7 @@
 //! account may do now, and ends all its tokens when the session ends.
 //!
 //! # Invariant
-//! A record is a copy of what `auth` has in its database. Whoever changes the database writes the record
+//! A record is a copy of what `auth` has in its database. Anyone who changes the database writes the record
 //! afterwards, and then reads the database again until it holds what was written. So whichever writer comes
 //! last, the record it leaves is right: an ended session has no `Live` record, and a right that was taken
 //! from an account is in none.

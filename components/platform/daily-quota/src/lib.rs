@@ -2,8 +2,8 @@
 //! answers kept under the keys of requests that are sent again.
 //!
 //! The allowance of free messages lies under the quota that all users share: a message goes free only when both have
-//! room. It is optional, and a day is a day in UTC. The rule is contract 000's, refilled when the date changes; unlike
-//! there, a day's counter is atomic, so parallel messages never get more than their number (defect F1).
+//! room. It is optional, and a day is a day in UTC. The rule is the original message handler's, refilled when the date
+//! changes; unlike there, a day's counter is atomic, so parallel messages never get more than their number.
 //!
 //! The gateway takes messages from it; sign-on only shows what is left, to the original's clients. It must know
 //! neither of them.
@@ -22,8 +22,8 @@
 use octo_core::{KeyValue, StoreError, UnixMillis, UtcDay};
 use serde::{Deserialize, Serialize};
 
-/// Free messages a user has in a day on the original's routes, unless the operator says otherwise (contract 000,
-/// section 3).
+/// Free messages a user has in a day on the original's routes, unless the operator says otherwise (as the original
+/// message handler has it).
 const ORIGINALS: i64 = 10;
 
 /// The allowance on the original's routes, where the operator's variable `free_daily_per_user` is `set` (0 for none).
@@ -79,7 +79,7 @@ pub struct Taken {
 pub struct Standing {
     /// Messages left on this day.
     pub left: i64,
-    /// The date on which there are [`Allowance::per_day`] again: `refresh_at` of contract 000.
+    /// The date on which there are [`Allowance::per_day`] again: `refresh_at` of the original message handler.
     pub refills_on: UtcDay,
 }
 

@@ -27,6 +27,11 @@ impl Fields {
         }
     }
 
+    /// Members from elsewhere, such as a row of a table.
+    pub fn of(members: Map<String, Value>) -> Self {
+        Self { members, errors: Vec::new() }
+    }
+
     /// The same where nothing need be said: no body is an object without members.
     pub fn read_optional(request: Request) -> Result<Self, Problem> {
         match request.body() {
@@ -48,6 +53,22 @@ impl Fields {
             },
             Some(_) => self.refuse(name, "must be a string"),
             None => self.refuse(name, "is required"),
+        }
+        None
+    }
+
+    /// A value of any kind that must be there. `parse` reads it and says which rule it breaks.
+    pub fn value<T, E: ToString>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(Value) -> Result<T, E>,
+    ) -> Option<T> {
+        match self.members.remove(name) {
+            None | Some(Value::Null) => self.refuse(name, "is required"),
+            Some(value) => match parse(value) {
+                Ok(value) => return Some(value),
+                Err(rule) => self.refuse(name, rule.to_string()),
+            },
         }
         None
     }

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// The cookie that carries the access token (contract 000, section 6).
+/// The cookie that carries the access token (as the original message handler calls it).
 pub const SESSION: &str = "octo_handler_user";
 
 /// The value of cookie `name`. Read as bytes: cookies of others stand beside ours, and may hold anything.

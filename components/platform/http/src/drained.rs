@@ -1,4 +1,4 @@
-//! What a component that performed jobs answers to whoever had it do so.
+//! What a component that performed jobs answers to the component that had it do so.
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! A key two components of this application share, made on first use.
 //!
-//! There is no default password and no start-up hook, so whoever needs the key and finds none makes one; and the store
+//! There is no default password and no start-up hook, so anyone who needs the key and finds none makes one; and the store
 //! has no compare-and-swap, so any number of instances may do so at once. Nobody waits for anybody and nothing is
 //! claimed: each writes that its key is good, and only then that it is the one to use. The called side takes the key to
 //! use, and every other that is good.

@@ -13,7 +13,7 @@ const BATCH: i64 = 32;
 /// A batch is given back untried once it is this old, so that no job is performed after its lease.
 const STALE: Duration = Duration::from_secs(LEASE.as_secs() / 2);
 
-/// Pauses of whoever waits for a reply between two looks, in milliseconds; the last one for as long as it takes.
+/// Pauses of a caller who waits for a reply between two looks, in milliseconds; the last one for as long as it takes.
 const LOOKS_MS: [u64; 6] = [5, 10, 20, 50, 100, 250];
 
 /// How an attempt ended.

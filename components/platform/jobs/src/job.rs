@@ -67,7 +67,7 @@ impl Delivery {
     }
 }
 
-/// How a job stands, for whoever waits for its reply.
+/// How a job stands, for the caller who waits for its reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It waits, or is being performed.

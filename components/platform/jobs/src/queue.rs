@@ -6,7 +6,7 @@ use octo_core::{Sql, SqlError, SqlValue, UnixMillis};
 
 use crate::job::{Delivery, Enqueued, NewJob, Standing};
 
-/// How long a claimed job is left to whoever claimed it; several times what any job of ours takes.
+/// How long a claimed job is left to the instance that claimed it; several times what any job of ours takes.
 pub const LEASE: Duration = Duration::from_secs(30);
 
 /// The jobs in the database.
@@ -59,7 +59,7 @@ impl<'a, S: Sql> Jobs<'a, S> {
         }
         let statement = "SELECT args, correlation_id FROM jobs WHERE unique_key = $1";
         let known = self.sql.first(statement, &[new.unique_key.into()]).await?;
-        // Swept between the two statements, a day after it was done: whoever asks again enqueues it.
+        // Swept between the two statements, a day after it was done: anyone who asks again enqueues it.
         let (args, correlation_id) = known.ok_or(SqlError::Busy)?;
         Ok(Enqueued::Known { args, correlation_id })
     }

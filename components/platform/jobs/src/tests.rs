@@ -1,4 +1,4 @@
-//! Jobs on both databases: what is promised, whatever crashes and whoever comes at the same time.
+//! Jobs on both databases: what is promised, whatever crashes and however many come at the same time.
 
 use octo_core::async_trait;
 use octo_core::testing::Locked;
@@ -142,7 +142,7 @@ fn a_reply_is_read_under_its_correlation_id_and_kept_for_a_day() {
 }
 
 #[test]
-fn a_call_is_answered_here_or_by_whoever_performs_it_and_goes_on_without_its_caller() {
+fn a_call_is_answered_here_or_by_who_performs_it_and_goes_on_without_its_caller() {
     on_both(|shared| {
         let scene = Scene::new(shared);
         let effects = Effects(&scene.sql);
@@ -298,7 +298,7 @@ fn a_batch_that_took_too_long_is_given_back_and_a_late_acknowledgement_changes_n
         }
         let jobs = Jobs::new(&scene.sql);
         let slow = ready(jobs.claim("q", 1, scene.clock.now())).unwrap().remove(0);
-        // Whoever has the newest attempt decides.
+        // Anyone who has the newest attempt decides.
         let again = ready(jobs.claim_one(slow.id, scene.clock.now() + LEASE)).unwrap().unwrap();
         ready(jobs.complete(&[(slow, "late".into())], scene.clock.now())).unwrap();
         assert_eq!(ready(jobs.reply("1")).unwrap(), Some(Standing::Waiting));

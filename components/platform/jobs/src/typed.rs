@@ -46,7 +46,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// How often it may be tried before it is a dead letter. With 20 attempts, the pauses between them are several hours
     /// together.
     const MAX_ATTEMPTS: i64 = 20;
-    /// What whoever waits for it is told.
+    /// What the caller who waits for it is told.
     type Reply: Serialize + DeserializeOwned;
 
     /// Jobs of one line are carried out one after another, in the order in which they were enqueued.

@@ -51,7 +51,7 @@ pub async fn serve(
     }
 }
 
-/// Whoever waits for an answer of which only the head is sent.
+/// A client that waits for an answer of which only the head is sent.
 #[derive(Debug)]
 pub struct Listener(Option<(OutgoingBody, OutputStream)>);
 

@@ -27,7 +27,7 @@ impl<S: Sql, A: Accounts, C: Clock> Consumer<'_, S, A, C> {
         Handlers::new(self).on::<Purchase>().on::<Cancel>().on::<Restart>().on::<EndSubscriber>()
     }
 
-    /// Applies a notification and tells the accounts. Only then is there a reply, so whoever has it finds paid access
+    /// Applies a notification and tells the accounts. Only then is there a reply, so anyone who has it finds paid access
     /// as the subscription says. A crash or a failure in between leaves the accounts behind the register, until the
     /// notification is delivered again.
     async fn apply(&self, notification: Notification, delivery: &Delivery) -> Result<Subscription, Failure> {

@@ -1,6 +1,6 @@
 //! Subscriptions: what users buy, cancel and restart, and what gives them paid access.
 //!
-//! A request becomes a **notification**, a message in the queues of the exchange `SUBSCRIPTION` (contract 001). Whoever
+//! A request becomes a **notification**, a message in the queues of the original's exchange `SUBSCRIPTION`. The worker that
 //! performs it applies it to the register, tells the accounts whether the user has an active subscription, and then
 //! replies with the subscription.
 //!

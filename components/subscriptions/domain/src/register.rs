@@ -65,7 +65,7 @@ pub(crate) fn change(lock: &str) -> String {
     )
 }
 
-/// The row is made for whoever never subscribed, too: somebody may be about to.
+/// The row is made for a user who never subscribed, too: somebody may be about to.
 pub(crate) const END: &str =
     "INSERT INTO subscribers (user_id, full_name, active, version, ended_at, changes) VALUES ($1, '', 0, 0, $2, 0)
     ON CONFLICT (user_id) DO UPDATE SET full_name = '', ended_at = excluded.ended_at
@@ -127,7 +127,7 @@ impl<'a, S: Sql> Register<'a, S> {
     }
 
     /// Applies a notification, unless it was applied before; what it led to then, in either case. `None` when it is
-    /// about nobody who was enrolled, or about no subscription. Whoever crashes between the two statements has applied
+    /// about nobody who was enrolled, or about no subscription. Anyone who crashes between the two statements has applied
     /// it, and the next one finds out.
     ///
     /// # Errors

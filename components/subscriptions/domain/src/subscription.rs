@@ -38,7 +38,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The routing key in the exchange `SUBSCRIPTION`, and the type in the history (contract 001, section 7).
+    /// The routing key in the exchange `SUBSCRIPTION`, and the type in the history.
     pub fn name(self) -> &'static str {
         match self {
             Event::Purchased => "SUBSCRIPTION_PURCHASED",
@@ -52,7 +52,7 @@ impl Event {
         [Event::Purchased, Event::Canceled, Event::Restarted].into_iter().find(|event| event.name() == name)
     }
 
-    /// The status it leaves the subscription in (contract 001, section 4).
+    /// The status it leaves the subscription in.
     pub fn status(self) -> Status {
         match self {
             Event::Purchased | Event::Restarted => Status::Active,

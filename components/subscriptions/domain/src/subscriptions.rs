@@ -19,7 +19,7 @@ pub const CHANGES_PER_DAY: i64 = 100;
 /// How long what only keeps late deliveries from doing harm is kept: longer than any job.
 const KEPT: Duration = Duration::from_secs(2 * 24 * 3600);
 
-/// The user that the original system has from the start (contract 001, section 3).
+/// The user that the original system has from the start.
 const SEEDED: (i64, &str) = (1, "Admin");
 
 /// Whose subscriptions a caller may see and change.

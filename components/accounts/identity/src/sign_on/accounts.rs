@@ -141,7 +141,7 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
     pub async fn note_subscribed(&self, id: i64, subscribed: bool, version: i64) -> Result<(), Refusal> {
         let noted = self.accounts().note_subscribed(id, subscribed, version).await?;
         noted.ok_or(Refusal::NoSuchAccount)?;
-        // Also when it changed nothing: whoever noted it may have crashed before this.
+        // Also when it changed nothing: anyone who noted it may have crashed before this.
         self.renew_records(id).await
     }
 
@@ -157,7 +157,7 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         }
     }
 
-    /// Sets another password. Every session but `kept` ends: whoever knew the old one is out.
+    /// Sets another password. Every session but `kept` ends: anyone who knew the old one is out.
     pub async fn set_password(&self, id: i64, new: &Password, kept: Option<&str>) -> Result<(), Refusal> {
         let known = self.accounts().by_id_with_password(id).await?;
         let (account, old_hash) = known.ok_or(Refusal::NoSuchAccount)?;
@@ -176,7 +176,7 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
     /// says whether there was one.
     pub async fn delete(&self, id: i64) -> Result<bool, Refusal> {
         // The account first: from then on nobody can log in to it, and no session of it has a live record to be
-        // written. Whoever is interrupted in between has left a job that does the rest.
+        // written. Anyone who is interrupted in between has left a job that does the rest.
         let deleted = match self.accounts().delete(id, self.clock.now()).await {
             Ok(()) => true,
             Err(NotChanged::NoSuchAccount) => false,
@@ -186,7 +186,7 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         Ok(deleted)
     }
 
-    /// Makes the first administrator, for whoever knows the bootstrap secret.
+    /// Makes the first administrator, for anyone who knows the bootstrap secret.
     pub async fn make_first_administrator(&self, secret: &str, email: &Email) -> Result<Account, Refusal> {
         let known = self.config.bootstrap_secret.as_deref().ok_or(Refusal::BadBootstrapSecret)?;
         if !bool::from(known.as_bytes().ct_eq(secret.as_bytes())) {

@@ -8,7 +8,7 @@ use super::SignOn;
 use crate::{Refusal, signing};
 
 impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
-    /// The JWK Set, from the database alone: whoever asks has found none in the shared store, which may be
+    /// The JWK Set, from the database alone: anyone who asks has found none in the shared store, which may be
     /// away.
     pub async fn keys(&self) -> Result<Value, Refusal> {
         let keys = signing::load(&self.sql, &self.config.keys, self.clock.now()).await?;

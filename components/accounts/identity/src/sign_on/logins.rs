@@ -110,7 +110,7 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
             Decision::Rotate => {}
             Decision::Refuse => {
                 if known.ended_at.is_some() {
-                    // Once more: whoever was cut off while it renewed this session may have left its record alive.
+                    // Once more: anyone who was cut off while it renewed this session may have left its record alive.
                     SessionRecord::Ended.write(self.store, &known.session).await?;
                 }
                 return Err(Refusal::SpentRefreshToken);

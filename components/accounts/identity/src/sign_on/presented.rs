@@ -54,7 +54,7 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         Ok(claims.is_some_and(|claims| claims.check(self.clock.now()).is_ok()))
     }
 
-    /// Ends the session of a token, access or refresh (RFC 7009): whoever has the token may end what it is good
+    /// Ends the session of a token, access or refresh (RFC 7009): anyone who has the token may end what it is good
     /// for. Says whether there was a session to end; one that has ended stays so.
     pub async fn revoke(&self, token: &str) -> Result<Revoked, Refusal> {
         let (account, session) = if let Some(claims) = self.genuine(token).await? {
@@ -69,7 +69,7 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
             return Ok(Revoked::Unknown);
         };
         let before = self.sessions().record(&session).await?;
-        // An ended one too: whoever was cut off while it renewed this session may have left its record alive.
+        // An ended one too: anyone who was cut off while it renewed this session may have left its record alive.
         match self.end_session(account, &session).await {
             Ok(()) | Err(Refusal::NoSuchSession) => {}
             Err(refusal) => return Err(refusal),

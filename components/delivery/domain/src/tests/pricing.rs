@@ -139,7 +139,7 @@ fn a_parcel_has_failed_when_its_job_has_and_can_be_tried_again() {
 }
 
 #[test]
-fn whoever_dies_at_every_last_attempt_leaves_a_failed_parcel_not_a_pending_one() {
+fn an_instance_that_dies_at_every_last_attempt_leaves_a_failed_parcel_not_a_pending_one() {
     on_both(|shared| {
         let scene = Scene::new(shared);
         let id = scene.register("u1", None).parcel.id;

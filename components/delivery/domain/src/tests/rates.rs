@@ -133,7 +133,7 @@ fn of_many_who_find_no_rate_one_asks_and_all_get_it() {
 }
 
 #[test]
-fn whoever_dies_while_asking_keeps_the_others_waiting_for_a_moment_only() {
+fn an_instance_that_dies_while_asking_keeps_the_others_waiting_for_a_moment_only() {
     on_both(|shared| {
         let scene = Scene::new(shared);
         let asking = "UPDATE parcel_rates SET fetching_until = 1800003610000";
@@ -146,7 +146,7 @@ fn whoever_dies_while_asking_keeps_the_others_waiting_for_a_moment_only() {
 }
 
 #[test]
-fn whoever_read_the_row_before_another_was_answered_does_not_ask_again() {
+fn an_instance_that_read_the_row_before_another_got_its_response_does_not_ask_again() {
     on_both(|shared| {
         let scene = Scene::new(shared);
         let sql = scene.sql();

@@ -133,7 +133,7 @@ pub trait Sql: Send + Sync {
     /// Runs one statement and returns its rows (none for a statement without `RETURNING`).
     async fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Vec<Row>, SqlError>;
 
-    /// Gives the connection back to those who share it, until the next statement: for whoever is about to wait, or to work
+    /// Gives the connection back to those who share it, until the next statement: for a caller who is about to wait, or to work
     /// for a while. Where nobody shares it this does nothing.
     fn rest(&self) {}
 

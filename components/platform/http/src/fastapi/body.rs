@@ -134,7 +134,7 @@ enum Sent {
 }
 
 impl Sent {
-    /// Whoever says nothing of the body's type sends JSON.
+    /// A client that says nothing of the body's type sends JSON.
     fn read(request: Request, links: Links) -> Result<Self, Response> {
         let (head, body) = request.into_parts();
         let bytes = body.map_err(|error| respond::problem(&Problem::from(error)))?;

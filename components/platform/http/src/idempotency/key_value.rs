@@ -1,7 +1,7 @@
 //! Claims on keys, over a key-value store whose only atomic operation is `increment`.
 //!
 //! # Why the invariant holds
-//! Each key has a counter of claims. Whoever raises it from nothing to 1 holds the claim; everybody else has
+//! Each key has a counter of claims. Anyone who raises it from nothing to 1 holds the claim; everybody else has
 //! lost, for the counter stays. It is removed only
 //! - by the holder, as the last call of a release, sent once and never again: whatever becomes of that call,
 //!   nobody can claim the key before it takes effect, and the holder does nothing after;

@@ -244,7 +244,7 @@ fn run(shared: &Shared, acts: &[Act]) {
     check_settled(&world);
 }
 
-/// Whoever has a reply finds the accounts as the subscriptions are.
+/// Anyone who has a reply finds the accounts as the subscriptions are.
 fn assert_told(world: &World, user_id: i64) {
     let truth: Vec<(i64, i64, i64)> = world.rows("SELECT user_id, active, version FROM subscribers");
     let (_, active, version) = truth.into_iter().find(|(id, ..)| *id == user_id).unwrap();

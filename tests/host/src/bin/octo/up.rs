@@ -91,7 +91,7 @@ async fn check_settings(host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// What the operator should know of the accounts there are. Silence when sign-on cannot say: it says why to whoever
+/// What the operator should know of the accounts there are. Silence when sign-on cannot say: it says why to anyone who
 /// logs in.
 async fn notice(host: &Host) -> Option<String> {
     host.app().manifest().components.get("auth")?;

@@ -47,7 +47,7 @@ async fn a_hundred_registrations_of_one_name_make_one_account() {
         .await;
         let made = answers.iter().filter(|answer| answer.status == 201).count();
         assert_eq!(made, 1);
-        // Whoever found everybody hashing is told to come back.
+        // Anyone who found everybody hashing is told to come back.
         let told = |answer: &&Answer| matches!(answer.status, 201 | 409 | 503);
         assert_eq!(answers.iter().filter(told).count(), 100);
         app.register("ada@example.com").await.problem(409, "account-exists");

@@ -147,7 +147,7 @@ async fn a_deleted_account_is_gone_with_its_sessions_and_its_number() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_revoked_by_whoever_holds_it_and_introspected_by_services() {
+async fn a_token_is_revoked_by_who_holds_it_and_introspected_by_services() {
     let app = TestApp::start().await;
     let (ada, service) = (app.user("ada").await, app.user("service").await);
     let root = app.administrator().await;

@@ -65,7 +65,7 @@ async fn send_all_at_once(setup: Setup) {
     assert_eq!(ada.quota().await["used"], 50);
 }
 
-/// A host ends while the provider has taken its calls, and others go on. Whoever got no answer sends again.
+/// A host ends while the provider has taken its calls, and others go on. Anyone who got no answer sends again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_crashes_costs_no_overrun() {
     const LOST: usize = 20;

@@ -58,6 +58,8 @@ async fn of_many_at_once_on_three_hosts_one_is_processed_and_the_rest_wait_or_ge
     assert!(!processed.is_empty());
     assert!(processed.iter().all(|answer| answer.json() == processed[0].json()));
     assert_eq!(app.calls_to(FREE), 1);
+    app.quiet().await;
+    assert_eq!(ada.quota().await["used"], 1, "the copies took no slot from others");
 }
 
 #[tokio::test(flavor = "multi_thread")]

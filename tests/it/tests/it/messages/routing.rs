@@ -72,7 +72,7 @@ async fn without_paid_access_an_exhausted_quota_is_told_with_the_way_out() {
     assert!(detail.contains("paid access") && detail.contains("administrator"), "{detail}");
     assert!(app.provider_calls().is_empty());
 
-    // Whoever waits as told is served.
+    // Anyone who waits as told is served.
     app.clock().advance(Duration::from_secs(31));
     assert_eq!(ada.send("hello").await.expect(200)["provider"], "free");
 }

@@ -46,7 +46,7 @@ async fn what_it_tells_of_its_limit_is_true_in_every_model() {
         (WindowModel::Aligned, [10, 7]),
         (WindowModel::Anchored, [10, 7]),
         (WindowModel::Sliding, [10, 7]),
-        // A token is back after 5 s, whoever takes one meanwhile.
+        // A token is back after 5 s, no matter who takes one meanwhile.
         (WindowModel::TokenBucket, [5, 2]),
         // Nothing comes back to a count but by its block.
         (WindowModel::CountThenBlock, [20, 20]),
