@@ -20,16 +20,19 @@ const AT_ONCE: i64 = 100;
 /// How long a refusal is kept under its key.
 const REFUSALS_KEPT_MS: i64 = 24 * 3600 * 1000;
 
-/// Writes down what of a member's points has ended.
+/// Writes down what of a member's points has ended; whether anything was written.
 pub(crate) async fn of_member<S: Sql>(
     ledger: &Ledger<'_, S>,
     id: i64,
     now: UnixMillis,
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
     let statement = "SELECT id, member_id, remaining FROM points_lots
         WHERE member_id = $1 AND remaining > 0 AND ends_at <= $2 ORDER BY ends_at, id LIMIT $3";
-    while expire(ledger, statement, &[id.into(), now.into(), AT_ONCE.into()], now).await? == AT_ONCE {}
-    Ok(())
+    let mut written = false;
+    while expire(ledger, statement, &[id.into(), now.into(), AT_ONCE.into()], now).await? > 0 {
+        written = true;
+    }
+    Ok(written)
 }
 
 /// Writes down what has ended of anybody's, and forgets refusals of yesterday: some of it; whether there may be more.
@@ -55,6 +58,7 @@ pub async fn sweep<S: Sql>(ledger: &Ledger<'_, S>, now: UnixMillis) -> Result<bo
     Ok([lapsed.len() as i64, expired, forgotten.len() as i64].contains(&AT_ONCE))
 }
 
+/// Writes down the ends of the lots that the statement finds; how many.
 async fn expire<S: Sql>(
     ledger: &Ledger<'_, S>,
     statement: &str,
@@ -68,7 +72,7 @@ async fn expire<S: Sql>(
     Ok(ended.len() as i64)
 }
 
-/// Takes what is left of a lot.
+/// Takes what is left of a lot. Nothing happens when somebody was faster: there is not as much left then.
 async fn take_lot<S: Sql>(
     ledger: &Ledger<'_, S>,
     kind: Kind,
@@ -82,11 +86,7 @@ async fn take_lot<S: Sql>(
         refers: Some(lot),
         ..NewTransfer::taken(kind, Account::Expired, member_id, remaining)
     };
-    match ledger.post(&new, Request::None, now).await {
-        // Somebody was faster.
-        Ok(_) | Err(Refusal::Missing(_) | Refusal::NoSuchMember) => Ok(()),
-        Err(refusal) => Err(refusal),
-    }
+    ledger.insert(&new, Request::None, now).await.map(drop)
 }
 
 /// Takes the points of a member whose account was deleted. May be done again at any time.

@@ -1,4 +1,5 @@
-//! Posting transfers. Each is one statement; what stands before it only reads, or says what has ended already.
+//! Posting transfers. Each is one statement. When lots of the member have ended and that is not written down yet, it is
+//! written down first, so that each balance in the history follows from the one before.
 
 use octo_core::{Sql, SqlError, SqlValue, UnixMillis, UtcDay};
 
@@ -117,7 +118,6 @@ impl<'a, S: Sql> Ledger<'a, S> {
         key: Option<Key<'_>>,
         now: UnixMillis,
     ) -> Result<Posted, Refusal> {
-        expiry::of_member(self, new.member_id, now).await?;
         self.post(new, key.into(), now).await
     }
 
@@ -167,7 +167,6 @@ impl<'a, S: Sql> Ledger<'a, S> {
             ..NewTransfer::taken(Kind::Reversal, target, transfer.member_id, transfer.points)
         };
         let new = if gave { new } else { NewTransfer { source, target: Account::Member, ..new } };
-        expiry::of_member(self, transfer.member_id, now).await?;
         let posted = self
             .post(&new.by(actor, reason), Request::About(&format!("reversal/{}", transfer.id)), now)
             .await?;
@@ -191,12 +190,47 @@ impl<'a, S: Sql> Ledger<'a, S> {
         request: Request<'_>,
         now: UnixMillis,
     ) -> Result<Posted, Refusal> {
-        debug_assert!(
-            (1..=MAX_POINTS).contains(&new.points) || new.kind == Kind::Forfeit || new.kind == Kind::Expiry
-        );
-        // What others do is not the member's doing.
-        let most = if new.actor == new.member_id { self.daily_operations } else { i64::MAX };
-        let parameters: [SqlValue; 16] = [
+        let mut inserted = self.insert(new, request, now).await?;
+        if inserted.is_none() && expiry::of_member(self, new.member_id, now).await? {
+            inserted = self.insert(new, request, now).await?;
+        }
+        match inserted {
+            Some((id, 0, balance)) => {
+                let NewTransfer { member_id, kind, source, target, points, refers, ends_at, .. } = *new;
+                let (comment, actor, at) = (new.comment.to_owned(), new.actor, now);
+                let transfer = Transfer {
+                    id,
+                    member_id,
+                    kind,
+                    source,
+                    target,
+                    points,
+                    refers,
+                    ends_at,
+                    comment,
+                    actor,
+                    at,
+                    balance,
+                    missing: 0,
+                };
+                Ok(Posted { transfer, repeated: false })
+            }
+            Some((_, missing, _)) => Err(Refusal::Missing(missing)),
+            None => self.earlier(new, request, now).await,
+        }
+    }
+
+    /// The statement alone: the number of the new row, the points that were missing, and the balance.
+    pub(crate) async fn insert(
+        &self,
+        new: &NewTransfer<'_>,
+        request: Request<'_>,
+        now: UnixMillis,
+    ) -> Result<Option<(i64, i64, i64)>, Refusal> {
+        // What takes from one lot takes from it whether or not it has ended.
+        let while_ended = new.lot_id.is_some() || new.kind == Kind::Forfeit;
+        debug_assert!(while_ended || (1..=MAX_POINTS).contains(&new.points));
+        let parameters: [SqlValue; 17] = [
             request.id().into(),
             request.fingerprint().into(),
             new.member_id.into(),
@@ -212,37 +246,19 @@ impl<'a, S: Sql> Ledger<'a, S> {
             new.actor.into(),
             now.into(),
             i64::from(matches!(request, Request::Key(_))).into(),
-            most.into(),
+            self.most_operations(new).into(),
+            i64::from(while_ended).into(),
         ];
-        let posted = self.sql.first::<(i64, i64, i64)>(schema::post(self.sql.dialect()), &parameters).await;
-        let posted = posted.map_err(|error| match error {
+        let inserted = self.sql.first(schema::post(self.sql.dialect()), &parameters).await;
+        inserted.map_err(|error| match error {
             SqlError::Conflict(_) => Refusal::TooMany,
             error => error.into(),
-        })?;
-        match posted {
-            Some((id, 0, balance)) => {
-                let NewTransfer { member_id, kind, source, target, points, refers, ends_at, .. } = *new;
-                let (comment, actor) = (new.comment.to_owned(), new.actor);
-                let transfer = Transfer {
-                    id,
-                    member_id,
-                    kind,
-                    source,
-                    target,
-                    points,
-                    refers,
-                    ends_at,
-                    comment,
-                    actor,
-                    at: now,
-                    balance,
-                    missing: 0,
-                };
-                Ok(Posted { transfer, repeated: false })
-            }
-            Some((_, missing, _)) => Err(Refusal::Missing(missing)),
-            None => self.earlier(new, request, most, now).await,
-        }
+        })
+    }
+
+    /// What others do is not the member's doing.
+    fn most_operations(&self, new: &NewTransfer<'_>) -> i64 {
+        if new.actor == new.member_id { self.daily_operations } else { i64::MAX }
     }
 
     /// Why nothing was posted.
@@ -250,7 +266,6 @@ impl<'a, S: Sql> Ledger<'a, S> {
         &self,
         new: &NewTransfer<'_>,
         request: Request<'_>,
-        most: i64,
         now: UnixMillis,
     ) -> Result<Posted, Refusal> {
         if let Some(id) = request.id() {
@@ -268,7 +283,7 @@ impl<'a, S: Sql> Ledger<'a, S> {
             }
         }
         let member = members::by_id(self.sql, new.member_id).await?.ok_or(Refusal::NoSuchMember)?;
-        if member.day >= UtcDay::containing(now).0 && member.operations >= most {
+        if member.day >= UtcDay::containing(now).0 && member.operations >= self.most_operations(new) {
             return Err(Refusal::TooOften);
         }
         let spendable = match new.lot_id {

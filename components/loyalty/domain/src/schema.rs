@@ -35,14 +35,14 @@ pub const MOST: i64 = 1_000_000_000_000_000;
 /// Posts a transfer. `$1` request, `$2` fingerprint, `$3` member, `$4` kind, `$5` source, `$6` target, `$7` points, `$8` the
 /// transfer it refers to, `$9` the only lot it may take from, `$10` the transfer whose lots it gives back to, `$11` the end
 /// of what it makes, `$12` comment, `$13` actor, `$14` now, `$15` whether a refusal is kept, `$16` most operations of a
-/// member in a day.
+/// member in a day, `$17` whether it may be posted while the member has lots that have ended and are not written down.
 ///
 /// `walk` goes through the member's lots, by end and number, until there are enough points or no more lots. It looks each up
 /// in the index, so its cost is that of the lots which it takes.
 ///
 /// It returns a row when a transfer was posted or a refusal kept (then `posted_missing` is what was missing). It returns
-/// none when the request was known, there is no such member, there were too many operations, or points were missing and
-/// the refusal is not kept.
+/// none when the request was known, there is no such member, there were too many operations, ended lots must be written down
+/// first, or points were missing and the refusal is not kept.
 macro_rules! post {
     ($join_text:literal) => {
         concat!(
@@ -70,8 +70,10 @@ macro_rules! post {
             $join_text,
             "(CASE WHEN part > 0 THEN '{\"lot\":' || lot || ',\"points\":' || part || '}' END, ','), '') || ']' AS taken
                 FROM walk) t
-            WHERE m.id = $3 AND (m.closed_at IS NULL OR $4 = 'forfeit') AND (t.missing = 0 OR $15 = 1)
+            WHERE m.id = $3 AND (m.closed_at IS NULL OR $4 IN ('forfeit', 'expiry')) AND (t.missing = 0 OR $15 = 1)
                 AND (m.day < $14 / 86400000 OR m.operations < $16)
+                AND ($17 = 1 OR NOT EXISTS (SELECT 1 FROM points_lots e
+                    WHERE e.member_id = $3 AND e.remaining > 0 AND e.ends_at <= $14))
             ON CONFLICT (request) DO NOTHING
             RETURNING id AS posted_id, missing AS posted_missing, balance AS posted_balance"
         )
@@ -84,7 +86,7 @@ pub(crate) fn post(dialect: Dialect) -> &'static str {
         Dialect::Sqlite => post!("group_concat"),
         Dialect::Postgres => {
             "SELECT posted_id, posted_missing, posted_balance
-            FROM points_post($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+            FROM points_post($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
         }
     }
 }
@@ -190,26 +192,30 @@ const FIRST: &[Step] = &[
             WHERE missing = 0",
     ),
     Step::Both("CREATE INDEX IF NOT EXISTS points_refusals_by_age ON points_transfers (at) WHERE missing > 0"),
+    // Of the two ends at most one is no member's. What a member is given at once is a new lot; what goes back goes to the
+    // lots it came from; what is taken is named in `taken`.
     Step::Trigger {
         name: "points_posted",
         event: "AFTER INSERT ON points_transfers",
         when: Some("NEW.missing = 0"),
         body: "INSERT INTO points_totals (account, shard, balance)
-            SELECT NEW.source, NEW.member_id % 16, -NEW.points WHERE NEW.source NOT IN ('member', 'held')
-            ON CONFLICT (account, shard) DO UPDATE SET balance = points_totals.balance + excluded.balance;
-            INSERT INTO points_totals (account, shard, balance)
-            SELECT NEW.target, NEW.member_id % 16, NEW.points WHERE NEW.target NOT IN ('member', 'held')
+            SELECT CASE WHEN NEW.source IN ('member', 'held') THEN NEW.target ELSE NEW.source END, NEW.member_id % 16,
+                CASE WHEN NEW.source IN ('member', 'held') THEN NEW.points ELSE -NEW.points END
+            WHERE NOT (NEW.source IN ('member', 'held') AND NEW.target IN ('member', 'held'))
             ON CONFLICT (account, shard) DO UPDATE SET balance = points_totals.balance + excluded.balance;
             INSERT INTO points_lots (id, member_id, ends_at, remaining)
             SELECT NEW.id, NEW.member_id, NEW.ends_at, 0 WHERE NEW.target = 'member' AND NEW.returns IS NULL;
             INSERT INTO points_lot_changes (transfer_id, lot_id, change)
-            SELECT NEW.id, NEW.id, NEW.points WHERE NEW.target = 'member' AND NEW.returns IS NULL;
-            INSERT INTO points_lot_changes (transfer_id, lot_id, change)
-            SELECT NEW.id, lot_id, -change FROM points_lot_changes WHERE transfer_id = NEW.returns;
-            INSERT INTO points_lot_changes (transfer_id, lot_id, change)
-            SELECT NEW.id, CAST(value ->> 'lot' AS BIGINT), -CAST(value ->> 'points' AS BIGINT)
-            FROM {elements}(CAST(NEW.taken AS {json}));
-            INSERT INTO points_holds (id, member_id, points, ends_at)
+            SELECT NEW.id, NEW.id, NEW.points WHERE NEW.target = 'member' AND NEW.returns IS NULL
+            UNION ALL SELECT NEW.id, lot_id, -change FROM points_lot_changes WHERE transfer_id = NEW.returns
+            UNION ALL SELECT NEW.id, CAST(value ->> 'lot' AS BIGINT), -CAST(value ->> 'points' AS BIGINT)
+            FROM {elements}(CAST(NEW.taken AS {json}));",
+    },
+    Step::Trigger {
+        name: "points_held",
+        event: "AFTER INSERT ON points_transfers",
+        when: Some("NEW.missing = 0 AND (NEW.source = 'held' OR NEW.target = 'held')"),
+        body: "INSERT INTO points_holds (id, member_id, points, ends_at)
             SELECT NEW.id, NEW.member_id, NEW.points, NEW.ends_at WHERE NEW.kind = 'hold';
             UPDATE points_holds SET settled_by = NEW.id
             WHERE id = NEW.refers AND NEW.source = 'held' AND settled_by IS NULL;",
@@ -218,7 +224,7 @@ const FIRST: &[Step] = &[
     Step::Trigger {
         name: "points_counted",
         event: "AFTER INSERT ON points_transfers",
-        when: None,
+        when: Some("NEW.missing = 0 OR NEW.actor = NEW.member_id"),
         body: "UPDATE points_members SET
                 balance = balance + CASE WHEN NEW.missing > 0 THEN 0 WHEN NEW.target = 'member' THEN NEW.points
                     WHEN NEW.source = 'member' THEN -NEW.points ELSE 0 END,
@@ -247,7 +253,7 @@ const FIRST: &[Step] = &[
     ),
     Step::Postgres(concat!(
         "CREATE FUNCTION points_post(TEXT, TEXT, BIGINT, TEXT, TEXT, TEXT, BIGINT, BIGINT, BIGINT, BIGINT, BIGINT, TEXT,
-            BIGINT, BIGINT, BIGINT, BIGINT)
+            BIGINT, BIGINT, BIGINT, BIGINT, BIGINT)
         RETURNS TABLE (posted_id BIGINT, posted_missing BIGINT, posted_balance BIGINT) LANGUAGE plpgsql AS $body$
         BEGIN
             PERFORM 1 FROM points_members WHERE points_members.id = $3 FOR UPDATE;

@@ -12,7 +12,7 @@ fn an_index_serves_every_statement() {
         let scene = Scene::on(shared);
         // On Postgres it is inside a function: what the function consists of is looked at as on SQLite.
         if scene.0.dialect() == octo_core::sql::Dialect::Sqlite {
-            scene.0.expect_index(schema::post(octo_core::sql::Dialect::Sqlite), 16);
+            scene.0.expect_index(schema::post(octo_core::sql::Dialect::Sqlite), 17);
         }
         let transfers = |conditions: &str| format!("{TRANSFERS} WHERE {conditions}");
         for (statement, parameters) in [
