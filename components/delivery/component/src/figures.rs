@@ -3,7 +3,7 @@
 use axum::extract::{FromRequestParts, State};
 use http::request::Parts;
 use octo_core::UnixMillis;
-use octo_delivery::{Parcels, rate_book};
+use octo_delivery::{Parcels, rate_book, sums};
 use octo_http::{App, Caller, Error, Response, exposition::Exposition, extract::has_operator_key};
 
 use crate::pricing::sql;
@@ -28,7 +28,7 @@ pub(crate) async fn metrics(State(app): State<App>, mut parts: Parts) -> Result<
     text.sample("octo_parcels", r#"state="pending""#, backlog.pending);
     text.sample("octo_parcels", r#"state="failed""#, backlog.failed);
     text.family("octo_parcels_priced_total", "counter", "Prices that were found out.");
-    text.sample("octo_parcels_priced_total", "", backlog.priced);
+    text.sample("octo_parcels_priced_total", "", sums::number_in_all(&sql).await?);
     let age = |since: UnixMillis| i64::try_from(now.since(since).as_secs()).unwrap_or(i64::MAX);
     let fetched_at = Some(rate.fetched_at).filter(|at| at.0 > 0);
     let day = rate.rate.map_or(0, |rate| rate.day.start().as_secs());

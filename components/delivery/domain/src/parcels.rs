@@ -345,8 +345,7 @@ impl<'a, S: Sql> Parcels<'a, S> {
     pub async fn backlog(&self) -> Result<Backlog, SqlError> {
         let statement = "SELECT (SELECT COUNT(*) FROM parcels WHERE state = 'pending') AS pending,
                 (SELECT MIN(created_at) FROM parcels WHERE state = 'pending') AS oldest_at,
-                (SELECT COUNT(*) FROM parcels WHERE state = 'failed') AS failed,
-                (SELECT COALESCE(CAST(SUM(number) AS BIGINT), 0) FROM parcel_sums) AS priced";
+                (SELECT COUNT(*) FROM parcels WHERE state = 'failed') AS failed";
         self.sql.first(statement, &[]).await?.ok_or_else(|| SqlError::damaged("parcels"))
     }
 }
@@ -360,8 +359,6 @@ pub struct Backlog {
     pub oldest_at: Option<UnixMillis>,
     /// Parcels whose price could not be found out.
     pub failed: i64,
-    /// Prices that were found out, by the sums of the days.
-    pub priced: i64,
 }
 
-octo_core::from_row!(Backlog { pending, oldest_at, failed, priced });
+octo_core::from_row!(Backlog { pending, oldest_at, failed });

@@ -54,6 +54,15 @@ pub(crate) const REBUILD: &str = "INSERT INTO parcel_sums (day, type_id, number,
     WHERE parcel_sums.number <> excluded.number OR parcel_sums.total <> excluded.total
     RETURNING type_id";
 
+/// How many prices were found out on all days: it goes through the sums of each day, which are few.
+///
+/// # Errors
+/// Those of the database.
+pub async fn number_in_all(sql: &impl Sql) -> Result<i64, SqlError> {
+    let statement = "SELECT COALESCE(CAST(SUM(number) AS BIGINT), 0) FROM parcel_sums";
+    Ok(sql.first::<(i64,)>(statement, &[]).await?.map_or(0, |(number,)| number))
+}
+
 /// The sums of the days from `first` to `last`.
 ///
 /// # Errors
