@@ -1,9 +1,11 @@
 //! Whose points a caller may see and spend.
 
+use std::time::Duration;
+
 use octo_access::Role;
-use octo_core::Problem;
+use octo_core::{Clock, Problem, Sql, SqlError};
 use octo_http::{App, Caller, Error};
-use octo_loyalty::{Config, Member, members};
+use octo_loyalty::{Config, Member, events, members};
 use uuid::Uuid;
 
 use crate::{
@@ -20,15 +22,46 @@ pub(crate) fn is_administrator(caller: &Caller) -> bool {
     caller.claims.role == Role::Admin
 }
 
-/// The member whose account has this number. One whose account is new may not have been heard of; then the events that
-/// wait are carried out first.
-pub(crate) async fn by_account(app: &App, config: &Config, id: i64) -> Result<Option<Member>, Error> {
+/// Looks for a member whose event another request carries out at the moment, and the pause between two.
+const LOOKS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// By what a member is looked for.
+enum Key {
+    Account(i64),
+    Uuid(String),
+}
+
+/// The member with this key. One whose account is new may not have been heard of; then the events that wait are carried out
+/// first, or waited for while another request carries them out.
+async fn find(app: &App, config: &Config, key: Key) -> Result<Option<Member>, Error> {
     let sql = sql(app);
-    if let Some(member) = members::by_id(&sql, id).await? {
+    if let Some(member) = look(&sql, &key).await? {
         return Ok(Some(member));
     }
-    catch_up(app, config).await?;
-    Ok(members::by_id(&sql, id).await?)
+    for _ in 0..LOOKS {
+        catch_up(app, config).await?;
+        // Before the look: what does not wait any more has been done.
+        let waiting = events::are_waiting(&sql).await?;
+        let found = look(&sql, &key).await?;
+        if found.is_some() || !waiting {
+            return Ok(found);
+        }
+        app.clock.sleep(PAUSE).await;
+    }
+    Ok(None)
+}
+
+async fn look(sql: &impl Sql, key: &Key) -> Result<Option<Member>, SqlError> {
+    match key {
+        Key::Account(id) => members::by_id(sql, *id).await,
+        Key::Uuid(uuid) => members::by_uuid(sql, uuid).await,
+    }
+}
+
+/// The member whose account has this number.
+pub(crate) async fn by_account(app: &App, config: &Config, id: i64) -> Result<Option<Member>, Error> {
+    find(app, config, Key::Account(id)).await
 }
 
 /// The caller as a member.
@@ -38,12 +71,7 @@ pub(crate) async fn own(app: &App, config: &Config, caller: &Caller) -> Result<M
 
 /// The member whose account has this UUID, in any form of one.
 pub(crate) async fn by_uuid(app: &App, config: &Config, uuid: Uuid) -> Result<Option<Member>, Error> {
-    let (sql, uuid) = (sql(app), uuid.to_string());
-    if let Some(member) = members::by_uuid(&sql, &uuid).await? {
-        return Ok(Some(member));
-    }
-    catch_up(app, config).await?;
-    Ok(members::by_uuid(&sql, &uuid).await?)
+    find(app, config, Key::Uuid(uuid.to_string())).await
 }
 
 /// The member with this UUID, if the caller may see it: the account's owner, or an administrator.

@@ -1,7 +1,7 @@
 //! What loyalty hears of from other systems: accounts that come and go, and purchases.
 
 use octo_account_events::{AccountDeleted, AccountRegistered, account_deleted, account_registered};
-use octo_core::{Clock, Sql, async_trait};
+use octo_core::{Clock, Sql, SqlError, async_trait};
 use octo_jobs::{Delivery, Failure, Handlers, Job, Run};
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,15 @@ impl<'a, S: Sql, C: Clock> Events<'a, S, C> {
     pub fn ledger(&self) -> Ledger<'a, S> {
         Ledger::new(self.sql, self.config.daily_operations)
     }
+}
+
+/// Whether events about accounts wait, or are carried out at the moment.
+///
+/// # Errors
+/// Those of the database.
+pub async fn are_waiting(sql: &impl Sql) -> Result<bool, SqlError> {
+    let statement = "SELECT id FROM jobs WHERE queue = $1 AND finalized_at IS NULL LIMIT 1";
+    Ok(!sql.query(statement, &[OpenMember::QUEUE.into()]).await?.is_empty())
 }
 
 fn failure(refusal: Refusal) -> Failure {

@@ -227,7 +227,7 @@ fn run(shared: &Shared, acts: &[(Act, Option<u32>, bool)]) {
 
 #[test]
 fn whatever_crashes_the_ledger_balances_and_everything_happens_once() {
-    for (shared, cases) in [(Shared::sqlite(), 120), (Shared::postgres(), 60)] {
+    for (shared, cases) in [(Shared::sqlite(), 80), (Shared::postgres(), 40)] {
         let mut runner = TestRunner::new(ProptestConfig::with_cases(cases));
         let run = |acts: Vec<_>| {
             run(&shared, &acts);
@@ -240,7 +240,7 @@ fn whatever_crashes_the_ledger_balances_and_everything_happens_once() {
 /// Four instances with a history each, over the same members.
 #[test]
 fn whatever_four_instances_do_at_once_the_ledger_balances() {
-    for (shared, cases) in [(Shared::sqlite(), 12), (Shared::postgres(), 25)] {
+    for (shared, cases) in [(Shared::sqlite(), 8), (Shared::postgres(), 15)] {
         let mut runner = TestRunner::new(ProptestConfig::with_cases(cases));
         let run = |histories: Vec<Vec<(Act, Option<u32>, bool)>>| {
             let scene = Scene::on(&shared);
