@@ -2,7 +2,7 @@
 //! clients have a user name, log in with a form and carry their token in the header.
 //!
 //! Different on purpose: a user name has a form, a password must be worth the name, and nobody becomes administrator by
-//! his name; the last two only while `legacy_rules` is off. There is no token for the instance that asks.
+//! his name; the last two only while `legacy_rules` is off. There is no token for anyone who asks.
 
 use axum::extract::State;
 use http::{HeaderValue, StatusCode, header};

@@ -252,7 +252,7 @@ pub(crate) async fn list(
         to: reading::day(&query, "to")?,
         carrier: query.number("carrier")?,
     };
-    let before = Some(page.after_number()?).filter(|number| *number > 0);
+    let before = Some(page.before_number()?);
     let found = Parcels::new(&sql(&app)).list(&filter, before, page.limit).await?;
     let with_text = with_text(&query)?;
     let items = page.items(&found, |parcel| ParcelBody::of(parcel, with_text), |parcel| parcel.id);

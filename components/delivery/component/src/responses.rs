@@ -1,6 +1,6 @@
 //! Our own responses. Times are RFC 3339, money is decimal text with its currency.
 
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use octo_core::{Currency, Hundredths, Money, Problem};
 use octo_delivery::{
     Entry, MoscowDay, Parcel, Rate, RateStatus, Receipt, Refusal, State, price::FORMULA, sums::Sum, types,
@@ -325,14 +325,7 @@ impl From<&Sum> for SumBody {
 
 /// A parcel at its address.
 pub(crate) fn created(parcel: &Parcel, repeated: bool) -> Response {
-    let mut response = respond::json(StatusCode::CREATED, &ParcelBody::of(parcel, false));
-    if let Ok(location) = HeaderValue::from_str(&format!("/parcels/{}", parcel.id)) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    if repeated {
-        response.headers_mut().insert(octo_http::idempotency::REPLAYED, HeaderValue::from_static("true"));
-    }
-    response
+    respond::created(&ParcelBody::of(parcel, false), &format!("/parcels/{}", parcel.id), repeated)
 }
 
 pub(crate) fn no_such_parcel() -> Problem {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use octo_core::{
     SettingError, Settings,
-    settings::{number, seconds, text},
+    settings::{number, origin, seconds, text},
 };
 
 /// Everything delivery is told by variables.
@@ -34,12 +34,7 @@ impl Config {
         if !rate_path.starts_with('/') {
             return Err(SettingError::new("delivery_rate_path", "must begin with `/`"));
         }
-        let rate_origin = text(settings, "delivery_rate_origin")?;
-        let host = rate_origin.strip_prefix("https://").or(rate_origin.strip_prefix("http://")).unwrap_or("");
-        if host.is_empty() || host.contains(['/', '?', '#', '@', ' ']) {
-            let rule = "must be an address such as `https://www.cbr-xml-daily.ru`, without a path";
-            return Err(SettingError::new("delivery_rate_origin", rule));
-        }
+        let rate_origin = origin(settings, "delivery_rate_origin", "https://www.cbr-xml-daily.ru")?;
         let host_url = text(settings, "delivery_host_url")?;
         if !host_url.starts_with("http") || !host_url.ends_with('/') {
             let rule = "must be an address that ends with `/`, such as `https://octo.example.com/`";

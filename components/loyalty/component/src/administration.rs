@@ -53,7 +53,7 @@ pub(crate) async fn accounts(
             members::by_uuid(&app, &config(&app)?, uuid).await?.into_iter().collect()
         }
         None => {
-            let before = Some(page.after_number()?).filter(|number| *number > 0).unwrap_or(i64::MAX);
+            let before = page.before_number()?;
             all::list(&sql(&app), before, page.limit).await?
         }
     };

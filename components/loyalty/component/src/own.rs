@@ -22,9 +22,7 @@ use utoipa::ToSchema;
 
 use crate::{
     members::{self, is_administrator, number},
-    responses::{
-        BalanceBody, HoldBody, TransferBody, created, no_such_transfer, posted, problem, problem_at,
-    },
+    responses::{BalanceBody, HoldBody, TransferBody, no_such_transfer, posted, problem, problem_at},
     worker::{config, sql},
 };
 
@@ -69,7 +67,7 @@ pub(crate) async fn history(State(app): State<App>, caller: Caller, page: Page) 
 
 /// A page of a member's history.
 pub(crate) async fn listed(app: &App, member: &Member, page: &Page) -> Result<Response, Error> {
-    let before = Some(page.after_number()?).filter(|number| *number > 0).unwrap_or(i64::MAX);
+    let before = page.before_number()?;
     let found = history::list(&sql(app), member.id, before, page.limit).await?;
     Ok(respond::json(StatusCode::OK, &page.items(&found, TransferBody::from, |transfer| transfer.id)))
 }
@@ -210,7 +208,7 @@ pub(crate) async fn hold(
     let asked = Asked { caller: member.id, route: "POST /points/holds", new, seconds };
     let Posted { transfer, repeated } = carry_out(&app, &headers, asked).await?;
     let hold = see(&app, transfer.id).await?;
-    Ok(created(&HoldBody::from(&hold), &format!("/points/holds/{}", hold.id), repeated))
+    Ok(respond::created(&HoldBody::from(&hold), &format!("/points/holds/{}", hold.id), repeated))
 }
 
 async fn see(app: &App, id: i64) -> Result<Hold, Error> {

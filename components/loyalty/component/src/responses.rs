@@ -1,6 +1,6 @@
 //! Our own responses. Times are RFC 3339, points are whole numbers.
 
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use octo_core::{Problem, UnixMillis};
 use octo_http::{Response, idempotency, respond};
 use octo_loyalty::{
@@ -283,19 +283,11 @@ impl From<&Findings> for CheckBody {
 /// A transfer that was posted: 201 with its place, also when an earlier request did it.
 pub(crate) fn posted(posted: &Posted) -> Response {
     let id = posted.transfer.id;
-    created(&TransferBody::from(&posted.transfer), &format!("/points/transfers/{id}"), posted.repeated)
-}
-
-/// What was made, and where it is.
-pub(crate) fn created(body: &impl Serialize, location: &str, repeated: bool) -> Response {
-    let mut response = respond::json(StatusCode::CREATED, body);
-    if let Ok(location) = HeaderValue::from_str(location) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    if repeated {
-        response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
-    }
-    response
+    respond::created(
+        &TransferBody::from(&posted.transfer),
+        &format!("/points/transfers/{id}"),
+        posted.repeated,
+    )
 }
 
 pub(crate) fn no_such_member() -> Problem {

@@ -40,8 +40,8 @@ impl Job for CloseMember {
     type Reply = ();
 }
 
-/// Gives a member points for a purchase that is completed. The system that sells writes this job in the statement that completes
-/// the purchase.
+/// Gives a member points for a purchase that is completed. The system that sells writes this job in the statement that
+/// completes the purchase.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RewardPurchase {
     /// Who bought.
@@ -89,10 +89,9 @@ fn failure(refusal: Refusal) -> Failure {
 #[async_trait]
 impl<'a, S: Sql, C: Clock> Run<Events<'a, S, C>> for OpenMember {
     async fn run(self, _: &Delivery, events: &Events<'a, S, C>) -> Result<(), Failure> {
-        let Config { registration_points, .. } = *events.config;
-        let now = events.clock.now();
-        let ends_at = events.config.end_of_points(now);
-        Ok(members::open(events.sql, &self.0, registration_points, ends_at, now).await?)
+        let (config, now) = (events.config, events.clock.now());
+        let ends_at = config.end_of_points(now);
+        Ok(members::open(events.sql, &self.0, config.registration_points, ends_at, now).await?)
     }
 }
 

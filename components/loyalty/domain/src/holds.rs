@@ -5,11 +5,7 @@
 
 use octo_core::{Sql, SqlError, UnixMillis};
 
-use crate::{
-    Account, Kind, Ledger, NewTransfer, Posted, Refusal, Transfer, expiry,
-    ledger::{Key, Request},
-    schema::NEVER,
-};
+use crate::{Account, Kind, Ledger, NewTransfer, Posted, Refusal, expiry, ledger::Request, schema::NEVER};
 
 /// Points set aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,21 +34,6 @@ pub enum Settlement {
 }
 
 impl<S: Sql> Ledger<'_, S> {
-    /// Sets points aside until `ends_at`.
-    ///
-    /// # Errors
-    /// As for [`transfer`](Self::transfer).
-    pub async fn hold(
-        &self,
-        new: &NewTransfer<'_>,
-        ends_at: UnixMillis,
-        key: Option<Key<'_>>,
-        now: UnixMillis,
-    ) -> Result<Posted, Refusal> {
-        let new = NewTransfer { ends_at: ends_at.0, ..new.clone() };
-        self.transfer(&new, key, now).await
-    }
-
     /// The hold with this number.
     ///
     /// # Errors
@@ -79,14 +60,12 @@ impl<S: Sql> Ledger<'_, S> {
             Settlement::Release => (Kind::Release, Account::Member, Some(hold.id)),
         };
         let new = NewTransfer {
-            source: Account::Held,
+            target,
             returns,
             refers: Some(hold.id),
-            ends_at: NEVER,
             ..NewTransfer::given(kind, Account::Held, hold.member_id, hold.points, NEVER)
         };
-        let new = NewTransfer { target, ..new }.by(actor, comment);
-        let posted = self.post(&new, Request::About(&settling(hold.id)), now).await?;
+        let posted = self.post(&new.by(actor, comment), Request::About(&settling(hold.id)), now).await?;
         if posted.transfer.kind != kind {
             return Err(Refusal::Settled(posted.transfer));
         }
@@ -114,17 +93,4 @@ impl<S: Sql> Ledger<'_, S> {
 /// The id of what settles a hold.
 pub(crate) fn settling(hold: i64) -> String {
     format!("settle/{hold}")
-}
-
-/// A hold as a transfer tells it.
-impl From<&Transfer> for Hold {
-    fn from(transfer: &Transfer) -> Self {
-        Self {
-            id: transfer.id,
-            member_id: transfer.member_id,
-            points: transfer.points,
-            ends_at: UnixMillis(transfer.ends_at),
-            settled_by: None,
-        }
-    }
 }

@@ -26,6 +26,17 @@ pub fn text(settings: &impl Settings, name: &str) -> Result<String, SettingError
     settings.get(name).ok_or_else(|| SettingError::new(name, "is not given to this component in spin.toml"))
 }
 
+/// An address without a path, of a host that may be called; `example` is one.
+pub fn origin(settings: &impl Settings, name: &str, example: &str) -> Result<String, SettingError> {
+    let origin = text(settings, name)?;
+    let host = origin.strip_prefix("https://").or(origin.strip_prefix("http://")).unwrap_or("");
+    if host.is_empty() || host.contains(['/', '?', '#', '@', ' ']) {
+        let rule = format!("must be an address such as `{example}`, without a path");
+        return Err(SettingError::new(name, rule));
+    }
+    Ok(origin)
+}
+
 /// A whole number in `range`.
 pub fn number<N>(settings: &impl Settings, name: &str, range: RangeInclusive<N>) -> Result<N, SettingError>
 where

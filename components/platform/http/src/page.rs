@@ -68,6 +68,14 @@ impl Page {
         self.after().map_or(Ok(0), |text| text.parse().map_err(|_| foreign()))
     }
 
+    /// The same where the newest come first: the number below which the page begins.
+    ///
+    /// # Errors
+    /// When the cursor is none of this list's.
+    pub fn before_number(&self) -> Result<i64, Problem> {
+        Ok(Some(self.after_number()?).filter(|number| *number > 0).unwrap_or(i64::MAX))
+    }
+
     /// The page: `found`, of which there are no more than [`limit`](Self::limit), shown as `show` has them; `place` is
     /// where an item stands in the list.
     pub fn items<'a, F, T, P: ToString>(

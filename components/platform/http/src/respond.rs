@@ -4,7 +4,10 @@ use http::{HeaderValue, StatusCode, header};
 use octo_core::Problem;
 use serde::Serialize;
 
-use crate::exchange::{LogFields, Response};
+use crate::{
+    exchange::{LogFields, Response},
+    idempotency::REPLAYED,
+};
 
 /// An answer with a JSON body.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
@@ -26,6 +29,18 @@ pub fn problem(problem: &Problem) -> Response {
         fields = fields.with("cause", cause.as_str());
     }
     response.extensions_mut().insert(fields);
+    response
+}
+
+/// What was made, and its path; `repeated` when an earlier request with the same key made it.
+pub fn created(body: &impl Serialize, location: &str, repeated: bool) -> Response {
+    let mut response = json(StatusCode::CREATED, body);
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    if repeated {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
     response
 }
 

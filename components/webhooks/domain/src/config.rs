@@ -1,6 +1,9 @@
 //! The variables of webhooks, checked.
 
-use octo_core::{SettingError, Settings, settings::text};
+use octo_core::{
+    SettingError, Settings,
+    settings::{origin, text},
+};
 
 use crate::Secret;
 
@@ -19,12 +22,7 @@ impl Config {
     /// # Errors
     /// Names the variable and its rule.
     pub fn read(settings: &impl Settings) -> Result<Self, SettingError> {
-        let origin = text(settings, "webhook_origin")?;
-        let host = origin.strip_prefix("https://").or(origin.strip_prefix("http://")).unwrap_or("");
-        if host.is_empty() || host.contains(['/', '?', '#', '@', ' ']) {
-            let rule = "must be an address such as `https://hooks.example.com`, without a path";
-            return Err(SettingError::new("webhook_origin", rule));
-        }
+        let origin = origin(settings, "webhook_origin", "https://hooks.example.com")?;
         let path = text(settings, "webhook_path")?;
         if !path.starts_with('/') {
             return Err(SettingError::new("webhook_path", "must begin with `/`"));

@@ -80,7 +80,7 @@ fn whatever_is_settled_reversed_opened_and_ended_at_once_happens_once() {
         });
         assert_eq!(scene.balance(2, START), 100);
         let new = NewTransfer::taken(Kind::Hold, Account::Held, 1, 120);
-        let hold = scene.ledger(async |ledger| ledger.hold(&new, day(9), None, START).await).unwrap();
+        let hold = scene.hold(&new, day(9), START);
         let hold = scene.ledger(async |ledger| ledger.hold_by_id(hold.transfer.id).await).unwrap();
         let settled = at_once(shared, 6, |scene, number| {
             let settlement = if number % 2 == 0 { Settlement::Capture } else { Settlement::Release };

@@ -90,7 +90,7 @@ fn a_deleted_account_leaves_no_points_and_none_come_later() {
         drain(&scene);
         scene.award(1, 50, day(1).0, START);
         let new = NewTransfer::taken(Kind::Hold, Account::Held, 1, 30).by(1, "an order of Ada's");
-        scene.ledger(async |ledger| ledger.hold(&new, day(1), None, START).await).unwrap();
+        scene.hold(&new, day(1), START);
         delete(&scene, 1);
         drain(&scene);
         expect_no_member(&scene);

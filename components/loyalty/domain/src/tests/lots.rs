@@ -72,7 +72,7 @@ fn points_that_go_back_to_an_ended_lot_end_at_once_with_both_entries() {
         // A hold that is released later than its points end.
         let new = NewTransfer::taken(Kind::Hold, Account::Held, 1, 20);
         let soon = scene.award(1, 5, day(3).0, day(2));
-        let held = scene.ledger(async |ledger| ledger.hold(&new, day(9), None, day(2)).await).unwrap();
+        let held = scene.hold(&new, day(9), day(2));
         assert_eq!(scene.lots(), [0, 5, 0]);
         let hold = scene.ledger(async |ledger| ledger.hold_by_id(held.transfer.id).await).unwrap();
         scene.ledger(async |ledger| ledger.settle(&hold, Settlement::Release, 1, "", day(4)).await).unwrap();

@@ -92,6 +92,12 @@ impl Scene {
         self.ledger(async |ledger| ledger.transfer(&new, key, now).await)
     }
 
+    /// Points set aside until `ends_at`.
+    pub(super) fn hold(&self, new: &NewTransfer<'_>, ends_at: UnixMillis, now: UnixMillis) -> Posted {
+        let new = NewTransfer { ends_at: ends_at.0, ..new.clone() };
+        self.ledger(async |ledger| ledger.transfer(&new, None, now).await).unwrap()
+    }
+
     pub(super) fn standing(&self, account: i64, now: UnixMillis) -> Standing {
         let sql = self.sql();
         let member = ready(members::by_id(&sql, account)).unwrap().unwrap();

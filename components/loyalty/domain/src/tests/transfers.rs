@@ -4,7 +4,7 @@ use octo_databases::on_both;
 
 use super::scene::{START, Scene, day, expect_missing, key};
 use crate::{
-    Account, Kind, NewTransfer, Refusal, history,
+    Account, Kind, NewTransfer, Refusal, Transfer, history,
     holds::{Hold, Settlement},
     schema::NEVER,
 };
@@ -146,9 +146,10 @@ fn a_member_does_so_much_in_a_day_and_others_are_not_counted() {
 
 fn hold(scene: &Scene, points: i64, ends_at: octo_core::UnixMillis) -> Hold {
     let new = NewTransfer::taken(Kind::Hold, Account::Held, 1, points).by(1, "an order");
-    let posted = scene.ledger(async |ledger| ledger.hold(&new, ends_at, None, START).await).unwrap();
+    let posted = scene.hold(&new, ends_at, START);
     let hold = scene.ledger(async |ledger| ledger.hold_by_id(posted.transfer.id).await).unwrap();
-    assert_eq!(Hold::from(&posted.transfer), hold);
+    let Transfer { id, member_id, points, .. } = posted.transfer;
+    assert_eq!(hold, Hold { id, member_id, points, ends_at, settled_by: None });
     hold
 }
 
