@@ -10,11 +10,14 @@ mod tests {
     use octo_http::{Api, openapi};
     use serde_json::Value;
 
-    const COMPONENTS: [&Api; 8] = [
+    const COMPONENTS: [&Api; 11] = [
         &auth::API,
+        &cart::API,
+        &catalog::API,
         &delivery::API,
         &jobs::API,
         &loyalty::API,
+        &orders::API,
         &router::API,
         &site::API,
         &subscriptions::API,

@@ -3,6 +3,7 @@
 //! - [`accounts`], [`sessions`], [`tokens`], [`administration`]: our own routes.
 //! - [`shared`]: routes that we share with the original systems, and whose client sends a request to them.
 //! - [`message_handler`], [`shop`], [`loyalty`]: the same accounts for the clients of the original systems.
+//! - [`figures`]: figures for Prometheus.
 //! - [`internal`], [`upkeep`]: routes for the other components.
 //! - [`guards`]: who sends a request, and whether they may.
 //!
@@ -10,6 +11,7 @@
 
 mod accounts;
 mod administration;
+mod figures;
 mod guards;
 mod internal;
 mod loyalty;
@@ -39,7 +41,8 @@ octo_http::routes! {
     administration { users, user_sessions, end_user_sessions, replace_key, audit }
     message_handler { welcome, request_verify_token, verify }
     loyalty { register, info, ready, healthz }
-    shop { root, health, register, token, me, change_me }
+    shop { root, health, register, token, admin_token, me, change_me }
+    figures { metrics }
     internal { account_for_service, note_subscribed, note_act }
     upkeep { settings, drain }
 }

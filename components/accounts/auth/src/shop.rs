@@ -1,11 +1,13 @@
-//! The user service of the original shop, as far as signing on goes , under `/user-api`: its
+//! The user service of the original shop, as far as signing on goes, under `/user-api`: its
 //! clients have a user name, log in with a form and carry their token in the header.
 //!
 //! Different on purpose: a user name has a form, a password must be worth the name, and nobody becomes administrator by
-//! his name; the last two only while `legacy_rules` is off. There is no token for anyone who asks.
+//! his name. Under `legacy_rules` the original's own demonstrations work: weak passwords, administrators by their names, its
+//! two demonstration accounts, and a token of one of them for anyone who asks.
 
 use axum::extract::State;
 use http::{HeaderValue, StatusCode, header};
+use octo_core::Problem;
 use octo_http::{
     App, Error, Request, Response,
     api::Mismatch,
@@ -206,7 +208,15 @@ pub(crate) async fn token(State(app): State<App>, Whole(request): Whole) -> Resu
         client: &client.name,
         source: &client.source,
     };
-    match sign_on(&app)?.log_in(&login).await {
+    let sign_on = sign_on(&app)?;
+    let mut tokens = sign_on.log_in(&login).await;
+    if matches!(tokens, Err(Refusal::BadCredentials))
+        && let Some(demonstration) = Demonstration::of(&app, &form)?
+    {
+        demonstration.register(&app, &client).await?;
+        tokens = sign_on.log_in(&login).await;
+    }
+    match tokens {
         Ok(tokens) => {
             let body = Token { access_token: &tokens.access, token_type: "bearer" };
             Ok(respond::json(StatusCode::OK, &body))
@@ -216,9 +226,109 @@ pub(crate) async fn token(State(app): State<App>, Whole(request): Whole) -> Resu
     }
 }
 
-/// See one's account, as the shop's clients do
+/// An account that the original has from the start, and Octo makes when it is first used under `legacy_rules`.
+#[derive(Clone, Copy)]
+struct Demonstration {
+    username: &'static str,
+    password: &'static str,
+    is_administrator: bool,
+}
+
+const DEMONSTRATIONS: [Demonstration; 2] = [
+    Demonstration { username: "swagger_user", password: "password123", is_administrator: false },
+    SWAGGER_ADMIN,
+];
+
+const SWAGGER_ADMIN: Demonstration =
+    Demonstration { username: "swagger_admin", password: "admin123", is_administrator: true };
+
+impl Demonstration {
+    /// The account whose name and password the form has, if there are such accounts.
+    fn of(app: &App, form: &Form) -> Result<Option<Self>, Error> {
+        if config(app)?.password_rules != Rules::Legacy {
+            return Ok(None);
+        }
+        let is_meant = |account: &&Self| {
+            form.get("username") == Some(account.username) && form.get("password") == Some(account.password)
+        };
+        Ok(DEMONSTRATIONS.iter().find(is_meant).copied())
+    }
+
+    /// Makes the account, unless there is one of this name.
+    async fn register(self, app: &App, client: &ClientContext) -> Result<(), Error> {
+        let broken = |rule: &dyn ToString| Problem::internal().because(rule.to_string());
+        let username = Username::new(self.username.to_owned()).map_err(|rule| broken(&rule))?;
+        let password =
+            Password::chosen(self.password.to_owned(), Rules::Legacy).map_err(|rule| broken(&rule))?;
+        let full_name = self.username.to_owned();
+        let new = NewAccount { email: None, username: Some(username), full_name, phone: String::new() };
+        let sign_on = sign_on(app)?;
+        match sign_on.register(&new, &password, &client.source).await {
+            Ok(account) if self.is_administrator => {
+                sign_on.make_administrator_by_name(account.id).await?;
+                Ok(())
+            }
+            Ok(_) | Err(Refusal::Taken) => Ok(()),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+}
+
+/// The token of a demonstration account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ShopAdminTokenBody)]
+pub(crate) struct AdminToken<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    #[schema(example = "swagger_admin")]
+    username: &'static str,
+    is_admin: bool,
+}
+
+/// Get a token of the shop's demonstration administrator
+///
+/// Only under `legacy_rules`: then it is for anyone.
 #[utoipa::path(
-    get, path = "/user-api/users/me", tag = "shop", operation_id = "shopGetMe",
+    get, path = "/user-api/swagger-admin-token", tag = "shop", operation_id = "shopAdminToken",
+    responses(
+        (status = 200, description = "The token.", body = AdminToken),
+        (status = 404, description = "There is no such account.", body = FastApiError),
+        (status = 429, description = "There were too many attempts."),
+    )
+)]
+pub(crate) async fn admin_token(State(app): State<App>, client: ClientContext) -> Result<Response, Error> {
+    let none = || fastapi::detail(StatusCode::NOT_FOUND, "Swagger admin user not found");
+    if config(&app)?.password_rules != Rules::Legacy {
+        return Err(none().into());
+    }
+    SWAGGER_ADMIN.register(&app, &client).await?;
+    let who = Identifier::new(SWAGGER_ADMIN.username.to_owned()).map_err(|_| none())?;
+    let password = Password::presented(SWAGGER_ADMIN.password.to_owned()).map_err(|_| none())?;
+    let login = LogIn {
+        who: &who,
+        password: &password,
+        shape: Shape::Shop,
+        client: &client.name,
+        source: &client.source,
+    };
+    match sign_on(&app)?.log_in(&login).await {
+        Ok(tokens) => {
+            let username = SWAGGER_ADMIN.username;
+            let body =
+                AdminToken { access_token: &tokens.access, token_type: "bearer", username, is_admin: true };
+            Ok(respond::json(StatusCode::OK, &body))
+        }
+        // Somebody has changed the password.
+        Err(Refusal::BadCredentials) => Err(none().into()),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// See one's account, as the shop's clients do
+///
+/// They ask `orders`, which adds what the account has spent.
+#[utoipa::path(
+    get, path = "/internal/shop-users/me", tag = "internal", operation_id = "shopGetMe",
     responses(
         (status = 200, description = "The account.", body = User),
         (status = 401, description = "The token is not accepted.", body = FastApiError),
@@ -232,9 +342,9 @@ pub(crate) async fn me(State(app): State<App>, Whole(request): Whole) -> Result<
 
 /// Change one's account, as the shop's clients do
 ///
-/// What is empty or no form changes nothing.
+/// What is empty or no form changes nothing. They ask `orders`, which adds what the account has spent.
 #[utoipa::path(
-    put, path = "/user-api/users/me", tag = "shop", operation_id = "shopChangeMe",
+    put, path = "/internal/shop-users/me", tag = "internal", operation_id = "shopChangeMe",
     request_body(content = ShopChange, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "The account as it is now.", body = User),
@@ -310,7 +420,7 @@ fn user(account: &Account) -> Response {
         id: format!("{:08}", account.id),
         // Microseconds and no zone, as the original's clock writes it.
         created_at: account.created_at.to_string().replace('Z', "000"),
-        // The shop's business, when it is there.
+        // The shop's business: `orders` knows it.
         total_spent: 0.0,
         is_admin: account.is_admin(),
     };

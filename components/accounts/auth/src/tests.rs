@@ -17,6 +17,7 @@ fn auth() -> App {
         ("legacy_rules", "off"),
         ("password_hash_slots", "4"),
         ("trusted_proxies", "0"),
+        ("metrics_key", "metrics"),
     ];
     app("auth", &settings, NoSql)
 }
@@ -55,6 +56,8 @@ fn these_routes_and_no_others_look_at_a_request_without_a_credential() {
             "GET /user-api/health",
             "POST /user-api/users/register",
             "POST /user-api/token",
+            // 404, unless `legacy_rules` are on.
+            "GET /user-api/swagger-admin-token",
             "GET /internal/settings",
         ]
     );
@@ -69,7 +72,7 @@ fn a_path_of_an_earlier_system_alone_refuses_in_its_words() {
     assert_eq!(method("PUT", "/auth/registration"), (405, String::new()));
     assert_eq!(method("OPTIONS", "/auth/info"), (405, String::new()));
     assert_eq!(method("GET", "/user-api/else"), (404, fastapi("Not Found")));
-    assert_eq!(method("DELETE", "/user-api/users/me"), (405, fastapi("Method Not Allowed")));
+    assert_eq!(method("DELETE", "/user-api/users/register"), (405, fastapi("Method Not Allowed")));
     let (status, problem) = method("PUT", "/auth/login");
     assert!(status == 405 && problem.contains("urn:octo:problem:method-not-allowed"), "{problem}");
 }

@@ -366,6 +366,15 @@ impl<'a, S: Sql> Accounts<'a, S> {
         Ok(!self.sql.query(statement, &[id.into(), BY_NAME.into()]).await?.is_empty())
     }
 
+    /// How many accounts were made so far: the greatest number that one has, for no number is given twice.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn made(&self) -> Result<i64, SqlError> {
+        let found = self.sql.first::<(i64,)>("SELECT COALESCE(MAX(id), 0) FROM accounts", &[]).await?;
+        Ok(found.map_or(0, |(number,)| number))
+    }
+
     /// How many accounts are administrators by their names only.
     pub async fn administrators_by_name(&self) -> Result<i64, SqlError> {
         let statement = "SELECT COUNT(*) FROM accounts WHERE role = $1";

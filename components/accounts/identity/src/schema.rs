@@ -9,7 +9,7 @@ pub const SCHEMA: Schema = Schema { name: "identity", versions: &[FIRST] };
 /// tables of [`SCHEMA`] and of the jobs.
 pub const ACCOUNTS: Schema = Schema {
     name: "identity-accounts",
-    versions: &[ENDS_AND_FAMILIES, DELIVERY, REGISTRATIONS, PUBLIC_EVENTS],
+    versions: &[ENDS_AND_FAMILIES, DELIVERY, REGISTRATIONS, PUBLIC_EVENTS, SHOP],
 };
 
 /// What the outside hears of accounts.
@@ -90,6 +90,11 @@ const ENDS_AND_FAMILIES: &[Step] = &[
 /// Delivery hears of the ends of accounts, too.
 const DELIVERY: &[Step] = &[Step::Both(
     "INSERT INTO account_event_consumers (queue) VALUES ('delivery/account-events') ON CONFLICT DO NOTHING",
+)];
+
+/// The shop hears of the ends of accounts, too.
+const SHOP: &[Step] = &[Step::Both(
+    "INSERT INTO account_event_consumers (queue) VALUES ('shop/account-events') ON CONFLICT DO NOTHING",
 )];
 
 /// New accounts are told of, too, and loyalty hears of both. Accounts from before are told of once more or for the first

@@ -8,29 +8,27 @@ use axum::extract::{FromRequestParts, Path, State};
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use octo_core::Hundredths;
 use octo_delivery::{
-    Config, Filter, NewParcel, Owner, Parcel, Parcels, Refusal, State as ParcelState,
-    decimal::{self, Broken},
-    parcel::MAX_NAME,
-    types,
+    Config, Filter, NewParcel, Owner, Parcel, Parcels, Refusal, State as ParcelState, parcel::MAX_NAME, types,
 };
 use octo_http::{
     App, Error, Request, Response,
     api::Mismatch,
     extract::Whole,
-    fastapi::{self, BOOLEAN, Errors, FastApiError, INTEGER, Kind, Links, Parsed, Place, Rule, STRING},
+    fastapi::{
+        self, BOOLEAN, DECIMAL, Errors, FastApiError, INTEGER, Kind, Links, POSITIVE, Parsed, Place, Rule,
+        STRING, UUID,
+    },
     query::Query,
     respond,
 };
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
     guards::{SESSION, Session, Visitor, account},
     own,
     pricing::{self, sql},
-    reading::decimal_text,
     responses::problem,
 };
 
@@ -152,30 +150,6 @@ impl FromRequestParts<App> for Client {
     }
 }
 
-/// A decimal as the original takes it.
-const DECIMAL: Kind<Hundredths> = Kind::new(|value| {
-    let type_message = "Decimal input should be an integer, float, string or Decimal object";
-    let text = decimal_text(&value).ok_or_else(|| Rule::new("decimal_type", type_message))?;
-    decimal::positive(&text).map_err(|broken| match broken {
-        Broken::NoNumber => Rule::new("decimal_parsing", "Input should be a valid decimal"),
-        Broken::NotFinite => Rule::new("finite_number", "Input should be a finite number"),
-        Broken::TooManyDigits => {
-            Rule::new("decimal_max_digits", "Decimal input should have no more than 10 digits in total")
-                .with("max_digits", 10)
-        }
-        Broken::TooManyPlaces => {
-            Rule::new("decimal_max_places", "Decimal input should have no more than 2 decimal places")
-                .with("decimal_places", 2)
-        }
-        Broken::TooLarge => Rule::new(
-            "decimal_whole_digits",
-            "Decimal input should have no more than 8 digits before the decimal point",
-        )
-        .with("whole_digits", 8),
-        Broken::NotPositive => greater_than_0(),
-    })
-});
-
 const NAME: Kind<String> =
     Kind::new(|value| {
         let name = STRING.read(value)?;
@@ -190,15 +164,6 @@ const NAME: Kind<String> =
             _ => Ok(name),
         }
     });
-
-const POSITIVE: Kind<i64> = Kind::new(|value| match INTEGER.read(value)? {
-    number if number > 0 => Ok(number),
-    _ => Err(greater_than_0()),
-});
-
-fn greater_than_0() -> Rule {
-    Rule::new("greater_than", "Input should be greater than 0").with("gt", 0)
-}
 
 /// The body of `POST /packages/`.
 #[derive(ToSchema)]
@@ -310,18 +275,18 @@ pub(crate) struct PackagePage {
     results: Vec<PackageBody>,
 }
 
-/// A number in a query.
-fn number(
-    errors: &mut Errors,
-    query: &Query,
-    name: &str,
-    check: impl Fn(i64) -> Option<Rule>,
-) -> Option<i64> {
-    let text = query.get(name)?;
-    let input = Value::from(text);
-    let read = INTEGER.read(input.clone()).and_then(|number| check(number).map_or(Ok(number), Err));
-    read.map_err(|rule| errors.refuse_value(name, rule, input)).ok()
-}
+/// Which page.
+const PAGE: Kind<i64> = Kind::new(|value| {
+    let rule = || Rule::new("greater_than_equal", "Input should be greater than or equal to 1").with("ge", 1);
+    Some(INTEGER.read(value)?).filter(|number| *number >= 1).ok_or_else(rule)
+});
+
+/// How many a page has.
+const SIZE: Kind<i64> = Kind::new(|value| {
+    let (_, most) = SIZES;
+    let rule = || Rule::new("less_than_equal", "Input should be less than or equal to 100").with("le", most);
+    Some(PAGE.read(value)?).filter(|number| *number <= most).ok_or_else(rule)
+});
 
 /// See the packages of this session
 ///
@@ -348,25 +313,10 @@ pub(crate) async fn list_packages(
     query: Query,
 ) -> Result<Response, Error> {
     let mut errors = Errors::new(Place::Query, Links::None);
-    let at_least_1 = |number: i64| {
-        let rule =
-            || Rule::new("greater_than_equal", "Input should be greater than or equal to 1").with("ge", 1);
-        (number < 1).then(rule)
-    };
-    let (usual, most) = SIZES;
-    let at_most = |number: i64| {
-        let rule =
-            || Rule::new("less_than_equal", "Input should be less than or equal to 100").with("le", most);
-        (number > most).then(rule)
-    };
-    let page = number(&mut errors, &query, "page", at_least_1).unwrap_or(1);
-    let size = number(&mut errors, &query, "size", |number| at_least_1(number).or_else(|| at_most(number)));
-    let size = size.unwrap_or(usual);
-    let type_id = number(&mut errors, &query, "type", |number| (number < 1).then(greater_than_0));
-    let priced = query.get("has_cost").and_then(|text| {
-        let read = BOOLEAN.read(Value::from(text));
-        read.map_err(|rule| errors.refuse_value("has_cost", rule, Value::from(text))).ok()
-    });
+    let page = errors.parameter(&query, "page", &PAGE).unwrap_or(1);
+    let size = errors.parameter(&query, "size", &SIZE).unwrap_or(SIZES.0);
+    let type_id = errors.parameter(&query, "type", &POSITIVE);
+    let priced = errors.parameter(&query, "has_cost", &BOOLEAN);
     errors.finish(Some(()))?;
     let filter = Filter { owner: Some(owner.key()), type_id, priced, ..Filter::default() };
     let skipped = (page - 1).saturating_mul(size);
@@ -420,11 +370,8 @@ pub(crate) async fn package_status(
     Path(status_uuid): Path<String>,
 ) -> Result<Response, Error> {
     let owner = client.known(&app).await?;
-    let uuid = Uuid::try_parse(&status_uuid).map_err(|error| {
-        let message = format!("Input should be a valid UUID, {error}");
-        let rule = Rule::new("uuid_parsing", message).with("error", error.to_string());
-        in_path("status_uuid", rule, &status_uuid)
-    })?;
+    let uuid = UUID.read(Value::from(status_uuid.as_str()));
+    let uuid = uuid.map_err(|rule| fastapi::in_path("status_uuid", rule, &status_uuid))?;
     let none = || Error::from(fastapi::detail(StatusCode::NOT_FOUND, NO_STATUS));
     let parcel = match Parcels::new(&sql(&app)).by_status(&owner, &uuid.to_string()).await {
         Ok(parcel) => parcel,
@@ -463,18 +410,12 @@ pub(crate) async fn package(
 ) -> Result<Response, Error> {
     let owner = client.known(&app).await?;
     let id = POSITIVE.read(Value::from(package_id.as_str()));
-    let id = id.map_err(|rule| in_path("package_id", rule, &package_id))?;
+    let id = id.map_err(|rule| fastapi::in_path("package_id", rule, &package_id))?;
     match Parcels::new(&sql(&app)).of(Some(&owner), id).await {
         Ok(parcel) => Ok(respond::json(StatusCode::OK, &PackageBody::from(&parcel))),
         Err(Refusal::NoSuchParcel) => Err(no_page()),
         Err(refusal) => Err(problem(refusal).into()),
     }
-}
-
-fn in_path(name: &str, rule: Rule, input: &str) -> Error {
-    let mut errors = Errors::new(Place::Path, Links::None);
-    errors.refuse_value(name, rule, Value::from(input));
-    errors.into_response().into()
 }
 
 fn no_page() -> Error {

@@ -1,53 +1,21 @@
 //! Our own responses. Times are RFC 3339, money is decimal text with its currency.
 
 use http::StatusCode;
-use octo_core::{Currency, Hundredths, Money, Problem};
+use octo_core::{Hundredths, Problem};
 use octo_delivery::{
     Entry, MoscowDay, Parcel, Rate, RateStatus, Receipt, Refusal, State, price::FORMULA, sums::Sum, types,
     types::ParcelType,
 };
-use octo_http::{Response, respond};
+use octo_http::{
+    Response,
+    money::{MoneyBody, dollars, roubles},
+    respond,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// What the original assignment has shown in place of a price that there is not yet.
 const NOT_PRICED: &str = "Не рассчитано";
-
-/// An amount of money.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Money)]
-pub(crate) struct MoneyBody {
-    /// Decimal text with two places.
-    #[schema(example = "72.24")]
-    amount: String,
-    currency: CurrencyBody,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = Currency)]
-#[allow(clippy::upper_case_acronyms)]
-enum CurrencyBody {
-    RUB,
-    USD,
-}
-
-impl From<Money> for MoneyBody {
-    fn from(of: Money) -> Self {
-        let currency = match of.currency {
-            Currency::RUB => CurrencyBody::RUB,
-            Currency::USD => CurrencyBody::USD,
-        };
-        Self { amount: Hundredths(of.minor).to_string(), currency }
-    }
-}
-
-pub(crate) fn roubles(minor: i64) -> MoneyBody {
-    Money { minor, currency: Currency::RUB }.into()
-}
-
-pub(crate) fn dollars(minor: i64) -> MoneyBody {
-    Money { minor, currency: Currency::USD }.into()
-}
 
 /// A type of parcels.
 #[derive(Serialize, ToSchema)]

@@ -19,7 +19,6 @@
 
 pub mod config;
 pub mod day;
-pub mod decimal;
 pub mod parcel;
 pub mod parcels;
 pub mod price;

@@ -35,7 +35,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{MoscowDay, Quoted, decimal};
+    use octo_core::decimal;
+
+    use crate::{MoscowDay, Quoted};
 
     fn rate(text: &str, nominal: i64) -> Rate {
         Rate { value: Quoted::parse(text).unwrap(), nominal, day: MoscowDay(0), source: String::new() }

@@ -14,7 +14,7 @@ use octo_http::{
 
 /// Who carries out jobs, and sweeps what it keeps. All are asked at the same time, so one that is slow or away costs the
 /// others nothing. A new system that has jobs adds itself here.
-const WORKERS: [&str; 5] = ["subscriptions", "delivery", "loyalty", "webhooks", "auth"];
+const WORKERS: [&str; 6] = ["subscriptions", "delivery", "loyalty", "orders", "webhooks", "auth"];
 
 /// A worker stops taking jobs after some seconds, and a job takes a few at most. Together they take less than the 30
 /// seconds that a request may take.

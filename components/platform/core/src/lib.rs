@@ -5,6 +5,7 @@
 //! `&impl Clock` and so on; `octo-spin` implements them on Spin, and the `testing` feature in memory.
 
 pub mod day;
+pub mod decimal;
 pub mod id;
 pub mod money;
 pub mod ports;

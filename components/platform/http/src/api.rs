@@ -7,11 +7,18 @@ use axum::{
     routing::{MethodFilter, MethodRouter},
 };
 use http::{HeaderValue, Method, StatusCode, header};
-use octo_core::{Problem, SettingError, Settings};
+use octo_core::{Clock, Problem, SettingError, Settings};
 use tower::ServiceExt;
 use utoipa::openapi::HttpMethod;
 
-use crate::{App, Request, Response, cors, exchange::BodyError, extract::Unread, path, respond};
+use crate::{
+    App, Request, Response, cors,
+    exchange::BodyError,
+    extract::Unread,
+    path,
+    request_metrics::{self, Matched},
+    respond,
+};
 
 /// One handler with what its `#[utoipa::path]` says.
 #[derive(Clone, Copy)]
@@ -105,8 +112,12 @@ impl Api {
     /// The router is made for each request, so it gets only the routes that may match: a router of all of them would cost
     /// more than most handlers do.
     pub async fn handle(&self, app: &App, request: Request) -> Result<Response, Problem> {
-        let app = app.clone();
-        cors::share(&app.settings.clone(), request, async |request| self.route(app, request).await).await
+        let (began, method) = (app.clock.now(), request.method().clone());
+        let routed = app.clone();
+        let mut response =
+            cors::share(&app.settings, request, async |request| self.route(routed, request).await).await?;
+        request_metrics::count(app, &method, &mut response, began);
+        Ok(response)
     }
 
     async fn route(&self, app: App, request: Request) -> Result<Response, Problem> {
@@ -139,7 +150,9 @@ impl Api {
             Ok(response) => response,
             Err(never) => match never {},
         };
-        from_axum(response).await
+        let mut response = from_axum(response).await?;
+        response.extensions_mut().insert(Matched(declared));
+        Ok(response)
     }
 
     fn check_settings(&self, app: &App) -> Result<Response, Problem> {

@@ -3,7 +3,11 @@
 use std::ops::RangeInclusive;
 
 use http::{StatusCode, header};
-use octo_core::{Problem, problem::FieldError};
+use octo_core::{
+    Hundredths, Problem,
+    decimal::{self, Broken},
+    problem::FieldError,
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
@@ -145,6 +149,19 @@ impl Fields {
         if self.is_missing(name) { Some(None) } else { self.whole_number_within(name, range).map(Some) }
     }
 
+    /// A positive decimal that must be there: a number, or its text. See [`octo_core::decimal`].
+    pub fn decimal(&mut self, name: &str) -> Option<Hundredths> {
+        self.value(name, |value| {
+            let text = decimal_text(&value).ok_or("must be a decimal: a number, or its text")?;
+            decimal::positive(&text).map_err(rule_of)
+        })
+    }
+
+    /// The same where it may be missing or null; the outer `None` means that it is wrong.
+    pub fn maybe_decimal(&mut self, name: &str) -> Option<Option<Hundredths>> {
+        if self.is_missing(name) { Some(None) } else { self.decimal(name).map(Some) }
+    }
+
     fn refuse(&mut self, name: &str, rule: impl Into<String>) {
         self.errors.push(FieldError { pointer: format!("/{name}"), rule: rule.into() });
     }
@@ -156,6 +173,27 @@ impl Fields {
             Some(values) if self.errors.is_empty() => Ok(values),
             _ => Err(Problem::invalid_fields(self.errors)),
         }
+    }
+}
+
+/// The decimal text of a JSON number or string.
+pub fn decimal_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// The rule that a decimal breaks, in words.
+pub fn rule_of(broken: Broken) -> &'static str {
+    match broken {
+        Broken::NoNumber => "must be a decimal number, such as 1.50",
+        Broken::NotFinite => "must be finite",
+        Broken::TooManyDigits => "must have at most 10 digits",
+        Broken::TooManyPlaces => "must have at most 2 digits after the point",
+        Broken::TooLarge => "must have at most 8 digits before the point",
+        Broken::NotPositive => "must be greater than 0",
     }
 }
 

@@ -11,6 +11,7 @@
 //! - [`gzip`]: compressed bodies, for the clients of an original system.
 //! - [`audit`]: noting what administrators do.
 //! - [`exposition`]: figures for Prometheus.
+//! - [`request_metrics`]: how many requests there were, and how long they took.
 //! - [`respond`]: JSON answers and problems.
 //! - [`caller`]: who sends the request, from their token.
 //! - [`component`]: asking another component.
@@ -19,6 +20,7 @@
 //! - [`same_site`]: keeping other sites' pages from using a person's cookies.
 //! - [`source`]: the client's network address.
 //! - [`idempotency`]: a request that is repeated is carried out once.
+//! - [`money`]: amounts of money in the descriptions.
 //! - [`path`]: paths decoded once, and the ids in them.
 //! - [`platform`]: what the platform itself says of a request.
 //! - [`prefer`]: how long a client would rather wait.
@@ -47,6 +49,7 @@ pub mod fastapi;
 pub mod form;
 pub mod gzip;
 pub mod idempotency;
+pub mod money;
 #[cfg(not(target_family = "wasm"))]
 pub mod openapi;
 pub mod page;
@@ -54,6 +57,7 @@ pub mod path;
 pub mod platform;
 pub mod prefer;
 pub mod query;
+pub mod request_metrics;
 pub mod respond;
 pub mod same_site;
 pub mod service_key;

@@ -16,5 +16,6 @@ mod jobs;
 mod loyalty;
 mod messages;
 mod platform;
+mod shop;
 mod subscriptions;
 mod webhooks;

@@ -52,6 +52,11 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         made.ok_or(Refusal::Taken)
     }
 
+    /// How many accounts were made so far.
+    pub async fn registered(&self) -> Result<i64, Refusal> {
+        Ok(self.accounts().made().await?)
+    }
+
     /// The account with this number.
     pub async fn account(&self, id: i64) -> Result<Account, Refusal> {
         self.accounts().by_id(id).await?.ok_or(Refusal::NoSuchAccount)

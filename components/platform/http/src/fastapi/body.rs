@@ -3,11 +3,19 @@
 use std::ops::Range;
 
 use http::header;
-use octo_core::Problem;
+use octo_core::{
+    Hundredths, Problem,
+    decimal::{self, Broken},
+};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::{Errors, Links, Place, Rule};
-use crate::{Request, Response, body::is_json, respond};
+use crate::{
+    Request, Response,
+    body::{decimal_text, is_json},
+    respond,
+};
 
 /// Reads the members of a body and remembers every rule they break.
 #[derive(Debug)]
@@ -48,6 +56,11 @@ impl Parsed {
     /// Reads the body of `request`, if it is any JSON at all.
     pub fn read(request: Request, links: Links) -> Result<Self, Response> {
         Ok(Self { sent: Sent::read(request, links)?, links })
+    }
+
+    /// Whether it has a member of this name, whatever that holds.
+    pub fn has(&self, name: &str) -> bool {
+        matches!(&self.sent, Sent::Object(members) if members.contains_key(name))
     }
 
     /// Its members; it must be an object.
@@ -199,6 +212,59 @@ pub const INTEGER: Kind<i64> = Kind(|value| match value {
         Rule::new("int_parsing", "Input should be a valid integer, unable to parse string as an integer")
     }),
     _ => Err(Rule::new("int_type", "Input should be a valid integer")),
+});
+
+/// A positive decimal with at most two places and ten digits, or its text.
+pub const DECIMAL: Kind<Hundredths> = Kind::new(|value| {
+    let type_message = "Decimal input should be an integer, float, string or Decimal object";
+    let text = decimal_text(&value).ok_or_else(|| Rule::new("decimal_type", type_message))?;
+    decimal::positive(&text).map_err(|broken| match broken {
+        Broken::NoNumber => Rule::new("decimal_parsing", "Input should be a valid decimal"),
+        Broken::NotFinite => Rule::new("finite_number", "Input should be a finite number"),
+        Broken::TooManyDigits => {
+            Rule::new("decimal_max_digits", "Decimal input should have no more than 10 digits in total")
+                .with("max_digits", 10)
+        }
+        Broken::TooManyPlaces => {
+            Rule::new("decimal_max_places", "Decimal input should have no more than 2 decimal places")
+                .with("decimal_places", 2)
+        }
+        Broken::TooLarge => Rule::new(
+            "decimal_whole_digits",
+            "Decimal input should have no more than 8 digits before the decimal point",
+        )
+        .with("whole_digits", 8),
+        Broken::NotPositive => greater_than_0(),
+    })
+});
+
+/// A whole number above 0.
+pub const POSITIVE: Kind<i64> = Kind::new(|value| match INTEGER.read(value)? {
+    number if number > 0 => Ok(number),
+    _ => Err(greater_than_0()),
+});
+
+/// The rule of what must be above 0.
+pub fn greater_than_0() -> Rule {
+    Rule::new("greater_than", "Input should be greater than 0").with("gt", 0)
+}
+
+/// A UUID, in any of its forms.
+pub const UUID: Kind<Uuid> = Kind(|value| match value {
+    Value::String(text) => Uuid::try_parse(&text).map_err(|error| {
+        let message = format!("Input should be a valid UUID, {error}");
+        Rule::new("uuid_parsing", message).with("error", error.to_string())
+    }),
+    _ => Err(Rule::new("uuid_type", "UUID input should be a string, bytes or UUID object")),
+});
+
+/// A UUID of version 4.
+pub const UUID_4: Kind<Uuid> = Kind(|value| {
+    let uuid = UUID.read(value)?;
+    if uuid.get_version_num() == 4 {
+        return Ok(uuid);
+    }
+    Err(Rule::new("uuid_version", "UUID version 4 expected").with("expected_version", 4))
 });
 
 /// A date such as `2026-11-21`, or its midnight; only its form is looked at, for nobody uses it.

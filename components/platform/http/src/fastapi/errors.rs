@@ -6,8 +6,8 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::Detail;
-use crate::{Response, form::Form, respond};
+use super::{Detail, Kind};
+use crate::{Response, form::Form, query::Query, respond};
 
 /// Where in the request the values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Place {
     Query,
     /// In its path.
     Path,
+    /// In its header.
+    Header,
 }
 
 /// A rule that a value breaks, as Pydantic names and tells it.
@@ -82,6 +84,7 @@ impl Place {
             Self::Body => "body",
             Self::Query => "query",
             Self::Path => "path",
+            Self::Header => "header",
         }
     }
 }
@@ -111,6 +114,12 @@ impl Errors {
         self.push(Some(name), error, message);
     }
 
+    /// A parameter of a query; `None` when it is not there, or is wrong.
+    pub fn parameter<T>(&mut self, query: &Query, name: &str, kind: &Kind<T>) -> Option<T> {
+        let input = Value::from(query.get(name)?);
+        kind.read(input.clone()).map_err(|rule| self.refuse_value(name, rule, input)).ok()
+    }
+
     /// A value breaks a rule, and may be sent back: it is nobody's secret.
     pub fn refuse_value(&mut self, name: &str, rule: Rule, input: Value) {
         self.push(Some(name), rule.error, &rule.message);
@@ -118,6 +127,30 @@ impl Errors {
             broken.input = input;
             broken.ctx = rule.ctx.map(|(name, value)| Map::from_iter([(name.to_owned(), value)]));
         }
+    }
+
+    /// A value at a place deeper than the first level breaks a rule.
+    pub fn refuse_at(&mut self, place: &[Value], rule: Rule, input: Value) {
+        self.refuse_value("", rule, input);
+        if let Some(broken) = self.broken.last_mut() {
+            broken.loc.truncate(1);
+            broken.loc.extend(place.iter().cloned());
+        }
+    }
+
+    /// A member, named by the last part of its place, of an object there; `None` when it is missing or wrong.
+    pub fn member<T>(&mut self, members: &Map<String, Value>, place: &[Value], kind: &Kind<T>) -> Option<T> {
+        let name = place.last().and_then(Value::as_str).unwrap_or("");
+        let Some(value) = members.get(name) else {
+            self.refuse_at(place, Rule::new("missing", "Field required"), Value::Object(members.clone()));
+            return None;
+        };
+        kind.read(value.clone()).map_err(|rule| self.refuse_at(place, rule, value.clone())).ok()
+    }
+
+    /// Whether nothing is wrong so far.
+    pub fn is_empty(&self) -> bool {
+        self.broken.is_empty()
     }
 
     /// There is no body.

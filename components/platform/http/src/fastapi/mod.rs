@@ -11,7 +11,9 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-pub use self::body::{BOOLEAN, Body, DATE, INTEGER, Kind, Parsed, STRING};
+pub use self::body::{
+    BOOLEAN, Body, DATE, DECIMAL, INTEGER, Kind, POSITIVE, Parsed, STRING, UUID, UUID_4, greater_than_0,
+};
 pub use self::errors::{Errors, Links, Place, Rule};
 use crate::{Request, Response, respond};
 
@@ -42,6 +44,13 @@ pub fn challenge(text: &str) -> Response {
 pub fn challenging(mut response: Response) -> Response {
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
+}
+
+/// 422: a part of the path breaks a rule.
+pub fn in_path(name: &str, rule: Rule, input: &str) -> Response {
+    let mut errors = Errors::new(Place::Path, Links::None);
+    errors.refuse_value(name, rule, Value::from(input));
+    errors.into_response()
 }
 
 /// There is nothing at this path.

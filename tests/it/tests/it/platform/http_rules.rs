@@ -13,9 +13,12 @@ use tokio::net::TcpStream;
 use crate::harness::{Answer, PASSWORD, TestApp};
 
 /// Routes that take GET, ours and the originals'.
-const GOT: [&str; 27] = [
+const GOT: [&str; 38] = [
     "/",
     "/.well-known/jwks.json",
+    "/api/",
+    "/api/products/categories/list",
+    "/api/system/health",
     "/api/v1/subscriptions",
     "/api/v1/subscriptions/",
     "/auth/audit",
@@ -23,13 +26,21 @@ const GOT: [&str; 27] = [
     "/auth/info",
     "/auth/ready",
     "/auth/sessions",
+    "/cart-api/cart/",
+    "/cart-api/health",
     "/free_provider/redirected",
     "/internal/jobs",
     "/internal/jobs/dead",
     "/messages/quota",
     "/messages/stats",
     "/metrics",
+    "/order-api/health",
+    "/order-api/orders/",
     "/paid_provider/redirected",
+    "/shop/cart",
+    "/shop/categories",
+    "/shop/orders",
+    "/shop/products",
     "/subscriptions",
     "/subscriptions/1",
     "/subscriptions/1/history",

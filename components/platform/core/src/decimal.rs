@@ -1,9 +1,9 @@
-//! Weights and values: positive decimals with at most two places and eight digits before them.
+//! Positive decimals with at most two places and eight digits before them: prices, weights, values.
 //!
-//! The rules, and the order in which they are looked at, are those of the original's validation (Pydantic's), so that its
-//! clients are told what they were told.
+//! The rules, and the order in which they are looked at, are those of Pydantic, which some of the original systems go by, so
+//! that their clients are told what they were told.
 
-use octo_core::Hundredths;
+use crate::Hundredths;
 
 /// Most digits in all.
 pub const MAX_DIGITS: usize = 10;
