@@ -14,6 +14,7 @@
 //! | jobs | background jobs on both databases, beside a row inserted and updated |
 //! | parcels | registering, pricing and reading parcels, in a small and in a large database (only when asked for) |
 //! | points | transfers of points, in a small and in a large ledger (only when asked for) |
+//! | shop | the catalogue, carts and orders, with few and with many products (only when asked for) |
 //! | token-record, token-signature | a request whose token is known by its record, and by its signature alone |
 //!
 //! Each is measured under load and then with one request at a time: that is when the time of a message is its
@@ -38,6 +39,7 @@ mod parcels;
 mod points;
 mod report;
 mod rounds;
+mod shop;
 mod sign_on;
 mod usage;
 

@@ -15,7 +15,7 @@ Throughput and latency of POST /messages beside the host's floors.
   --connections N      keep-alive connections, each with one request at a time (default 16)
   --floors             measure the floors only: what the host can do, without Octo
   --only NAME          measure one thing only, to profile it: answer, chain, free, free-redis, paid, paid-redis,
-                       login, refresh, token-record, token-signature, jobs, parcels, points
+                       login, refresh, token-record, token-signature, jobs, parcels, points, shop
   --out FILE           the raw results of every round as JSON
   --help               this text
 ";

@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::jobs;
 use crate::native::{NoChance, SystemClock, ready};
 use crate::options::Options;
-use crate::report::median;
+use crate::report::{median, percentiles};
 
 /// The name of these measurements.
 pub(crate) const NAME: &str = "parcels";
@@ -213,12 +213,6 @@ fn price(sql: &Migrated<'_, Database>) -> anyhow::Result<()> {
     let jobs = pricing.jobs();
     let drained = ready(jobs.performer(sql, &SystemClock, &NoChance).drain(UnixMillis(i64::MAX)))?;
     if drained.failed > 0 { Err(anyhow!("{} prices failed", drained.failed)) } else { Ok(()) }
-}
-
-/// p50 and p99.
-fn percentiles(mut times: Vec<f64>) -> [f64; 2] {
-    times.sort_by(f64::total_cmp);
-    [times.len() / 2, times.len() * 99 / 100].map(|index| times.get(index).copied().unwrap_or(f64::NAN))
 }
 
 impl Display for ParcelsReport {

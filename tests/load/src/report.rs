@@ -11,6 +11,7 @@ use crate::load::Outcome;
 use crate::options::Options;
 use crate::parcels::ParcelsReport;
 use crate::points::PointsReport;
+use crate::shop::ShopReport;
 use crate::usage::Usage;
 
 /// One scenario in one round.
@@ -41,9 +42,35 @@ pub(crate) struct Report {
     alone: Vec<Alone>,
     /// The raw results.
     measurements: Vec<Measurement>,
-    jobs: Option<JobsReport>,
-    parcels: Option<ParcelsReport>,
-    points: Option<PointsReport>,
+    #[serde(flatten)]
+    domains: Domains,
+}
+
+/// What was measured of domains by themselves.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Domains {
+    pub(crate) jobs: Option<JobsReport>,
+    pub(crate) parcels: Option<ParcelsReport>,
+    pub(crate) points: Option<PointsReport>,
+    pub(crate) shop: Option<ShopReport>,
+}
+
+impl Display for Domains {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let Self { jobs, parcels, points, shop } = self;
+        for report in [
+            jobs.as_ref().map(|it| it as &dyn Display),
+            parcels.as_ref().map(|it| it as _),
+            points.as_ref().map(|it| it as _),
+            shop.as_ref().map(|it| it as _),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            write!(out, "{report}")?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -79,13 +106,7 @@ struct Alone {
 }
 
 impl Report {
-    pub(crate) fn new(
-        options: &Options,
-        measurements: Vec<Measurement>,
-        jobs: Option<JobsReport>,
-        parcels: Option<ParcelsReport>,
-        points: Option<PointsReport>,
-    ) -> Self {
+    pub(crate) fn new(options: &Options, measurements: Vec<Measurement>, domains: Domains) -> Self {
         let of = |connections: usize| -> Vec<Measurement> {
             measurements.iter().filter(|it| it.connections == connections).cloned().collect()
         };
@@ -104,9 +125,7 @@ impl Report {
             scenarios,
             alone,
             measurements,
-            jobs,
-            parcels,
-            points,
+            domains,
         }
     }
 }
@@ -150,6 +169,12 @@ fn alone(of: &Measurement, measurements: &[Measurement]) -> Alone {
         counter_us: median_of(&|it| it.usage.counter_us()),
         share: median_of(&|it| it.usage.counter_us() / (answered(it) + it.usage.finish_us)),
     }
+}
+
+/// p50 and p99.
+pub(crate) fn percentiles(mut times: Vec<f64>) -> [f64; 2] {
+    times.sort_by(f64::total_cmp);
+    [times.len() / 2, times.len() * 99 / 100].map(|index| times.get(index).copied().unwrap_or(f64::NAN))
 }
 
 /// The middle value, or the mean of the two middle ones.
@@ -208,15 +233,7 @@ impl Display for Report {
                 share * 100.0
             )?;
         }
-        if let Some(jobs) = &self.jobs {
-            write!(out, "{jobs}")?;
-        }
-        if let Some(parcels) = &self.parcels {
-            write!(out, "{parcels}")?;
-        }
-        if let Some(points) = &self.points {
-            write!(out, "{points}")?;
-        }
+        write!(out, "{}", self.domains)?;
         if !self.scenarios.is_empty() {
             writeln!(out, "\nStore calls of one request, by component:")?;
         }

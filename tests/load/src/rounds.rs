@@ -15,20 +15,24 @@ use crate::load::{Load, Outcome};
 use crate::options::Options;
 use crate::parcels;
 use crate::points;
-use crate::report::{Measurement, Report};
+use crate::report::{Domains, Measurement, Report};
+use crate::shop;
 
 /// Runs the whole benchmark and prints its report.
 pub(crate) fn measure(options: &Options) -> anyhow::Result<()> {
     // The host gets a multi-threaded runtime, as its own binary does.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let measurements = runtime.block_on(all_rounds(options))?;
-    let wanted = !options.floors && options.only.as_ref().is_none_or(|only| only == jobs::NAME);
-    let jobs = wanted.then(|| jobs::measure(options)).transpose()?;
-    let parcels = options.only.as_deref() == Some(parcels::NAME);
-    let parcels = parcels.then(|| parcels::measure(options)).transpose()?;
-    let points = options.only.as_deref() == Some(points::NAME);
-    let points = points.then(|| points::measure(options)).transpose()?;
-    let report = Report::new(options, measurements, jobs, parcels, points);
+    let only = options.only.as_deref();
+    let domains = Domains {
+        jobs: (!options.floors && only.is_none_or(|only| only == jobs::NAME))
+            .then(|| jobs::measure(options))
+            .transpose()?,
+        parcels: (only == Some(parcels::NAME)).then(|| parcels::measure(options)).transpose()?,
+        points: (only == Some(points::NAME)).then(|| points::measure(options)).transpose()?,
+        shop: (only == Some(shop::NAME)).then(|| shop::measure(options)).transpose()?,
+    };
+    let report = Report::new(options, measurements, domains);
     print!("{report}");
     if let Some(path) = &options.out {
         write(path, &report)?;
@@ -37,7 +41,7 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<()> {
 }
 
 async fn all_rounds(options: &Options) -> anyhow::Result<Vec<Measurement>> {
-    if [jobs::NAME, parcels::NAME, points::NAME].map(Some).contains(&options.only.as_deref()) {
+    if [jobs::NAME, parcels::NAME, points::NAME, shop::NAME].map(Some).contains(&options.only.as_deref()) {
         return Ok(Vec::new());
     }
     let mut deployment = Deployment::floors().await?;

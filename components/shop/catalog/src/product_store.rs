@@ -205,7 +205,7 @@ const BOUND: Kind<Bound> = Kind::new(|value| {
     let number: f64 = text.parse().map_err(|_| {
         Rule::new("float_parsing", "Input should be a valid number, unable to parse string as a number")
     })?;
-    if !(number >= 0.0) {
+    if number.is_nan() || number < 0.0 {
         return Err(
             Rule::new("greater_than_equal", "Input should be greater than or equal to 0").with("ge", 0.0)
         );

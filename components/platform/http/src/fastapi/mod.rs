@@ -7,6 +7,7 @@ mod body;
 mod errors;
 
 use http::{HeaderValue, StatusCode, header};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -70,6 +71,7 @@ pub fn method_not_allowed(allow: &str) -> Response {
 /// 307 to `path`, with the query that `request` has: where a slash too many is taken away.
 pub fn redirect(request: &Request, path: &str) -> Response {
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let (path, query) = (utf8_percent_encode(path, CONTROLS), utf8_percent_encode(&query, CONTROLS));
     let mut response = respond::empty(StatusCode::TEMPORARY_REDIRECT);
     if let Ok(location) = HeaderValue::from_str(&format!("{path}{query}")) {
         response.headers_mut().insert(header::LOCATION, location);

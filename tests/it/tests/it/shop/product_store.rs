@@ -171,11 +171,7 @@ async fn lists_and_categories_are_the_originals() {
     ] {
         let answer = app.get(path).await;
         let told = answer.header("location");
-        assert!(
-            answer.status == status && (told == location || told == path.replace("?", "/?")),
-            "{path}: {} {told}",
-            answer.status
-        );
+        assert!(answer.status == status && (told == location), "{path}: {} {told}", answer.status);
     }
     is(&app.get("/api/nothing").await, 404, r#"{"detail":"Not Found"}"#);
     is(&app.call(0, Method::PATCH, "/api/products/").await, 405, r#"{"detail":"Method Not Allowed"}"#);
@@ -256,8 +252,7 @@ async fn the_cart_is_the_originals() {
     is(&app.get("/cart-api/carts/").header("admin", "true").await, 403, forbidden);
     let second = add(&milk, json!(2)).await.expect(200)["id"].as_str().unwrap().to_owned();
     let carts = app.administrator().await.call(Method::GET, "/cart-api/carts/").await.expect(200);
-    let carts = carts.as_object().unwrap().values().next().unwrap().clone();
-    assert_eq!(carts["items"][&second]["quantity"], 2);
+    assert_eq!(carts["ada"]["items"][&second]["quantity"], 2);
 
     is(
         &call(Method::POST, &format!("/products/{milk}/view")).await,
