@@ -46,6 +46,16 @@ pub const PYTHON: Program = Program {
     before: "",
 };
 
+/// What judges the alerts and the dashboards; the package brings `promtool`.
+pub const PROMETHEUS: Program = Program {
+    name: "prometheus",
+    package: "prometheus",
+    purpose: "the tests of alerts and dashboards",
+    // Debian's package would start a server for the whole machine. What somebody has decided about that is kept.
+    before: "mkdir -p /etc/systemd/system && cd /etc/systemd/system && \
+             { [ -e prometheus.service ] || ln -s /dev/null prometheus.service; }",
+};
+
 /// The server for the tests of counting over Redis; each test starts its own on a private port.
 pub const REDIS: Program = Program {
     name: "redis-server",

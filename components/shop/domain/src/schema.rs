@@ -210,12 +210,13 @@ const FIRST: &[Step] = &[
             done_at BIGINT
         )",
     ),
+    // One after another: two at once would count the same categories in different orders, and wait in a circle.
     Step::Trigger {
         name: "shop_import_chunk_made",
         event: "AFTER INSERT ON shop_import_chunks",
         when: None,
-        body: "INSERT INTO jobs (queue, kind, args, visible_at, created_at)
-            SELECT 'shop/imports', 'import-products/1', '{\"chunk\":' || NEW.id || '}', i.created_at, i.created_at
+        body: "INSERT INTO jobs (queue, kind, args, line, visible_at, created_at)
+            SELECT 'shop/imports', 'import-products/1', '{\"chunk\":' || NEW.id || '}', 'shop/imports', i.created_at, i.created_at
             FROM shop_imports i WHERE i.id = NEW.import_id;",
     },
     Step::Trigger {

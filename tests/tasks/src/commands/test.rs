@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::{anyhow, bail};
-use xtask::machine::{self, C_COMPILER, CURL, POSTGRES, REDIS};
+use xtask::machine::{self, C_COMPILER, CURL, POSTGRES, PROMETHEUS, REDIS};
 use xtask::progress::{Progress, Steps};
 use xtask::toolchain::{cargo, ensure_wasm_target};
 use xtask::workspace::{packages, root};
@@ -35,8 +35,8 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
         _ => (None, arguments),
     };
     let mut steps = Steps::new(6);
-    steps.run("Programs beside Rust: a C compiler, curl, redis-server, postgres", || {
-        machine::ensure(&[C_COMPILER, CURL, POSTGRES, REDIS], Progress::Shown)
+    steps.run("Programs beside Rust: a C compiler, curl, redis-server, postgres, prometheus", || {
+        machine::ensure(&[C_COMPILER, CURL, POSTGRES, PROMETHEUS, REDIS], Progress::Shown)
     })?;
     steps.run("The compiler's wasm target", || ensure_wasm_target(Progress::Shown))?;
     steps.run("Building the components", || build::components(Progress::Shown))?;

@@ -1,8 +1,10 @@
 //! Servers that tests have to themselves: on a private loopback port, with a folder that goes with them.
 
 mod postgres;
+mod prometheus;
 mod redis;
 mod server;
 
 pub use postgres::Postgres;
+pub use prometheus::Prometheus;
 pub use redis::Redis;

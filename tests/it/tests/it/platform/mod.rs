@@ -5,6 +5,7 @@ mod cookies;
 mod documents;
 mod first_use;
 mod http_rules;
+mod observability;
 mod openapi;
 mod outages;
 mod service_key;
