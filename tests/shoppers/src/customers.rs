@@ -1,10 +1,12 @@
 //! What customers and administrators do, as scenarios for goose.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use goose::{
     GooseAttack, GooseError,
-    goose::{GooseMethod, GooseRequest, GooseUser, Scenario, Transaction, TransactionResult},
+    goose::{
+        GooseMethod, GooseRequest, GooseUser, Scenario, Transaction, TransactionError, TransactionResult,
+    },
 };
 use goose::{scenario, transaction};
 use serde_json::{Value, json};
@@ -12,15 +14,21 @@ use serde_json::{Value, json};
 use crate::{SHARED, Shared, shop};
 
 /// A virtual user's account.
+#[derive(Clone)]
 struct Account {
+    username: String,
+    password: String,
     token: String,
+    since: Instant,
 }
+
+/// How long a token is used: it is valid for half an hour.
+const USED: Duration = Duration::from_secs(20 * 60);
 
 /// Both kinds of users, nine customers for each administrator.
 pub(crate) fn register(attack: GooseAttack) -> Result<GooseAttack, GooseError> {
     let customer = scenario!("Customer")
         .set_weight(9)?
-        .register_transaction(transaction!(sign_on).set_on_start())
         .register_transaction(transaction!(list).set_weight(6)?)
         .register_transaction(transaction!(search).set_weight(3)?)
         .register_transaction(transaction!(look).set_weight(6)?)
@@ -46,6 +54,12 @@ fn one(of: &[String]) -> &str {
     of.get(any(of.len())).map_or("", String::as_str)
 }
 
+/// What is sent with a request.
+enum Body {
+    Json(Value),
+    Form(Vec<(&'static str, String)>),
+}
+
 /// One request of a virtual user, when it is its turn.
 struct Sent<'a> {
     method: GooseMethod,
@@ -53,21 +67,25 @@ struct Sent<'a> {
     /// What it is called in goose's own figures.
     name: &'a str,
     token: Option<String>,
-    body: Option<Value>,
+    body: Option<Body>,
     /// The statuses that are right.
     right: &'a [u16],
 }
 
-async fn send(user: &mut GooseUser, sent: Sent<'_>) -> Result<Value, Box<goose::goose::TransactionError>> {
+async fn send(user: &mut GooseUser, sent: Sent<'_>) -> Result<Value, Box<TransactionError>> {
     let Some(Shared { pace, figures, .. }) = SHARED.get() else { return Ok(Value::Null) };
-    pace.turn().await;
+    if !pace.turn().await {
+        return Ok(Value::Null);
+    }
     let mut builder = user.get_request_builder(&sent.method, sent.path)?;
     if let Some(token) = sent.token {
         builder = builder.bearer_auth(token);
     }
-    if let Some(body) = sent.body {
-        builder = builder.json(&body);
-    }
+    builder = match sent.body {
+        Some(Body::Json(body)) => builder.json(&body),
+        Some(Body::Form(fields)) => builder.form(&fields),
+        None => builder,
+    };
     let request = GooseRequest::builder()
         .method(sent.method)
         .path(sent.path)
@@ -97,42 +115,37 @@ fn anybody<'a>(path: &'a str, name: &'a str) -> Sent<'a> {
     Sent { method: GooseMethod::Get, path, name, token: None, body: None, right: &[200] }
 }
 
-/// Registers and logs in, as the original's clients do.
-async fn sign_on(user: &mut GooseUser) -> TransactionResult {
-    let Ok(password) = shop::password() else { return Ok(()) };
-    let username = format!("shopper-{}", password.get(..10).unwrap_or(""));
-    let new = json!({ "username": username, "full_name": "", "phone": "", "password": password });
-    let register = Sent {
+/// The token of the user's account. It is registered and logged in, as the original's clients do, when it is first needed.
+async fn token(user: &mut GooseUser) -> Result<Option<String>, Box<TransactionError>> {
+    let account = match user.get_session_data::<Account>().cloned() {
+        Some(account) if account.since.elapsed() < USED => return Ok(Some(account.token)),
+        Some(account) => account,
+        None => {
+            let Ok(password) = shop::password() else { return Ok(None) };
+            let username = format!("shopper-{}", password.get(..10).unwrap_or(""));
+            let body = json!({ "username": username, "full_name": "", "phone": "", "password": password });
+            let register = Sent {
+                method: GooseMethod::Post,
+                body: Some(Body::Json(body)),
+                ..anybody("/user-api/users/register", "register")
+            };
+            if send(user, register).await?["username"].is_null() {
+                return Ok(None);
+            }
+            Account { username, password, token: String::new(), since: Instant::now() }
+        }
+    };
+    let form = vec![("username", account.username.clone()), ("password", account.password.clone())];
+    let log_in = Sent {
         method: GooseMethod::Post,
-        body: Some(new),
-        ..anybody("/user-api/users/register", "register")
+        body: Some(Body::Form(form)),
+        ..anybody("/user-api/token", "log in")
     };
-    send(user, register).await?;
-    let Some(Shared { pace, figures, .. }) = SHARED.get() else { return Ok(()) };
-    pace.turn().await;
-    let form = [("username", username.as_str()), ("password", password.as_str())];
-    let builder = user.get_request_builder(&GooseMethod::Post, "/user-api/token")?.form(&form);
-    let request = GooseRequest::builder()
-        .method(GooseMethod::Post)
-        .path("/user-api/token")
-        .name("log in")
-        .set_request_builder(builder)
-        .build();
-    let began = Instant::now();
-    let tokens: Value = match user.request(request).await?.response {
-        Ok(response) => response.json().await.unwrap_or_default(),
-        Err(_) => Value::Null,
-    };
-    let token = tokens["access_token"].as_str().map(str::to_owned);
-    figures.note(began.elapsed(), token.is_none().then(|| format!("log in: {tokens}")));
-    if let Some(token) = token {
-        user.set_session_data(Account { token });
+    let token = send(user, log_in).await?["access_token"].as_str().map(str::to_owned);
+    if let Some(token) = &token {
+        user.set_session_data(Account { token: token.clone(), since: Instant::now(), ..account });
     }
-    Ok(())
-}
-
-fn token(user: &GooseUser) -> Option<String> {
-    user.get_session_data::<Account>().map(|account| account.token.clone())
+    Ok(token)
 }
 
 async fn list(user: &mut GooseUser) -> TransactionResult {
@@ -158,12 +171,12 @@ async fn look(user: &mut GooseUser) -> TransactionResult {
 }
 
 async fn fill_cart(user: &mut GooseUser) -> TransactionResult {
-    let (Some(shared), Some(token)) = (SHARED.get(), token(user)) else { return Ok(()) };
+    let (Some(shared), Some(token)) = (SHARED.get(), token(user).await?) else { return Ok(()) };
     let body = json!({ "product_id": one(&shared.shop.products), "quantity": 1 + any(3) });
     let add = Sent {
         method: GooseMethod::Post,
         token: Some(token.clone()),
-        body: Some(body),
+        body: Some(Body::Json(body)),
         // A cart that nobody empties is full at last.
         right: &[200, 409],
         ..anybody("/cart-api/cart/items", "add to cart")
@@ -174,7 +187,7 @@ async fn fill_cart(user: &mut GooseUser) -> TransactionResult {
 }
 
 async fn order(user: &mut GooseUser) -> TransactionResult {
-    let Some(token) = token(user) else { return Ok(()) };
+    let Some(token) = token(user).await? else { return Ok(()) };
     let order = Sent {
         method: GooseMethod::Post,
         token: Some(token.clone()),
@@ -193,7 +206,7 @@ async fn correct_stock(user: &mut GooseUser) -> TransactionResult {
     let correct = Sent {
         method: GooseMethod::Post,
         token: shared.shop.administrator.clone(),
-        body: Some(json!({ "change": 1 + any(9), "reason": "delivered" })),
+        body: Some(Body::Json(json!({ "change": 1 + any(9), "reason": "delivered" }))),
         right: &[201],
         ..anybody(&path, "correct stock")
     };

@@ -38,19 +38,24 @@ impl Pace {
         self.changed.notify_waiters();
     }
 
-    /// Waits for the next slot.
-    pub(crate) async fn turn(&self) {
-        loop {
-            // Before the look: a change after it wakes us up.
-            let changed = self.changed.notified();
-            let slot = self.slot();
-            match slot {
-                None => changed.await,
-                Some(slot) => {
-                    tokio::time::sleep_until(slot).await;
-                    return;
-                }
+    /// Waits for the next slot. While nobody is to send anything this returns every second, and says so: a virtual user must
+    /// be able to end.
+    pub(crate) async fn turn(&self) -> bool {
+        // Before the look: a change after it wakes us up.
+        let changed = self.changed.notified();
+        let slot = match self.slot() {
+            Some(slot) => Some(slot),
+            None => {
+                let _ = tokio::time::timeout(Duration::from_secs(1), changed).await;
+                self.slot()
             }
+        };
+        match slot {
+            Some(slot) => {
+                tokio::time::sleep_until(slot).await;
+                true
+            }
+            None => false,
         }
     }
 

@@ -57,8 +57,8 @@ fn a_deletion_is_told_to_every_consumer_in_the_statement_that_deletes() {
         let new: Vec<_> = statements.iter().skip(before).filter(|it| writes(it)).collect();
         assert_eq!(new.len(), 1, "{new:?}");
 
-        let all =
-            ["auth", "delivery", "loyalty", "subscriptions"].map(|system| format!("{system}/account-events"));
+        let all = ["auth", "delivery", "loyalty", "shop", "subscriptions"]
+            .map(|system| format!("{system}/account-events"));
         assert_eq!(queues(&scene, account_deleted::NAME), all);
         for payload in scene.rows("SELECT args FROM jobs WHERE kind = 'account-deleted/1'") {
             let event = serde_json::from_str::<AccountDeleted>(&payload).unwrap();
@@ -97,7 +97,12 @@ fn what_a_deletion_leaves_undone_is_done_later() {
         let left = queues(&scene, account_deleted::NAME);
         assert_eq!(
             left,
-            ["delivery/account-events", "loyalty/account-events", "subscriptions/account-events"]
+            [
+                "delivery/account-events",
+                "loyalty/account-events",
+                "shop/account-events",
+                "subscriptions/account-events"
+            ]
         );
         assert_eq!(scene.upkeep(), Upkeep::default());
         // Nothing but its number is known of it, and that not for ever.
