@@ -14,6 +14,11 @@ pub(crate) const PRODUCTS: &str =
         p.created_at, p.changed_at, p.withdrawn_at
     FROM shop_products p JOIN shop_stock s ON s.product_id = p.id";
 
+/// What a search finds on Postgres. By itself (`OFFSET 0`), or the planner goes through the products in their order and makes
+/// the words of each into a vector until there are enough.
+const FOUND: &str = "p.id IN (SELECT f.id FROM shop_products f WHERE f.withdrawn_at IS NULL
+    AND shop_vector(f.words) @@ CAST(CAST(? AS TEXT) AS tsquery) OFFSET 0)";
+
 /// The catalogue in the database.
 #[derive(Debug)]
 pub struct Catalogue<'a, S> {
@@ -124,15 +129,14 @@ impl Filter {
         }
         let (found, occurs) = match dialect {
             Dialect::Sqlite => (
-                self.search.fts5().map(|query| ("p.id IN (SELECT rowid FROM shop_search WHERE shop_search MATCH ?)", query)),
+                self.search.fts5().map(|query| {
+                    ("p.id IN (SELECT rowid FROM shop_search WHERE shop_search MATCH ?)", query)
+                }),
                 "instr(p.folded, ?) > 0",
             ),
-            Dialect::Postgres => (
-                self.search.tsquery().map(|query| {
-                    ("array_to_tsvector(string_to_array(p.words, ' ')) @@ CAST(CAST(? AS TEXT) AS tsquery)", query)
-                }),
-                "strpos(p.folded, ?) > 0",
-            ),
+            Dialect::Postgres => {
+                (self.search.tsquery().map(|query| (FOUND, query)), "strpos(p.folded, ?) > 0")
+            }
         };
         if let Some((condition, query)) = found {
             all.and(condition, query);
@@ -345,7 +349,17 @@ impl<'a, S: Sql> Catalogue<'a, S> {
             return Ok(None);
         }
         let limit = all.parameter(limit);
-        let statement = format!("{PRODUCTS} WHERE {} ORDER BY {} LIMIT {limit}", all.text, filter.order());
+        let order = filter.order();
+        let statement = if filter.in_stock {
+            format!("{PRODUCTS} WHERE {} ORDER BY {order} LIMIT {limit}", all.text)
+        } else {
+            // First the page, then the stock of what is on it: a plan that no planner has to think about for long.
+            let page = format!(
+                "(SELECT * FROM shop_products p WHERE {} ORDER BY {order} LIMIT {limit}) p",
+                all.text
+            );
+            format!("{} ORDER BY {order}", PRODUCTS.replace("shop_products p", &page))
+        };
         self.sql.fetch(&statement, &all.values).await.map(Some)
     }
 
