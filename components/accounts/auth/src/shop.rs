@@ -6,7 +6,7 @@
 //! two demonstration accounts, and a token of one of them for anyone who asks.
 
 use axum::extract::State;
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use octo_core::Problem;
 use octo_http::{
     App, Error, Request, Response,
@@ -67,7 +67,7 @@ pub(crate) struct Token<'a> {
 pub(crate) fn refused(request: &Request, mismatch: Mismatch<'_>) -> Response {
     let path = request.uri().path();
     match mismatch {
-        _ if path == "/user-api" => moved("/user-api/"),
+        _ if path == "/user-api" => fastapi::moved("/user-api/"),
         Mismatch::Path => fastapi::not_found(),
         Mismatch::Method(allow) => fastapi::method_not_allowed(allow),
         Mismatch::Slash => fastapi::redirect(request, path.trim_end_matches('/')),
@@ -385,13 +385,6 @@ async fn bearer_holder(app: &App, request: &Request) -> Result<i64, Error> {
         Err(problem) if problem.status == StatusCode::UNAUTHORIZED => Err(not_validated().into()),
         Err(problem) => Err(problem.into()),
     }
-}
-
-/// 301, as the original's gateway answers where only a slash is missing.
-fn moved(path: &'static str) -> Response {
-    let mut response = respond::empty(StatusCode::MOVED_PERMANENTLY);
-    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(path));
-    response
 }
 
 fn not_validated() -> Response {

@@ -1,10 +1,9 @@
 //! Figures for Prometheus.
 
-use axum::extract::{FromRequestParts, State};
-use http::request::Parts;
+use axum::extract::State;
 use octo_core::UnixMillis;
 use octo_delivery::{Parcels, rate_book, sums};
-use octo_http::{App, Caller, Error, Response, exposition::Exposition, extract::has_operator_key};
+use octo_http::{App, Error, Response, exposition::Exposition, extract::Collector};
 
 use crate::pricing::sql;
 
@@ -16,10 +15,7 @@ use crate::pricing::sql;
     responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain")),
     security(("operator_key" = []), ("access_token" = []))
 )]
-pub(crate) async fn metrics(State(app): State<App>, mut parts: Parts) -> Result<Response, Error> {
-    if !has_operator_key(&parts.headers, &app, "metrics_key")? {
-        Caller::from_request_parts(&mut parts, &app).await?;
-    }
+pub(crate) async fn metrics(State(app): State<App>, _: Collector) -> Result<Response, Error> {
     let (sql, now) = (sql(&app), app.clock.now());
     let backlog = Parcels::new(&sql).backlog().await?;
     let rate = rate_book::status(&sql).await?;

@@ -111,6 +111,21 @@ pub fn has_operator_key(headers: &http::HeaderMap, app: &App, name: &str) -> Res
     Ok(!key.is_empty() && key.as_bytes().ct_eq(presented.as_bytes()).into())
 }
 
+/// A program that may collect metrics: it has the operator's `metrics_key`, or an access token.
+#[derive(Clone, Copy, Debug)]
+pub struct Collector;
+
+impl FromRequestParts<App> for Collector {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        if !has_operator_key(&parts.headers, app, "metrics_key")? {
+            Caller::from_request_parts(parts, app).await?;
+        }
+        Ok(Self)
+    }
+}
+
 impl FromRequestParts<App> for Query {
     type Rejection = Error;
 

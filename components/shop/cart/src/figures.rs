@@ -1,14 +1,14 @@
 //! Figures for Prometheus.
 
 use axum::extract::State;
-use http::request::Parts;
 use octo_http::{
     App, Error, Response,
     exposition::Exposition,
+    extract::Collector,
     request_metrics::{self, Labels},
 };
 use octo_shop::figures::{self, LINE_BOUNDS, VALUE_BOUNDS};
-use octo_shop_http::{guard_metrics, metrics::Orders, sql};
+use octo_shop_http::{metrics::Orders, sql};
 
 /// Collect the metrics of the carts
 ///
@@ -19,8 +19,7 @@ use octo_shop_http::{guard_metrics, metrics::Orders, sql};
     responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain")),
     security(("operator_key" = []), ("access_token" = []))
 )]
-pub(crate) async fn metrics(State(app): State<App>, mut parts: Parts) -> Result<Response, Error> {
-    guard_metrics(&mut parts, &app).await?;
+pub(crate) async fn metrics(State(app): State<App>, _: Collector) -> Result<Response, Error> {
     let sql = sql(&app);
     let (carts, lines) = figures::carts(&sql).await?;
     let orders = Orders::read(&sql).await?;

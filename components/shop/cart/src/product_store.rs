@@ -11,21 +11,20 @@ use octo_http::{
     App, Error, Request, Response,
     api::Mismatch,
     extract::Whole,
-    fastapi::{self, Body, FastApiError, INTEGER, Kind, Links, Rule, UUID_4, greater_than_0},
+    fastapi::{self, Body, FastApiError, Links, UUID_4},
     respond,
 };
 use octo_shop::{
     Carts,
     cart::{Refusal, Way, Which},
     checkout::Agreement,
-    product::MAX_QUANTITY,
     views,
 };
 use octo_shop_http::{
     config,
     problems::of_cart,
     product_store::{
-        Cart, Health, Item, Message, OrderBody, Profiles, Profiling, healthy, message, no_profiles,
+        Cart, Health, Item, Message, OrderBody, Profiles, Profiling, QUANTITY, healthy, message, no_profiles,
         no_profiling, no_such_product, order_refused, time,
     },
     shopper::{Client, Presented, is_administrator, presented},
@@ -96,13 +95,6 @@ pub(crate) async fn total(State(app): State<App>, Client(shopper): Client) -> Re
     let lines = Carts::new(&sql(&app)).lines(&shopper.customer).await?;
     Ok(respond::json(StatusCode::OK, &TotalBody { total: Cart::from(&lines[..]).total }))
 }
-
-const QUANTITY: Kind<i64> = Kind::new(|value| match INTEGER.read(value)? {
-    ..=0 => Err(greater_than_0()),
-    quantity if quantity <= MAX_QUANTITY => Ok(quantity),
-    _ => Err(Rule::new("less_than_equal", "Input should be less than or equal to 1000000000")
-        .with("le", MAX_QUANTITY)),
-});
 
 /// The body of `POST /cart-api/cart/items`.
 #[derive(ToSchema)]

@@ -1,14 +1,14 @@
 //! Figures for Prometheus.
 
 use axum::extract::State;
-use http::request::Parts;
 use octo_http::{
     App, Error, Response,
     exposition::Exposition,
+    extract::Collector,
     request_metrics::{self, Labels},
 };
 use octo_shop::figures;
-use octo_shop_http::{guard_metrics, sql};
+use octo_shop_http::sql;
 
 /// Collect the metrics of the catalogue
 ///
@@ -19,8 +19,7 @@ use octo_shop_http::{guard_metrics, sql};
     responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain")),
     security(("operator_key" = []), ("access_token" = []))
 )]
-pub(crate) async fn metrics(State(app): State<App>, mut parts: Parts) -> Result<Response, Error> {
-    guard_metrics(&mut parts, &app).await?;
+pub(crate) async fn metrics(State(app): State<App>, _: Collector) -> Result<Response, Error> {
     let mut text = Exposition::default();
     let categories = figures::products(&sql(&app)).await?;
     text.family("products_total", "gauge", "Products that are sold.");

@@ -1,6 +1,6 @@
 //! Products, and the rules of what they consist of.
 
-use octo_core::{Hundredths, UnixMillis};
+use octo_core::UnixMillis;
 
 use crate::search;
 
@@ -117,9 +117,6 @@ pub enum Broken {
     /// A description.
     #[error("must have at most 4000 characters, and no NUL")]
     Description,
-    /// A price.
-    #[error("must be a decimal with at most two places, from 0.01 to 99999999.99, such as 150.50")]
-    Price,
 }
 
 /// A name, a category or a manufacturer, without the spaces around it.
@@ -139,13 +136,4 @@ pub fn name(text: &str) -> Result<String, Broken> {
 pub fn description(text: &str) -> Result<String, Broken> {
     let fits = text.chars().count() <= MAX_DESCRIPTION && !text.contains('\0');
     if fits { Ok(text.to_owned()) } else { Err(Broken::Description) }
-}
-
-/// A price, from decimal text, in kopecks.
-///
-/// # Errors
-/// The rule that it breaks.
-pub fn price(text: &str) -> Result<i64, Broken> {
-    let price = Hundredths::parse(text).map(|price| price.0);
-    price.filter(|price| (1..=MAX_PRICE).contains(price)).ok_or(Broken::Price)
 }

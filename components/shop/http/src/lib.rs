@@ -16,14 +16,12 @@ pub mod shopper;
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
-use http::request::Parts;
 use octo_core::{
     Clock, Entropy, Problem, SettingError, Settings, Sql,
     settings::{switch, text},
     sql::{Database, Migrated},
 };
-use octo_http::{App, Caller, Error, extract::has_operator_key, request_metrics};
+use octo_http::{App, request_metrics};
 use octo_shop::{Checkout, Config, Shop, TABLES};
 
 /// The tables of the shop.
@@ -49,17 +47,6 @@ pub fn check_settings(settings: &dyn Settings) -> Result<(), SettingError> {
     text(&settings, "metrics_key")?;
     request_metrics::check(&settings)?;
     Database::read(&settings).map(drop)
-}
-
-/// Refuses the metrics to those who have neither the operator's `metrics_key` nor an access token.
-///
-/// # Errors
-/// When they have not.
-pub async fn guard_metrics(parts: &mut Parts, app: &App) -> Result<(), Error> {
-    if !has_operator_key(&parts.headers, app, "metrics_key")? {
-        Caller::from_request_parts(parts, app).await?;
-    }
-    Ok(())
 }
 
 /// The tables as they are used here.

@@ -1,9 +1,14 @@
 //! How the original shop shows things, and what it sends to a request that no route takes.
 
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use octo_core::UnixMillis;
-use octo_http::{Error, Request, Response, api::Mismatch, fastapi, respond};
-use octo_shop::{Line, Order, checkout::Refusal, orders::OrderLine};
+use octo_http::{
+    Error, Request, Response,
+    api::Mismatch,
+    fastapi::{self, INTEGER, Kind, Rule, greater_than_0},
+    respond,
+};
+use octo_shop::{Line, Order, checkout::Refusal, orders::OrderLine, product::MAX_QUANTITY};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -181,6 +186,14 @@ impl From<&Order> for OrderBody {
     }
 }
 
+/// How many of a product are wanted.
+pub const QUANTITY: Kind<i64> = Kind::new(|value| match INTEGER.read(value)? {
+    ..=0 => Err(greater_than_0()),
+    quantity if quantity <= MAX_QUANTITY => Ok(quantity),
+    _ => Err(Rule::new("less_than_equal", "Input should be less than or equal to 1000000000")
+        .with("le", MAX_QUANTITY)),
+});
+
 /// 404: there is no such product.
 pub fn no_such_product(uuid: &str) -> Response {
     fastapi::detail(StatusCode::NOT_FOUND, format!("Product with id {uuid} not found"))
@@ -234,7 +247,7 @@ pub fn refused(
 ) -> Option<Response> {
     let path = request.uri().path();
     if path == prefix {
-        return Some(moved(&format!("{prefix}/")));
+        return Some(fastapi::moved(&format!("{prefix}/")));
     }
     let rest = path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'))?;
     Some(match mismatch {
@@ -243,13 +256,4 @@ pub fn refused(
         Mismatch::Method(allow) => fastapi::method_not_allowed(allow),
         Mismatch::Slash => fastapi::redirect(request, path.trim_end_matches('/')),
     })
-}
-
-/// 301, as the original's gateway answers where only a slash is missing.
-fn moved(path: &str) -> Response {
-    let mut response = respond::empty(StatusCode::MOVED_PERMANENTLY);
-    if let Ok(location) = HeaderValue::from_str(path) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
 }

@@ -12,22 +12,21 @@ use octo_http::{
     api::Mismatch,
     audit,
     extract::Whole,
-    fastapi::{self, Body, Errors, FastApiError, INTEGER, Kind, Links, Place, Rule, STRING, greater_than_0},
+    fastapi::{self, Body, Errors, FastApiError, Kind, Links, Place, Rule, STRING},
     query::Query,
     respond,
 };
 use octo_shop::{
     Config, Order, Orders, Status,
     orders::{Filter, Refusal},
-    product::MAX_QUANTITY,
     schema::MAX_LINES,
 };
 use octo_shop_http::{
     config,
     problems::{not_enough, of_orders},
     product_store::{
-        Health, Message, OrderBody, Profiles, Profiling, healthy, message, no_profiles, no_profiling,
-        no_such_product, order_refused,
+        Health, Message, OrderBody, Profiles, Profiling, QUANTITY, healthy, message, no_profiles,
+        no_profiling, no_such_product, order_refused,
     },
     shopper::{Client, Presented, Shopper, is_administrator, presented},
     sql,
@@ -134,13 +133,6 @@ const NUMBER: Kind<()> = Kind::new(|value| match value {
         Err(Rule::new("float_parsing", "Input should be a valid number, unable to parse string as a number"))
     }
     _ => Err(Rule::new("float_type", "Input should be a valid number")),
-});
-
-const QUANTITY: Kind<i64> = Kind::new(|value| match INTEGER.read(value)? {
-    ..=0 => Err(greater_than_0()),
-    quantity if quantity <= MAX_QUANTITY => Ok(quantity),
-    _ => Err(Rule::new("less_than_equal", "Input should be less than or equal to 1000000000")
-        .with("le", MAX_QUANTITY)),
 });
 
 /// Products and quantities. What is wrong with an item is told with its place.

@@ -54,6 +54,15 @@ pub fn in_path(name: &str, rule: Rule, input: &str) -> Response {
     errors.into_response()
 }
 
+/// 301 to `path`, as a gateway before these systems sends where only a slash is missing.
+pub fn moved(path: &str) -> Response {
+    let mut response = respond::empty(StatusCode::MOVED_PERMANENTLY);
+    if let Ok(location) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
 /// There is nothing at this path.
 pub fn not_found() -> Response {
     detail(StatusCode::NOT_FOUND, "Not Found")
