@@ -20,7 +20,7 @@ use crate::http::guest::answer_chained;
 use crate::http::{full, inbound};
 use crate::logs::{LogLine, LogSink, Logs};
 use crate::private;
-use crate::records::{OutboundCall, StoreCalls};
+use crate::records::{HostCalls, OutboundCall, StoreCalls};
 use crate::runtime_config::RuntimeConfig;
 use crate::services::{Choices, Limits, Services};
 use crate::variables::Variables;
@@ -131,6 +131,11 @@ impl Host {
     /// How often each component has used its stores.
     pub fn store_calls(&self) -> StoreCalls {
         self.services.records.store_calls()
+    }
+
+    /// How often the components went to the host for anything, counted when an instance has ended.
+    pub fn host_calls(&self) -> HostCalls {
+        self.services.records.host_calls()
     }
 
     /// Forgets the outbound calls and store calls so far.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use wasmtime::Store;
 use wasmtime::component::ResourceTable;
+use wasmtime::{CallHook, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -21,10 +21,12 @@ pub(crate) struct InstanceState {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outbound: Outbound,
+    host_calls: u64,
 }
 
 impl Drop for InstanceState {
     fn drop(&mut self) {
+        self.services.records.count_host_calls(&self.component.id, self.host_calls);
         self.services.instances.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -47,8 +49,13 @@ pub(crate) fn store(services: &Arc<Services>, component: &Arc<Component>) -> Sto
         wasi: wasi.build(),
         http: WasiHttpCtx::new(),
         outbound: Outbound::new(services, component),
+        host_calls: 0,
     };
     let mut store = Store::new(services.app.engine(), state);
+    store.call_hook(|mut context, hook| {
+        context.data_mut().host_calls += u64::from(matches!(hook, CallHook::CallingHost));
+        Ok(())
+    });
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
     store

@@ -61,7 +61,7 @@ pub use faults::{Faults, OutboundFault, StoreFault};
 pub use host::{Host, HostBuilder};
 pub use logs::{LogLine, LogSource};
 pub use manifest::{Component, Manifest, Trigger, TriggerRoute, Variable};
-pub use records::{OutboundCall, Outcome, StoreCalls};
+pub use records::{HostCalls, OutboundCall, Outcome, StoreCalls};
 pub use routes::Route;
 pub use services::Limits;
 

@@ -62,7 +62,12 @@ pub(crate) struct StoreCall {
 pub(crate) struct Records {
     outbound: Mutex<VecDeque<OutboundCall>>,
     store: Mutex<StoreCalls>,
+    host: Mutex<HostCalls>,
 }
+
+/// How often the instances of each component went to the host for anything: HTTP, streams, clocks, variables, stores,
+/// memory. On Spin each costs a span of its tracing at least, so their number tells what a request costs there.
+pub type HostCalls = BTreeMap<Arc<str>, u64>;
 
 /// A call that has begun. Dropped before its end, it is recorded as abandoned.
 pub(crate) struct CallInProgress {
@@ -114,7 +119,17 @@ impl Records {
         self.store.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    pub(crate) fn count_host_calls(&self, component: &Arc<str>, calls: u64) {
+        let mut host = self.host.lock().unwrap_or_else(PoisonError::into_inner);
+        *host.entry(Arc::clone(component)).or_default() += calls;
+    }
+
+    pub(crate) fn host_calls(&self) -> HostCalls {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn clear(&self) {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.outbound.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.store.lock().unwrap_or_else(PoisonError::into_inner).0.clear();
     }

@@ -1,10 +1,12 @@
 //! An account that may use both providers, and what it does once.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, bail};
-use bytes::Bytes;
 use http::Method;
-use octo_host::Host;
 use serde_json::{Value, json};
+
+use crate::driver;
 
 const EMAIL: &str = "load@example.com";
 const USERNAME: &str = "load";
@@ -18,15 +20,15 @@ pub(crate) fn random_secret() -> anyhow::Result<String> {
 
 /// Registers an account, makes it the first administrator, lets it grant itself paid access and gives an
 /// access token that says so.
-pub(crate) async fn token_with_paid_access(host: &Host, bootstrap_secret: &str) -> anyhow::Result<String> {
+pub(crate) async fn token_with_paid_access(at: SocketAddr, bootstrap_secret: &str) -> anyhow::Result<String> {
     let credentials = json!({ "email": EMAIL, "username": USERNAME, "password": random_secret()? });
-    let account = call(host, Method::POST, "/auth/register", None, &credentials).await?;
+    let account = call(at, Method::POST, "/auth/register", None, &credentials).await?;
     let id = account.get("id").context("the new account has no id")?;
     let email = json!({ "email": EMAIL });
-    call(host, Method::POST, "/auth/administrators", Some(bootstrap_secret), &email).await?;
-    let token = log_in(host, &credentials).await?;
+    call(at, Method::POST, "/auth/administrators", Some(bootstrap_secret), &email).await?;
+    let token = log_in(at, &credentials).await?;
     let grant = json!({ "paid_access": true });
-    call(host, Method::PATCH, &format!("/users/{id}"), Some(&token), &grant).await?;
+    call(at, Method::PATCH, &format!("/users/{id}"), Some(&token), &grant).await?;
     Ok(token)
 }
 
@@ -43,13 +45,13 @@ pub(crate) struct Account {
 }
 
 /// Registers an account, logs it in and refreshes.
-pub(crate) async fn with_two_tokens(host: &Host) -> anyhow::Result<Account> {
+pub(crate) async fn with_two_tokens(at: SocketAddr) -> anyhow::Result<Account> {
     let password = random_secret()?;
     let credentials = json!({ "email": EMAIL, "username": USERNAME, "password": password });
-    call(host, Method::POST, "/auth/register", None, &credentials).await?;
-    let first = call(host, Method::POST, "/auth/login", None, &credentials).await?;
+    call(at, Method::POST, "/auth/register", None, &credentials).await?;
+    let first = call(at, Method::POST, "/auth/login", None, &credentials).await?;
     let refresh = json!({ "refresh_token": text(&first, "refresh_token")? });
-    let second = call(host, Method::POST, "/auth/refresh", None, &refresh).await?;
+    let second = call(at, Method::POST, "/auth/refresh", None, &refresh).await?;
     Ok(Account {
         username: USERNAME,
         password,
@@ -65,31 +67,32 @@ fn text(answer: &Value, member: &str) -> anyhow::Result<String> {
 }
 
 /// Sends one message, whichever provider it goes to.
-pub(crate) async fn send_message(host: &Host, token: &str, message: &str) -> anyhow::Result<()> {
-    call(host, Method::POST, "/messages", Some(token), &json!({ "message": message })).await.map(drop)
+pub(crate) async fn send_message(at: SocketAddr, token: &str, message: &str) -> anyhow::Result<()> {
+    call(at, Method::POST, "/messages", Some(token), &json!({ "message": message })).await.map(drop)
 }
 
-async fn log_in(host: &Host, credentials: &Value) -> anyhow::Result<String> {
-    let answer = call(host, Method::POST, "/auth/login", None, credentials).await?;
+async fn log_in(at: SocketAddr, credentials: &Value) -> anyhow::Result<String> {
+    let answer = call(at, Method::POST, "/auth/login", None, credentials).await?;
     text(&answer, "access_token")
 }
 
 async fn call(
-    host: &Host,
+    at: SocketAddr,
     method: Method,
     path: &str,
     bearer: Option<&str>,
     body: &Value,
 ) -> anyhow::Result<Value> {
     let name = format!("{method} {path}");
-    let mut request =
-        http::Request::builder().method(method).uri(path).header("content-type", "application/json");
+    let mut request = http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", at.to_string())
+        .header("content-type", "application/json");
     if let Some(token) = bearer {
         request = request.header("authorization", format!("Bearer {token}"));
     }
-    let component = if path == "/messages" { "router" } else { "auth" };
-    let answer = host.call(component, request.body(Bytes::from(body.to_string()))?).await?;
-    let (status, body) = (answer.status(), answer.into_body());
+    let (status, body) = driver::once(at, request.body(body.to_string().into())?).await?;
     if !status.is_success() {
         bail!("{name} answers {status}: {}", String::from_utf8_lossy(&body));
     }

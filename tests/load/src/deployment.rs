@@ -1,12 +1,14 @@
 //! What is measured: the hosts, and one request for each scenario.
 
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use octo_host::{App, Host};
-use serde_json::{Map, json};
-use xtask::servers::Redis;
+use serde_json::{Map, Value, json};
+use xtask::servers::{Redis, Spin};
 use xtask::workspace;
 
 use crate::account;
@@ -17,22 +19,25 @@ use crate::usage::Usage;
 /// The name of the scenario that is the host's floor.
 pub(crate) const ANSWER: &str = "answer";
 
-/// The name of the scenario that is a gateway's floor.
+/// The name of the scenario that is the floor of a gateway to providers of the same application.
 pub(crate) const CHAIN: &str = "chain";
 
-const MESSAGE: &str = "the quick brown fox";
+/// The name of the scenario that is the floor of a gateway to a provider outside.
+pub(crate) const FORWARD: &str = "forward";
+
+pub(crate) const MESSAGE: &str = "the quick brown fox";
 const PROCESSED: &str = "xof nworb kciuq eht";
 
 /// A limit that no run reaches.
-const PLENTY: &str = "1000000000";
+pub(crate) const PLENTY: &str = "1000000000";
 
 /// The longest window there is (31 days), so that no run sees it end.
 const LONG: &str = "2678400";
 
 /// `free_window_seconds` when it is not set.
-const DEFAULT_WINDOW: &str = "60";
+pub(crate) const DEFAULT_WINDOW: &str = "60";
 
-/// The running hosts, each with a state folder that goes with it.
+/// The running servers, each with a state folder that goes with it.
 pub(crate) struct Deployment {
     scenarios: Vec<Scenario>,
 }
@@ -40,14 +45,27 @@ pub(crate) struct Deployment {
 /// One thing to measure.
 pub(crate) struct Scenario {
     /// A word for the JSON.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// A few words for people.
-    pub(crate) title: &'static str,
+    pub(crate) title: String,
     /// The request; connections and times are filled in by what drives it.
     pub(crate) load: Load,
-    host: Host,
+    server: Server,
     /// The server that counts free calls; none: they are counted in the key-value store, or none are made.
     _redis: Option<Redis>,
+}
+
+/// What answers the requests of a scenario.
+pub(crate) enum Server {
+    /// Our own host.
+    Ours(Host),
+    /// A real Spin, which others may share.
+    Spin {
+        /// Ends when its last scenario does.
+        _running: Arc<Spin>,
+    },
+    /// Somebody else's.
+    Outside,
 }
 
 /// A way that messages take.
@@ -118,27 +136,44 @@ impl Deployment {
         &self.scenarios
     }
 
+    /// Measures these.
+    pub(crate) fn of(scenarios: Vec<Scenario>) -> Self {
+        Self { scenarios }
+    }
+
     pub(crate) async fn stop(self) {
         for scenario in self.scenarios {
-            scenario.host.stop().await;
+            if let Server::Ours(host) = scenario.server {
+                host.stop().await;
+            }
         }
     }
 }
 
 impl Scenario {
     /// A scenario without a Redis server.
-    pub(crate) fn new(name: &'static str, title: &'static str, load: Load, host: Host) -> Self {
-        Self { name, title, load, host, _redis: None }
+    pub(crate) fn new(name: impl Into<String>, title: impl Into<String>, load: Load, server: Server) -> Self {
+        Self { name: name.into(), title: title.into(), load, server, _redis: None }
     }
 
-    /// What the components did outside themselves since the last time it was forgotten.
+    /// With the server that counts free calls, which lives as long as the scenario.
+    pub(crate) fn counted_in(self, redis: Option<Redis>) -> Self {
+        Self { _redis: redis, ..self }
+    }
+
+    /// What the components did outside themselves since the last time it was forgotten. Only our own host knows.
     pub(crate) fn usage(&self) -> Usage {
-        Usage::of(&self.host)
+        match &self.server {
+            Server::Ours(host) => Usage::of(host),
+            Server::Spin { .. } | Server::Outside => Usage::default(),
+        }
     }
 
     /// Empties the host's records, which a benchmark would otherwise fill.
     pub(crate) fn forget_usage(&self) {
-        self.host.clear_records();
+        if let Server::Ours(host) = &self.server {
+            host.clear_records();
+        }
     }
 }
 
@@ -148,8 +183,8 @@ fn open(manifest: &Path) -> anyhow::Result<App> {
 
 async fn floor(app: &App, name: &'static str, title: &'static str, path: &str) -> anyhow::Result<Scenario> {
     let host = Host::builder(app).start().await?;
-    let load = load(&host, "GET", path, Expect::Body("ok".to_owned()));
-    Ok(Scenario::new(name, title, load, host))
+    let load = load(host.addr(), "GET", path, Expect::Body("ok".to_owned()));
+    Ok(Scenario::new(name, title, load, Server::Ours(host)))
 }
 
 /// `POST /messages` by one logged-in account with paid access, on a host of its own.
@@ -165,37 +200,43 @@ async fn message(app: &App, way: &Way) -> anyhow::Result<Scenario> {
     let redis = if way.redis { Some(Redis::start()?) } else { None };
     if let Some(redis) = &redis {
         builder = builder.variable("redis_url", redis.url());
-        vouch_for_a_fresh_provider(redis, way)?;
+        let window = way.variables.iter().find(|(name, _)| *name == "free_window_seconds");
+        vouch_for_a_fresh_provider(redis, window.map_or(DEFAULT_WINDOW, |(_, seconds)| seconds))?;
     }
     let host = builder.start().await?;
-    let token = account::token_with_paid_access(&host, &secret).await?;
+    let token = account::token_with_paid_access(host.addr(), &secret).await?;
     // The first message does what is done once, and takes the only free call where there is but one.
-    account::send_message(&host, &token, MESSAGE).await?;
+    account::send_message(host.addr(), &token, MESSAGE).await?;
     let mut expected = Map::new();
     expected.insert("provider".to_owned(), json!(way.provider));
     expected.insert("response".to_owned(), json!(PROCESSED));
-    let mut load = load(&host, "POST", "/messages", Expect::Members(expected));
+    let load = messages(host.addr(), &token, expected);
+    Ok(Scenario::new(way.name, way.title, load, Server::Ours(host)).counted_in(redis))
+}
+
+/// `POST /messages` by the user of this token.
+pub(crate) fn messages(at: SocketAddr, token: &str, expected: Map<String, Value>) -> Load {
+    let mut load = load(at, "POST", "/messages", Expect::Members(expected));
     load.headers.push(("authorization".to_owned(), format!("Bearer {token}")));
     load.headers.push(("content-type".to_owned(), "application/json".to_owned()));
     load.body = json!({ "message": MESSAGE }).to_string();
-    Ok(Scenario { name: way.name, title: way.title, load, host, _redis: redis })
+    load
 }
 
 /// A counter in Redis that finds no state waits until the calls it may have forgotten are over; here there are
 /// none (docs/FREE-TIER.md).
-fn vouch_for_a_fresh_provider(redis: &Redis, way: &Way) -> anyhow::Result<()> {
-    let window = way.variables.iter().find(|(name, _)| *name == "free_window_seconds");
-    let seconds = window.map_or(DEFAULT_WINDOW, |(_, seconds)| *seconds);
-    redis.ask(&format!("SET {{octo:free}}:aligned:{seconds}000:fresh 1")).map(drop)
+pub(crate) fn vouch_for_a_fresh_provider(redis: &Redis, window_seconds: &str) -> anyhow::Result<()> {
+    redis.ask(&format!("SET {{octo:free}}:aligned:{window_seconds}000:fresh 1")).map(drop)
 }
 
-pub(crate) fn load(host: &Host, method: &str, path: &str, expect: Expect) -> Load {
+pub(crate) fn load(at: SocketAddr, method: &str, path: &str, expect: Expect) -> Load {
     Load {
-        address: host.addr().to_string(),
+        address: at.to_string(),
         method: method.to_owned(),
         path: path.to_owned(),
         headers: Vec::new(),
         body: String::new(),
+        status: 200,
         expect,
         connections: 1,
         warm_up: Duration::ZERO,

@@ -4,6 +4,7 @@
 //! does. One thread is enough and leaves the rest of the machine to the server.
 
 use std::io::{stdin, stdout};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
@@ -32,7 +33,7 @@ async fn drive(load: Load) -> anyhow::Result<Outcome> {
     let request = request(load)?;
     let mut connections = Vec::new();
     for _ in 0..load.connections {
-        connections.push(connect(load).await?);
+        connections.push(connect(&load.address).await?);
     }
     let counted_from = Instant::now() + load.warm_up;
     let end = counted_from + load.duration;
@@ -106,7 +107,7 @@ async fn repeat(
                 if tally.failures >= 3 {
                     return tally;
                 }
-                match connect(load).await {
+                match connect(&load.address).await {
                     Ok(fresh) => connection = fresh,
                     Err(error) => {
                         tally.fail(&error);
@@ -127,16 +128,24 @@ async fn exchange(
     let answer = connection.send_request(request).await.context("no answer")?;
     let status = answer.status();
     let body = answer.into_body().collect().await.context("half an answer")?.to_bytes();
-    if status != http::StatusCode::OK || !load.expect.holds(&body) {
+    if status.as_u16() != load.status || !load.expect.holds(&body) {
         bail!("unexpected answer {status}: {}", String::from_utf8_lossy(&body));
     }
     Ok(())
 }
 
-async fn connect(load: &Load) -> anyhow::Result<Connection> {
-    let stream = TcpStream::connect(&load.address)
-        .await
-        .with_context(|| format!("cannot connect to {}", load.address))?;
+/// One request on a connection of its own.
+pub(crate) async fn once(
+    at: SocketAddr,
+    request: http::Request<Full<Bytes>>,
+) -> anyhow::Result<(http::StatusCode, Bytes)> {
+    let answer = connect(&at.to_string()).await?.send_request(request).await.context("no answer")?;
+    let status = answer.status();
+    Ok((status, answer.into_body().collect().await.context("half an answer")?.to_bytes()))
+}
+
+async fn connect(address: &str) -> anyhow::Result<Connection> {
+    let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
     stream.set_nodelay(true)?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);

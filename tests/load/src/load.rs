@@ -13,13 +13,15 @@ pub(crate) struct Load {
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
+    /// The status of a right answer.
+    pub(crate) status: u16,
     pub(crate) expect: Expect,
     pub(crate) connections: usize,
     pub(crate) warm_up: Duration,
     pub(crate) duration: Duration,
 }
 
-/// What makes an answer right, beside status 200.
+/// What makes an answer right, beside its status.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Expect {
     /// Exactly this body.

@@ -17,6 +17,9 @@
 //! | shop | the catalogue, carts and orders, with few and with many products (only when asked for) |
 //! | token-record, token-signature | a request whose token is known by its record, and by its signature alone |
 //!
+//! With `--spin` it is measured where people run it, on a real Spin, and beside other gateways if their addresses are given
+//! ([`on_spin`] has the scenarios).
+//!
 //! Each is measured under load and then with one request at a time: that is when the time of a message is its
 //! own, and the host's record of the store calls tells what part of it the counter takes.
 //!
@@ -34,6 +37,7 @@ mod driver;
 mod jobs;
 mod load;
 mod native;
+mod on_spin;
 mod options;
 mod parcels;
 mod points;
@@ -41,6 +45,7 @@ mod report;
 mod rounds;
 mod shop;
 mod sign_on;
+mod upstream;
 mod usage;
 
 use std::process::ExitCode;
@@ -54,6 +59,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Drive => driver::serve_one(),
+        Command::Upstream(address) => upstream::serve(&address),
         Command::Measure(options) => rounds::measure(&options),
     });
     match result {

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
-use crate::deployment::{ANSWER, CHAIN};
+use crate::deployment::{ANSWER, CHAIN, FORWARD};
 use crate::jobs::JobsReport;
 use crate::load::Outcome;
 use crate::options::Options;
@@ -18,11 +18,11 @@ use crate::usage::Usage;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Measurement {
     pub(crate) round: usize,
-    pub(crate) scenario: &'static str,
+    pub(crate) scenario: String,
     #[serde(skip)]
-    pub(crate) title: &'static str,
+    pub(crate) title: String,
     pub(crate) connections: usize,
-    /// Processor time of the host for one request, in microseconds.
+    /// Processor time of our own host for one request, in microseconds.
     pub(crate) cpu_us: Option<f64>,
     /// What one request made of the stores.
     pub(crate) usage: Usage,
@@ -75,15 +75,18 @@ impl Display for Domains {
 
 #[derive(Debug, Serialize)]
 struct Summary {
-    scenario: &'static str,
-    title: &'static str,
+    scenario: String,
+    title: String,
     requests_per_second: f64,
-    /// The scenario's throughput as a share of a floor's in the same round.
+    /// The scenario's throughput as a share of a floor's in the same round; not a number where that was not measured.
     of_answer: f64,
     of_chain: f64,
+    of_forward: f64,
     p50_ms: f64,
     p99_ms: f64,
     cpu_us: f64,
+    /// Calls of anything that the host has, for one request, in the last round.
+    host_calls: f64,
     /// By component and operation, for one request, in the last round.
     store_calls: BTreeMap<String, f64>,
 }
@@ -91,10 +94,12 @@ struct Summary {
 /// What a message takes when nothing else is going on.
 #[derive(Debug, Serialize)]
 struct Alone {
-    scenario: &'static str,
-    title: &'static str,
+    scenario: String,
+    title: String,
     /// Until the answer, in microseconds on the average.
     answered_us: f64,
+    /// The same as a multiple of what forwarding takes in the same round.
+    of_forward: f64,
     /// From then until it is settled through another component, in microseconds.
     finish_us: f64,
     /// Calls to stores, and those of them that go to the counter in Redis.
@@ -115,7 +120,8 @@ impl Report {
             all.iter().filter(|it| it.round == 1).cloned().collect()
         };
         let scenarios = first(&together).iter().map(|it| summary(it, &together)).collect();
-        let messages = first(&one_by_one).into_iter().filter(|it| ![ANSWER, CHAIN].contains(&it.scenario));
+        let floors = [ANSWER, CHAIN];
+        let messages = first(&one_by_one).into_iter().filter(|it| !floors.contains(&it.scenario.as_str()));
         let alone = messages.map(|it| alone(&it, &one_by_one)).collect();
         Self {
             rounds: options.rounds,
@@ -133,26 +139,28 @@ impl Report {
 fn summary(of: &Measurement, measurements: &[Measurement]) -> Summary {
     let mine = || measurements.iter().filter(|measurement| measurement.scenario == of.scenario);
     let median_of = |value: &dyn Fn(&Measurement) -> f64| median(mine().map(value).collect());
-    // The ratio is taken within each round: what slows the machine slows both sides of it.
-    let share_of = |floor: &str| {
-        median_of(&|measurement| {
-            measurements
-                .iter()
-                .find(|other| other.round == measurement.round && other.scenario == floor)
-                .map_or(f64::NAN, |floor| measurement.outcome.rate() / floor.outcome.rate())
-        })
-    };
+    let share_of =
+        |floor: &str| median_of(&|measurement| ratio(measurement, floor, measurements, Outcome::rate));
     Summary {
-        scenario: of.scenario,
-        title: of.title,
+        scenario: of.scenario.clone(),
+        title: of.title.clone(),
         requests_per_second: median_of(&|measurement| measurement.outcome.rate()),
         of_answer: share_of(ANSWER),
         of_chain: share_of(CHAIN),
+        of_forward: share_of(FORWARD),
         p50_ms: median_of(&|measurement| measurement.outcome.p50_ms),
         p99_ms: median_of(&|measurement| measurement.outcome.p99_ms),
         cpu_us: median_of(&|measurement| measurement.cpu_us.unwrap_or(f64::NAN)),
+        host_calls: mine().next_back().map_or(f64::NAN, |last| last.usage.all_calls()),
         store_calls: mine().next_back().map(|last| last.usage.store_calls.clone()).unwrap_or_default(),
     }
+}
+
+/// What is measured of it as a multiple of the same of a floor. It is taken within a round: what slows the machine slows
+/// both sides.
+fn ratio(of: &Measurement, floor: &str, all: &[Measurement], value: impl Fn(&Outcome) -> f64) -> f64 {
+    let floor = all.iter().find(|other| other.round == of.round && other.scenario == floor);
+    floor.map_or(f64::NAN, |floor| value(&of.outcome) / value(&floor.outcome))
 }
 
 fn alone(of: &Measurement, measurements: &[Measurement]) -> Alone {
@@ -160,9 +168,10 @@ fn alone(of: &Measurement, measurements: &[Measurement]) -> Alone {
     let median_of = |value: &dyn Fn(&Measurement) -> f64| median(mine().map(value).collect());
     let answered = |it: &Measurement| it.outcome.mean_ms * 1000.0;
     Alone {
-        scenario: of.scenario,
-        title: of.title,
+        scenario: of.scenario.clone(),
+        title: of.title.clone(),
         answered_us: median_of(&answered),
+        of_forward: median_of(&|it| ratio(it, FORWARD, measurements, |outcome| outcome.mean_ms)),
         finish_us: median_of(&|it| it.usage.finish_us),
         store_calls: median_of(&|it| it.usage.calls()),
         redis_calls: median_of(&|it| it.usage.redis_calls()),
@@ -185,6 +194,16 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     if values.len().is_multiple_of(2) { (at(middle.wrapping_sub(1)) + at(middle)) / 2.0 } else { at(middle) }
 }
 
+/// A number with so many decimals, or a dash where there is none.
+struct Known(f64, usize);
+
+impl Display for Known {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let Self(number, decimals) = self;
+        if number.is_nan() { out.write_str("-") } else { write!(out, "{number:.decimals$}") }
+    }
+}
+
 impl Display for Report {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         let Self { rounds, connections, seconds_each, cores, .. } = self;
@@ -196,41 +215,48 @@ impl Display for Report {
         if !self.scenarios.is_empty() {
             writeln!(
                 out,
-                "| scenario | requests/s | of answer | of chain | p50 ms | p99 ms | host CPU µs | store calls |"
+                "| scenario | requests/s | of answer | of chain | of forward | p50 ms | p99 ms | host CPU µs | \
+                 host calls | store calls |"
             )?;
-            writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")?;
+            writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")?;
         }
         for summary in &self.scenarios {
             writeln!(
                 out,
-                "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} |",
+                "| {} | {:.0} | {} | {} | {} | {:.2} | {:.2} | {} | {} | {} |",
                 summary.title,
                 summary.requests_per_second,
-                summary.of_answer,
-                summary.of_chain,
+                Known(summary.of_answer, 2),
+                Known(summary.of_chain, 2),
+                Known(summary.of_forward, 2),
                 summary.p50_ms,
                 summary.p99_ms,
-                summary.cpu_us,
-                summary.store_calls.values().fold(0.0, |sum, count| sum + count),
+                Known(summary.cpu_us, 0),
+                Known(summary.host_calls, 0),
+                Known(summary.store_calls.values().fold(0.0, |sum, count| sum + count), 0),
             )?;
         }
         if !self.alone.is_empty() {
-            writeln!(out, "\nOne message at a time:\n")?;
+            writeln!(out, "\nOne request at a time:\n")?;
             writeln!(
                 out,
-                "| message | answered µs | then settled µs | store calls | of them to Redis | reserve + settle µs | \
-                 share |"
+                "| scenario | answered µs | of forward | then settled µs | store calls | of them to Redis | \
+                 reserve + settle µs | share % |"
             )?;
-            writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")?;
+            writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")?;
         }
         for alone in &self.alone {
-            let Alone { title, answered_us, finish_us, store_calls, redis_calls, counter_us, share, .. } =
-                alone;
             writeln!(
                 out,
-                "| {title} | {answered_us:.0} | {finish_us:.0} | {store_calls:.1} | {redis_calls:.1} | \
-                 {counter_us:.0} | {:.0} % |",
-                share * 100.0
+                "| {} | {:.0} | {} | {:.0} | {:.1} | {:.1} | {:.0} | {:.0} |",
+                alone.title,
+                alone.answered_us,
+                Known(alone.of_forward, 2),
+                alone.finish_us,
+                alone.store_calls,
+                alone.redis_calls,
+                alone.counter_us,
+                alone.share * 100.0
             )?;
         }
         write!(out, "{}", self.domains)?;

@@ -12,6 +12,7 @@ use crate::cpu;
 use crate::deployment::{Deployment, Scenario};
 use crate::jobs;
 use crate::load::{Load, Outcome};
+use crate::on_spin;
 use crate::options::Options;
 use crate::parcels;
 use crate::points;
@@ -25,7 +26,7 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<()> {
     let measurements = runtime.block_on(all_rounds(options))?;
     let only = options.only.as_deref();
     let domains = Domains {
-        jobs: (!options.floors && only.is_none_or(|only| only == jobs::NAME))
+        jobs: (!options.floors && !options.spin && only.is_none_or(|only| only == jobs::NAME))
             .then(|| jobs::measure(options))
             .transpose()?,
         parcels: (only == Some(parcels::NAME)).then(|| parcels::measure(options)).transpose()?,
@@ -44,13 +45,18 @@ async fn all_rounds(options: &Options) -> anyhow::Result<Vec<Measurement>> {
     if [jobs::NAME, parcels::NAME, points::NAME, shop::NAME].map(Some).contains(&options.only.as_deref()) {
         return Ok(Vec::new());
     }
-    let mut deployment = Deployment::floors().await?;
-    if !options.floors {
-        deployment.add_messages().await?;
-    }
+    let deployment = if options.spin {
+        on_spin::deployment(options).await?
+    } else {
+        let mut deployment = Deployment::floors().await?;
+        if !options.floors {
+            deployment.add_messages().await?;
+        }
+        deployment
+    };
     let mut measurements = Vec::new();
     for round in 1..=options.rounds {
-        let wanted = |it: &&Scenario| options.only.as_ref().is_none_or(|only| only == it.name);
+        let wanted = |it: &&Scenario| options.only.as_ref().is_none_or(|only| *only == it.name);
         for scenario in deployment.scenarios().iter().filter(wanted) {
             eprintln!("round {round} of {}: {}", options.rounds, scenario.title);
             // Together, and one message at a time: without others to wait for, what takes its time shows.
@@ -86,8 +92,8 @@ async fn one(
     }
     let usage = scenario.usage().per(outcome.requests);
     let cpu_us = cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / outcome.requests as f64);
-    let Scenario { name, title, .. } = scenario;
-    Ok(Measurement { round, scenario: name, title, connections, cpu_us, usage, outcome })
+    let (scenario, title) = (scenario.name.clone(), scenario.title.clone());
+    Ok(Measurement { round, scenario, title, connections, cpu_us, usage, outcome })
 }
 
 /// Hands a load to this program in a process of its own.

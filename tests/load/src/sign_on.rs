@@ -3,11 +3,13 @@
 //! The host's clock stands still, so that one refresh token can be sent again and again: the answer to a refresh may
 //! have been lost.
 
+use std::net::SocketAddr;
+
 use octo_host::{App, Clock, Host};
 use serde_json::{Map, Value, json};
 
 use crate::account::{self, Account};
-use crate::deployment::{Scenario, load};
+use crate::deployment::{Scenario, Server, load};
 use crate::load::{Expect, Load};
 
 /// When: any time will do.
@@ -20,45 +22,45 @@ const LOGIN: &str = "`POST /auth/login`, argon2id m=19456 t=2 p=1";
 pub(crate) async fn scenarios(app: &App) -> anyhow::Result<Vec<Scenario>> {
     let mut scenarios = Vec::new();
     for (name, title, request) in [
-        ("login", LOGIN, login as fn(&Host, &Account) -> Load),
+        ("login", LOGIN, login as fn(SocketAddr, &Account) -> Load),
         ("refresh", "`POST /auth/refresh`", refresh),
         ("token-record", "`GET /messages/quota`, token known by its record", known_by_record),
         ("token-signature", "the same, token known by its Ed25519 signature", known_by_signature),
     ] {
         let host = Host::builder(app).clock(Clock::manual(NOON)).start().await?;
-        let account = account::with_two_tokens(&host).await?;
-        let load = request(&host, &account);
-        scenarios.push(Scenario::new(name, title, load, host));
+        let account = account::with_two_tokens(host.addr()).await?;
+        let load = request(host.addr(), &account);
+        scenarios.push(Scenario::new(name, title, load, Server::Ours(host)));
     }
     Ok(scenarios)
 }
 
-fn login(host: &Host, account: &Account) -> Load {
+fn login(at: SocketAddr, account: &Account) -> Load {
     let body = json!({ "username": account.username, "password": account.password });
-    post(host, "/auth/login", &body)
+    post(at, "/auth/login", &body)
 }
 
-fn refresh(host: &Host, account: &Account) -> Load {
-    post(host, "/auth/refresh", &json!({ "refresh_token": account.refresh_token }))
+fn refresh(at: SocketAddr, account: &Account) -> Load {
+    post(at, "/auth/refresh", &json!({ "refresh_token": account.refresh_token }))
 }
 
-fn known_by_record(host: &Host, account: &Account) -> Load {
-    quota(host, &account.newest_token)
+fn known_by_record(at: SocketAddr, account: &Account) -> Load {
+    quota(at, &account.newest_token)
 }
 
-fn known_by_signature(host: &Host, account: &Account) -> Load {
-    quota(host, &account.older_token)
+fn known_by_signature(at: SocketAddr, account: &Account) -> Load {
+    quota(at, &account.older_token)
 }
 
-fn post(host: &Host, path: &str, body: &Value) -> Load {
-    let mut load = load(host, "POST", path, members("token_type", json!("Bearer")));
+fn post(at: SocketAddr, path: &str, body: &Value) -> Load {
+    let mut load = load(at, "POST", path, members("token_type", json!("Bearer")));
     load.headers.push(("content-type".to_owned(), "application/json".to_owned()));
     load.body = body.to_string();
     load
 }
 
-fn quota(host: &Host, token: &str) -> Load {
-    let mut load = load(host, "GET", "/messages/quota", members("used", json!(0)));
+fn quota(at: SocketAddr, token: &str) -> Load {
+    let mut load = load(at, "GET", "/messages/quota", members("used", json!(0)));
     load.headers.push(("authorization".to_owned(), format!("Bearer {token}")));
     load
 }

@@ -16,6 +16,8 @@ pub(crate) struct Usage {
     pub(crate) store_calls: BTreeMap<String, f64>,
     /// How long they took, in microseconds.
     pub(crate) store_us: BTreeMap<String, f64>,
+    /// How often the components went to the host for anything.
+    pub(crate) host_calls: BTreeMap<String, f64>,
     /// How long the chained call took that settles after the answer, in microseconds.
     pub(crate) finish_us: f64,
 }
@@ -28,6 +30,7 @@ impl Usage {
         let finish = host.outbound_calls().into_iter().filter(|call| call.url == FINISH);
         Self {
             store_calls: calls.iter().map(|(by, what, count)| (name(by, what), count as f64)).collect(),
+            host_calls: host.host_calls().iter().map(|(by, count)| (by.to_string(), *count as f64)).collect(),
             store_us: calls.times().map(|(by, what, time)| (name(by, what), microseconds(time))).collect(),
             finish_us: finish.fold(0.0, |sum, call| sum + microseconds(call.finished - call.started)),
         }
@@ -36,16 +39,22 @@ impl Usage {
     /// The share of one of `requests`.
     pub(crate) fn per(mut self, requests: usize) -> Self {
         let requests = requests as f64;
-        for value in self.store_calls.values_mut().chain(self.store_us.values_mut()) {
+        let Self { store_calls, store_us, host_calls, finish_us } = &mut self;
+        for value in [store_calls, store_us, host_calls].into_iter().flat_map(BTreeMap::values_mut) {
             *value /= requests;
         }
-        self.finish_us /= requests;
+        *finish_us /= requests;
         self
     }
 
     /// Calls to stores, openings included.
     pub(crate) fn calls(&self) -> f64 {
         sum(self.store_calls.values())
+    }
+
+    /// Calls of anything that the host has.
+    pub(crate) fn all_calls(&self) -> f64 {
+        sum(self.host_calls.values())
     }
 
     /// Round trips to the counter in Redis: connections and scripts.
@@ -90,7 +99,7 @@ mod tests {
         let all = |value: fn(&(&str, f64, f64)) -> f64| {
             calls.iter().map(|call| (call.0.to_owned(), value(call))).collect()
         };
-        Usage { store_calls: all(|call| call.1), store_us: all(|call| call.2), finish_us }
+        Usage { store_calls: all(|call| call.1), store_us: all(|call| call.2), finish_us, ..Usage::default() }
     }
 
     #[test]

@@ -49,5 +49,10 @@ octo_http::routes! {
 
 #[cfg(target_family = "wasm")]
 octo_spin::component!(
-    octo_spin::Component::new("auth", &API, MAX_BODY).gzip().database().key_value().keys(guards::own_keys)
+    octo_spin::Component::new("auth", &API, MAX_BODY)
+        .gzip()
+        .database()
+        .key_value()
+        .keys(guards::own_keys)
+        .counts_requests()
 );

@@ -1,16 +1,18 @@
 //! Tokens, for those who hold or are handed one: revocation (RFC 7009), introspection (RFC 7662), keys (RFC 7517).
 
 use axum::extract::State;
-use http::StatusCode;
-use octo_access::claims::ISSUER;
+use http::{HeaderMap, StatusCode, header};
+use octo_access::{claims::ISSUER, record::JWKS_KEY};
+use octo_core::{KeyValue, Settings};
 use octo_http::{
     App, Error, Response,
     extract::{Service, Whole},
     form::Form,
+    request_metrics::Uncounted,
     respond,
 };
 use octo_identity::sign_on::Introspected;
-use serde_json::json;
+use serde_json::{json, value::RawValue};
 use utoipa::ToSchema;
 
 use crate::guards::sign_on;
@@ -104,16 +106,38 @@ pub(crate) async fn introspect(
     get, path = "/.well-known/jwks.json", tag = "tokens", operation_id = "getKeys",
     responses((status = 200, description = "The key set.", body = Value))
 )]
-pub(crate) async fn keys(State(app): State<App>) -> Result<Response, Error> {
-    // Who asks has not found them in the shared store. They are put there after the response: that store may be away, and
-    // then nobody should wait for it. The next who asks tries again.
-    let own = app.clone();
-    app.after.run(async move {
-        if let Ok(sign_on) = sign_on(&own) {
-            let _unpublished = sign_on.publish_keys().await;
+pub(crate) async fn keys(State(app): State<App>, headers: HeaderMap) -> Result<Response, Error> {
+    let mut response = match published(&app, &headers).await {
+        Some(set) => respond::json(StatusCode::OK, &set),
+        None => {
+            let set = sign_on(&app)?.keys().await?;
+            let response = respond::json(StatusCode::OK, &set);
+            // After the response: the store may be away, and then nobody should wait for it. The next who asks tries
+            // again.
+            let own = app.clone();
+            app.after.run(async move {
+                if let Ok(sign_on) = sign_on(&own) {
+                    let _unpublished = sign_on.publish(&set).await;
+                }
+            });
+            response
         }
-    });
-    Ok(respond::json(StatusCode::OK, &sign_on(&app)?.keys().await?))
+    };
+    response.extensions_mut().insert(Uncounted);
+    Ok(response)
+}
+
+/// The key set as the store has it: what somebody who verifies tokens needs, for no key signs before it is there.
+///
+/// Not for one who wants it fresh, as a component does that did not find the key it needs (`Cache-Control: no-cache`); and
+/// not where variables give the keys, which may have changed since.
+async fn published(app: &App, headers: &HeaderMap) -> Option<Box<RawValue>> {
+    let fresh = headers.get_all(header::CACHE_CONTROL).iter().any(|value| value == "no-cache");
+    let given = |name: &str| app.settings.alone(name).is_none_or(|key| !key.is_empty());
+    if fresh || given("signing_key") || given("published_key") {
+        return None;
+    }
+    serde_json::from_slice(&app.store.get(JWKS_KEY).await.ok()??).ok()
 }
 
 /// RFC 6749, section 5.2.

@@ -1,10 +1,19 @@
-//! What a provider took and refused: totals that are exact, and the latest calls one by one.
+//! What a provider took and refused: totals that are exact, and the latest calls one by one, as long as they are few.
 
 use octo_core::{KeyValue, StoreError, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 /// How many calls of each kind are kept one by one; older ones remain in the totals.
 pub const KEPT: i64 = 10_000;
+
+/// How many are written down one by one before only every hundredth is. A store that counts on disk may take some hundred
+/// writes a second: where there are many calls, all but their number would cost more than it is worth.
+const EACH: i64 = 1_000;
+
+/// Whether the call with this number is written down, beside being counted.
+pub fn is_kept(number: i64) -> bool {
+    number <= EACH || number % 100 == 0
+}
 
 /// One call in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,11 +40,10 @@ impl<'a, K: KeyValue> CallLog<'a, K> {
         Self { store, prefix }
     }
 
-    /// Numbers a call and writes it down.
-    pub async fn add(&self, id: &str, at: UnixMillis) -> Result<i64, StoreError> {
+    /// Numbers a call, and writes it down if it [is to be kept](is_kept).
+    pub async fn add(&self, id: &str, at: UnixMillis) -> Result<(), StoreError> {
         let number = self.store.increment(&self.count_key(), 1).await?;
-        self.add_numbered(number, id, at).await?;
-        Ok(number)
+        if is_kept(number) { self.add_numbered(number, id, at).await } else { Ok(()) }
     }
 
     /// Writes down a call that already has a number of its own.
@@ -61,7 +69,8 @@ impl<'a, K: KeyValue> CallLog<'a, K> {
     pub async fn latest(&self, limit: i64) -> Result<Vec<Entry>, StoreError> {
         let total = self.total().await?;
         let mut entries = Vec::new();
-        for number in (1..=total).rev().take(limit.clamp(0, KEPT) as usize) {
+        for number in (1..=total).rev().filter(|number| is_kept(*number)).take(limit.clamp(0, KEPT) as usize)
+        {
             // The newest may still be being written.
             entries.extend(self.entry(number).await?);
         }

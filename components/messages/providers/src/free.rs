@@ -5,7 +5,7 @@ use std::time::Duration;
 use octo_core::{KeyValue, StoreError, UnixMillis, time::millis};
 use serde::{Deserialize, Serialize};
 
-use crate::call_log::{CallLog, Entry};
+use crate::call_log::{CallLog, Entry, is_kept};
 
 /// What the free provider allows.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +101,9 @@ impl<'a, K: KeyValue> FreeProvider<'a, K> {
             self.refused_log().add(id, now).await?;
             return Ok(Admission::ClosedUntil(until));
         }
-        self.taken_log().add_numbered(self.serial(start, number), id, now).await?;
+        if is_kept(number) {
+            self.taken_log().add_numbered(self.serial(start, number), id, now).await?;
+        }
         Ok(Admission::Taken {
             left: self.terms.calls - number,
             resets_at: UnixMillis(start) + self.terms.window,
@@ -114,7 +116,8 @@ impl<'a, K: KeyValue> FreeProvider<'a, K> {
         for start in self.window_list().await?.0.into_iter().rev() {
             let calls = self.store.increment(&self.window_key(start), 0).await?;
             let taken = calls.min(self.terms.calls);
-            for number in (1..=taken).rev().take(limit.saturating_sub(entries.len() as i64).max(0) as usize) {
+            let wanted = limit.saturating_sub(entries.len() as i64).max(0) as usize;
+            for number in (1..=taken).rev().filter(|number| is_kept(*number)).take(wanted) {
                 entries.extend(self.taken_log().entry(self.serial(start, number)).await?);
             }
             windows.push(WindowTotals { starts_at: UnixMillis(start), taken, overrun: calls - taken });
@@ -219,6 +222,23 @@ mod tests {
         assert_eq!((books.taken_total, books.refused_total), (3, 2));
         assert_eq!(books.taken.len(), 2);
         assert_eq!(books.taken[0].number, books.taken[1].number + 1, "newest first");
+    }
+
+    #[test]
+    fn many_calls_are_counted_and_a_few_of_them_written_down() {
+        let store = FakeKeyValue::default();
+        let provider = FreeProvider::new(&store, Terms { calls: 5_000, window: 60 * SECOND, block: SECOND });
+        for _ in 0..1_250 {
+            ready(provider.admit("m", NOW)).unwrap();
+        }
+        let books = ready(provider.books(4)).unwrap();
+        assert_eq!(books.taken_total, 1_250);
+        let numbers: Vec<i64> =
+            books.taken.iter().map(|entry| books.taken[0].number - entry.number).collect();
+        assert_eq!(numbers, [0, 100, 200, 201], "1200, 1100, 1000, 999");
+        store.calls.set(0);
+        ready(provider.admit("m", NOW)).unwrap();
+        assert_eq!(store.calls.get(), 2);
     }
 
     #[test]

@@ -30,12 +30,12 @@ impl<'a, K: KeyValue> PaidProvider<'a, K> {
 
     /// Meters the call `id` that arrives at `now`.
     pub async fn meter(&self, id: &str, now: UnixMillis) -> Result<(), StoreError> {
-        self.metered().add(id, now).await.map(|_| ())
+        self.metered().add(id, now).await
     }
 
     /// Writes down a call without the right credential.
     pub async fn refuse(&self, id: &str, now: UnixMillis) -> Result<(), StoreError> {
-        self.refused().add(id, now).await.map(|_| ())
+        self.refused().add(id, now).await
     }
 
     /// The books, with at most `limit` calls one by one.

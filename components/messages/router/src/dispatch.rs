@@ -120,8 +120,26 @@ pub(crate) async fn dispatch(
     Ok(response)
 }
 
+/// Tells the stores how it ended, while the client waits.
 async fn close(app: &App, config: &Config, completion: Completion) {
-    if let Err(error) = backend(app, config).close(completion).await {
+    log(backend(app, config).close(completion).await);
+}
+
+/// The same once the client has its response. Then nobody is held up by a store that does not answer, and the router asks
+/// it itself: that saves an instance of `admission`.
+async fn close_at_leisure(app: &App, config: &Config, completion: Completion) -> Result<(), StoreError> {
+    let address = config.tier.redis.as_ref().filter(|_| completion.ending.counter_silent.is_none());
+    let (Some(address), Some(connect)) = (address, app.redis) else {
+        return backend(app, config).close(completion).await;
+    };
+    let address = address.login(&app.settings).map_err(|error| StoreError(error.to_string()))?;
+    let App { store, http, clock, entropy, .. } = app;
+    let (config, redis, client) = (&config.tier, Some(connect(address)), WaitingClient::NONE);
+    Local { config, store, redis, http, clock, entropy, client }.close(completion).await
+}
+
+fn log(closed: Result<(), StoreError>) {
+    if let Err(error) = closed {
         println!("{}", json!({ "component": "router", "store_error": error.to_string() }));
     }
 }
@@ -163,7 +181,7 @@ async fn without_stores(
 /// longer than it must be.
 fn later(app: &App, config: &Config, completion: Completion) {
     let (own, config) = (app.clone(), config.clone());
-    app.after.run(async move { close(&own, &config, completion).await });
+    app.after.run(async move { log(close_at_leisure(&own, &config, completion).await) });
 }
 
 /// When the free provider is open again, or its sender has free messages again, if that is what stands in the way.

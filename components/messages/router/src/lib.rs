@@ -28,4 +28,4 @@ octo_http::routes! {
 }
 
 #[cfg(target_family = "wasm")]
-octo_spin::component!(octo_spin::Component::new("router", &API, MAX_BODY).key_value().http());
+octo_spin::component!(octo_spin::Component::new("router", &API, MAX_BODY).key_value().redis().http());

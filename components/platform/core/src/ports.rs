@@ -43,6 +43,11 @@ pub trait Entropy: Send + Sync {
 pub trait Settings: Send + Sync {
     /// The text of variable `name`; `None` when this component is not given it.
     fn get(&self, name: &str) -> Option<String>;
+
+    /// The same of one that stands by itself, where all others need not be read for it.
+    fn alone(&self, name: &str) -> Option<String> {
+        self.get(name)
+    }
 }
 
 /// A store could not do what was asked: unreachable, full, or answering nonsense. The text is for the log.

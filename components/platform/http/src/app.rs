@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use octo_core::{Clock, Entropy, HttpOut, KeyValue, Settings, Sql};
+use octo_core::{Clock, Entropy, HttpOut, KeyValue, Redis, Settings, Sql};
 
 use crate::{Component, caller::KeySource};
 
@@ -24,6 +24,8 @@ pub struct App {
     pub sql: Arc<dyn Sql>,
     /// The key-value store.
     pub store: Arc<dyn KeyValue>,
+    /// The Redis server at an address, which may have a password in it. None: the component asks none.
+    pub redis: Option<fn(String) -> Arc<dyn Redis>>,
     /// Outbound HTTP.
     pub http: Arc<dyn HttpOut>,
     /// The time.
@@ -34,6 +36,8 @@ pub struct App {
     pub keys: Arc<dyn KeySource>,
     /// What is left to do once the client has its response.
     pub after: AfterResponse,
+    /// Whether its requests are counted ([`request_metrics`](crate::request_metrics)).
+    pub counts_requests: bool,
 }
 
 impl App {

@@ -53,7 +53,11 @@ pub struct AskAuth<H>(pub H);
 #[async_trait]
 impl<H: HttpOut> KeySource for AskAuth<H> {
     async fn jwks(&self) -> Result<Vec<u8>, NoKeys> {
-        let request = http::Request::get(JWKS_URL).body(Vec::new()).map_err(|_| NoKeys::Now)?;
+        let request = http::Request::get(JWKS_URL)
+            // Who asks has not found in the store what it needs: there may be newer keys than those published there.
+            .header(header::CACHE_CONTROL, "no-cache")
+            .body(Vec::new())
+            .map_err(|_| NoKeys::Now)?;
         match self.0.send(request, JWKS_LIMITS).await {
             Ok(response) => Ok(response.into_body()),
             Err(SendError::TimedOut) => Err(NoKeys::Yet),

@@ -16,7 +16,7 @@ use octo_core::{
 
 use crate::{App, Response, exposition::Exposition};
 
-/// Of how many requests one is counted; 0 for none. A component without this variable counts none.
+/// Of how many requests one is counted; 0 for none.
 pub const SETTING: &str = "request_metrics_sample";
 
 /// The largest sample.
@@ -59,9 +59,17 @@ pub fn check(settings: &impl Settings) -> Result<(), octo_core::SettingError> {
     settings::number::<i64>(settings, SETTING, 0..=MOST).map(drop)
 }
 
+/// Put into the extensions of a response that is not worth counting, for it is to cost next to nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Uncounted;
+
 /// Counts a request that was carried out, once its client has the response.
 pub(crate) fn count(app: &App, method: &Method, response: &mut Response, began: UnixMillis) {
-    let Some(Matched(route)) = response.extensions_mut().remove::<Matched>() else { return };
+    let extensions = response.extensions_mut();
+    let Some(Matched(route)) = extensions.remove::<Matched>() else { return };
+    if !app.counts_requests || extensions.remove::<Uncounted>().is_some() {
+        return;
+    }
     let weight = match settings::number::<i64>(&app.settings, SETTING, 0..=MOST) {
         Ok(weight) if weight > 0 => weight,
         _ => return,

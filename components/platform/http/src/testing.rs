@@ -22,10 +22,12 @@ pub fn app(name: &'static str, settings: &[(&str, &str)], sql: impl Sql + 'stati
         sql: Arc::new(sql),
         store: Arc::new(FakeKeyValue::default()),
         keys: Arc::new(AskAuth(http.clone())),
+        redis: None,
         http,
         clock: Arc::new(FakeClock::at(START)),
         entropy: Arc::new(FakeEntropy::default()),
         after: AfterResponse::default(),
+        counts_requests: true,
     }
 }
 

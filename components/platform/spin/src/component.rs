@@ -15,7 +15,9 @@ use octo_http::{
 };
 use wasi::http::types::{IncomingRequest, ResponseOutparam};
 
-use crate::{AnySql, Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, entry};
+use crate::{
+    AnySql, Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinRedis, entry,
+};
 
 /// A component that serves an [`Api`]. Only the ports that are named are imported.
 pub struct Component {
@@ -39,10 +41,12 @@ impl Component {
             sql: Arc::new(NoSql),
             store: Arc::new(NoKeyValue),
             keys: Arc::new(AskAuth(http.clone())),
+            redis: None,
             http,
             clock: Arc::new(SpinClock),
             entropy: Arc::new(SpinEntropy),
             after: AfterResponse::default(),
+            counts_requests: false,
         };
         Self { api, app, bodies: bodies.into(), logged: Logged::Every, decode: None }
     }
@@ -63,6 +67,18 @@ impl Component {
     /// With the key-value store.
     pub fn key_value(mut self) -> Self {
         self.app.store = Arc::new(SpinKeyValue::default());
+        self
+    }
+
+    /// With a Redis server.
+    pub fn redis(mut self) -> Self {
+        self.app.redis = Some(|address| Arc::new(SpinRedis::at(address)));
+        self
+    }
+
+    /// Counts its requests in its database.
+    pub fn counts_requests(mut self) -> Self {
+        self.app.counts_requests = true;
         self
     }
 

@@ -25,6 +25,10 @@ impl Settings for SettingsBlock {
         let found = settings.iter().find_map(|(known, value)| (known == name).then(|| value.clone()));
         found.or_else(|| SpinSettings.get(name))
     }
+
+    fn alone(&self, name: &str) -> Option<String> {
+        SpinSettings.get(name)
+    }
 }
 
 fn parse(block: &str) -> Vec<(String, String)> {

@@ -36,4 +36,6 @@ octo_http::routes! {
 }
 
 #[cfg(target_family = "wasm")]
-octo_spin::component!(octo_spin::Component::new("catalog", &API, MAX_BODY).database().key_value().http());
+octo_spin::component!(
+    octo_spin::Component::new("catalog", &API, MAX_BODY).database().key_value().http().counts_requests()
+);

@@ -38,4 +38,6 @@ octo_http::routes! {
 }
 
 #[cfg(target_family = "wasm")]
-octo_spin::component!(octo_spin::Component::new("orders", &API, MAX_BODY).database().key_value().http());
+octo_spin::component!(
+    octo_spin::Component::new("orders", &API, MAX_BODY).database().key_value().http().counts_requests()
+);

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
-use xtask::process;
+use xtask::{process, servers};
 
 use super::test::{CHAOS, INTEGRATION, command};
 
@@ -36,9 +36,7 @@ struct Tally {
 impl Spin {
     /// The Spin that `SPIN_BIN` names.
     pub(super) fn find() -> anyhow::Result<Self> {
-        let program = std::env::var_os("SPIN_BIN").filter(|program| !program.is_empty());
-        let program =
-            program.context("set SPIN_BIN to the program of a Spin, such as `SPIN_BIN=$(which spin)`")?;
+        let program = servers::Spin::program()?;
         let version = process::read(Command::new(&program).arg("--version"))?;
         Ok(Self { program, version })
     }

@@ -4,7 +4,9 @@ mod postgres;
 mod prometheus;
 mod redis;
 mod server;
+mod spin;
 
 pub use postgres::Postgres;
 pub use prometheus::Prometheus;
 pub use redis::Redis;
+pub use spin::{Spin, Start};

@@ -24,12 +24,8 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         Ok(set)
     }
 
-    /// Puts the JWK Set into the shared store, where components look for it first.
-    pub async fn publish_keys(&self) -> Result<(), Refusal> {
-        Ok(self.publish(&self.keys().await?).await?)
-    }
-
-    pub(super) async fn publish(&self, set: &Value) -> Result<(), StoreError> {
+    /// Puts the JWK Set into the shared store, where everybody looks for it first.
+    pub async fn publish(&self, set: &Value) -> Result<(), StoreError> {
         let text = set.to_string();
         if self.store.get(JWKS_KEY).await?.as_deref() != Some(text.as_bytes()) {
             self.store.set(JWKS_KEY, text.as_bytes()).await?;

@@ -21,11 +21,11 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use xtask::progress::Progress;
-use xtask::servers::{Postgres, Redis};
+use xtask::servers::{Postgres, Redis, Spin, Start};
 
 use crate::mock_providers::{MockFree, MockPaid};
 use database::{Database, Kind};
-use spin::{Spin, left_out};
+use spin::left_out;
 
 pub(crate) use call::{Answer, Call};
 pub(crate) use providers::{FreeProvider, PaidProvider};
@@ -205,7 +205,13 @@ impl Setup {
             match spin::chosen() {
                 Some(program) => {
                     let config = servers.store.as_ref().map(|redis| self.runtime_config(&state, redis));
-                    spins.push(Spin::start(&program, state.path(), config.as_deref(), &self.variables));
+                    let start = Start {
+                        manifest: &xtask::workspace::root().join("spin.toml"),
+                        state: Some(state.path()),
+                        runtime_config: config.as_deref(),
+                        variables: &self.variables,
+                    };
+                    spins.push(Spin::start(&program, start).unwrap());
                 }
                 None => hosts.push(self.start_host(&state, &servers).await),
             }
@@ -296,7 +302,7 @@ impl TestApp {
     /// Where the hosts listen.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         let hosts = self.hosts.iter().map(Host::addr);
-        hosts.chain(self.spins.iter().map(|spin| spin.address)).collect()
+        hosts.chain(self.spins.iter().map(Spin::address)).collect()
     }
 
     /// The time, in milliseconds since the epoch.
@@ -457,6 +463,6 @@ impl TestApp {
     /// Everything the components have logged.
     pub(crate) fn log(&self) -> String {
         let lines = self.hosts.iter().flat_map(Host::logs).map(|line| line.text + "\n");
-        lines.chain(self.spins.iter().map(Spin::log)).collect()
+        lines.chain(self.spins.iter().map(spin::log)).collect()
     }
 }
