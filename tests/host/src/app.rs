@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use crate::instance::InstanceState;
 use crate::manifest::{self, Manifest, TriggerRoute};
@@ -29,7 +30,15 @@ struct Loaded {
 pub(crate) struct Component {
     pub(crate) id: Arc<str>,
     pub(crate) manifest: manifest::Component,
-    pub(crate) pre: ProxyPre<InstanceState>,
+    pub(crate) entry: Entry,
+}
+
+/// How a component is given a request.
+pub(crate) enum Entry {
+    /// WASI 0.2: an instance for each.
+    Once(ProxyPre<InstanceState>),
+    /// WASI 0.3: an instance for many.
+    Reused(ServicePre<InstanceState>),
 }
 
 impl App {
@@ -100,13 +109,14 @@ impl Component {
             .instantiate_pre(&code)
             .map_err(anyhow::Error::from)
             .context("it imports what this host does not have")?;
-        Ok(Self {
-            id: id.into(),
-            manifest: manifest.clone(),
-            pre: ProxyPre::new(pre)
-                .map_err(anyhow::Error::from)
-                .context("it does not export wasi:http/incoming-handler 0.2")?,
-        })
+        let entry =
+            match ServicePre::new(pre.clone()) {
+                Ok(service) => Entry::Reused(service),
+                Err(_) => Entry::Once(ProxyPre::new(pre).map_err(anyhow::Error::from).context(
+                    "it exports neither wasi:http/incoming-handler 0.2 nor wasi:http/handler 0.3",
+                )?),
+            };
+        Ok(Self { id: id.into(), manifest: manifest.clone(), entry })
     }
 
     pub(crate) fn may_open_store(&self, label: &str) -> bool {
@@ -118,11 +128,13 @@ impl Component {
     }
 }
 
-/// WASI 0.2, HTTP and Spin's interfaces.
+/// WASI 0.2 and 0.3, HTTP and Spin's interfaces.
 fn linker(engine: &Engine) -> Result<Linker<InstanceState>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     interfaces::add_to_linker(&mut linker)?;
     Ok(linker)
 }

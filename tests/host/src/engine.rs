@@ -36,6 +36,7 @@ pub(crate) fn new() -> Result<Engine> {
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .cranelift_opt_level(OptLevel::Speed)
+        .wasm_component_model_async(true)
         .epoch_interruption(true);
     let engine =
         Engine::new(&config).map_err(anyhow::Error::from).context("cannot start the WebAssembly engine")?;

@@ -6,6 +6,7 @@ mod headers;
 pub(crate) mod inbound;
 mod network;
 pub(crate) mod outbound;
+pub(crate) mod workers;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;

@@ -8,6 +8,7 @@ mod postgres;
 mod redis;
 mod sqlite;
 mod variables;
+mod wasi_0_3;
 pub(crate) mod wasi_keyvalue;
 
 use wasmtime::component::{HasSelf, Linker};

@@ -13,6 +13,7 @@ use crate::allowed_hosts::AllowedHosts;
 use crate::app::{App, Component};
 use crate::clock::Clock;
 use crate::faults::Faults;
+use crate::http::workers::Workers;
 use crate::logs::{LogSource, Logs};
 use crate::records::{Records, StoreCall};
 use crate::runtime_config::{KeyValueBackend, RuntimeConfig, SqliteLocation};
@@ -68,6 +69,7 @@ pub(crate) struct Services {
     /// How many instances there are.
     pub(crate) instances: AtomicUsize,
     allowed_hosts: RwLock<HashMap<Arc<str>, Arc<AllowedHosts>>>,
+    workers: RwLock<HashMap<Arc<str>, Workers>>,
 }
 
 /// What the owner of a host chooses.
@@ -116,6 +118,7 @@ impl Services {
             addr: choices.addr,
             instances: AtomicUsize::new(0),
             allowed_hosts: RwLock::default(),
+            workers: RwLock::default(),
         };
         services.check_labels()?;
         services.resolve_allowed_hosts()?;
@@ -178,6 +181,15 @@ impl Services {
             .get(component)
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// The reused instances of a component, which `make` gives when there are none.
+    pub(crate) fn workers(&self, component: &Component, make: impl FnOnce() -> Workers) -> Workers {
+        let known = self.workers.read().unwrap_or_else(PoisonError::into_inner).get(&component.id).cloned();
+        known.unwrap_or_else(|| {
+            let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
+            workers.entry(Arc::clone(&component.id)).or_insert_with(make).clone()
+        })
     }
 
     /// Counts a store call, which lasts as long as the value that is returned.

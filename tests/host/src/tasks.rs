@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 
 /// The tasks of one host.
@@ -39,6 +39,11 @@ impl Tasks {
     /// Ends when the host is asked to stop.
     pub(crate) async fn stopping(&self) {
         self.stopping.cancelled().await;
+    }
+
+    /// Ends when everything is dropped.
+    pub(crate) fn death(&self) -> WaitForCancellationFutureOwned {
+        self.dead.clone().cancelled_owned()
     }
 
     /// Asks everything to end and waits, at most `patience`; then drops the rest.

@@ -25,6 +25,9 @@ pub(crate) const CHAIN: &str = "chain";
 /// The name of the scenario that is the floor of a gateway to a provider outside.
 pub(crate) const FORWARD: &str = "forward";
 
+/// What the names of the scenarios of the lane of WASI 0.3 end with, its floor of forwarding included.
+pub(crate) const LANE: &str = "-wasi-0.3";
+
 pub(crate) const MESSAGE: &str = "the quick brown fox";
 const PROCESSED: &str = "xof nworb kciuq eht";
 

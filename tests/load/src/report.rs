@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
-use crate::deployment::{ANSWER, CHAIN, FORWARD};
+use crate::deployment::{ANSWER, CHAIN, FORWARD, LANE};
 use crate::jobs::JobsReport;
 use crate::load::Outcome;
 use crate::options::Options;
@@ -147,7 +147,7 @@ fn summary(of: &Measurement, measurements: &[Measurement]) -> Summary {
         requests_per_second: median_of(&|measurement| measurement.outcome.rate()),
         of_answer: share_of(ANSWER),
         of_chain: share_of(CHAIN),
-        of_forward: share_of(FORWARD),
+        of_forward: share_of(&forward_of(of)),
         p50_ms: median_of(&|measurement| measurement.outcome.p50_ms),
         p99_ms: median_of(&|measurement| measurement.outcome.p99_ms),
         cpu_us: median_of(&|measurement| measurement.cpu_us.unwrap_or(f64::NAN)),
@@ -163,6 +163,12 @@ fn ratio(of: &Measurement, floor: &str, all: &[Measurement], value: impl Fn(&Out
     floor.map_or(f64::NAN, |floor| value(&of.outcome) / value(&floor.outcome))
 }
 
+/// The floor of a gateway in the lane of what is measured.
+fn forward_of(of: &Measurement) -> String {
+    let mark = if of.scenario.ends_with(LANE) { LANE } else { "" };
+    format!("{FORWARD}{mark}")
+}
+
 fn alone(of: &Measurement, measurements: &[Measurement]) -> Alone {
     let mine = || measurements.iter().filter(|measurement| measurement.scenario == of.scenario);
     let median_of = |value: &dyn Fn(&Measurement) -> f64| median(mine().map(value).collect());
@@ -171,7 +177,7 @@ fn alone(of: &Measurement, measurements: &[Measurement]) -> Alone {
         scenario: of.scenario.clone(),
         title: of.title.clone(),
         answered_us: median_of(&answered),
-        of_forward: median_of(&|it| ratio(it, FORWARD, measurements, |outcome| outcome.mean_ms)),
+        of_forward: median_of(&|it| ratio(it, &forward_of(it), measurements, |outcome| outcome.mean_ms)),
         finish_us: median_of(&|it| it.usage.finish_us),
         store_calls: median_of(&|it| it.usage.calls()),
         redis_calls: median_of(&|it| it.usage.redis_calls()),

@@ -11,6 +11,7 @@
 //! | [`workspace`] | which packages there are, and which of them are built for wasm |
 //! | [`manifest`] | the components of `spin.toml`, and what each is granted |
 //! | [`toolchain`] | the cargo that called us, and the wasm target |
+//! | [`lane`] | the components and the manifest for WASI 0.3 |
 //! | [`build`] | the components, the guests and the host, once per process |
 //! | [`imports`] | what a built component imports |
 //! | [`machine`] | programs the tests need, and installing the missing ones |
@@ -25,6 +26,7 @@
 pub mod build;
 pub mod guarded;
 pub mod imports;
+pub mod lane;
 pub mod layers;
 pub mod machine;
 pub mod manifest;

@@ -17,12 +17,15 @@ The project's own commands. Start with `cargo xtask test`; `cargo run --release`
   cargo xtask test --spin [FILTER…]
                                 the integration tests that need neither a controlled clock nor faults, on a real Spin:
                                 the program named by SPIN_BIN, on SQLite and on Postgres; the others are counted
-  cargo xtask build             build the components, as `cargo run --release` does before it starts
+  cargo xtask build [--wasi-0.3]
+                                build the components, as `cargo run --release` does before it starts; with --wasi-0.3
+                                also those of the lane for Spin 4.1
   cargo xtask sizes             size and imports of every component; fails on an import spin.toml does not grant
   cargo xtask check             layers between packages, formatting and lints, as errors
   cargo xtask deny              licences, sources and duplicates of the dependencies
   cargo xtask common-passwords  make the list of passwords that nobody may have again, from the crate it comes from
-  cargo xtask bench [OPTION…]   throughput and latency beside the host's floors (--quick for a short run)
+  cargo xtask bench [OPTION…]   throughput and latency beside the host's floors (--quick for a short run; --spin: on
+                                the Spin that SPIN_BIN names)
   cargo xtask sim [OPTION…]     simulated providers against the free tier's counter (--help lists the options)
   cargo xtask chaos             hosts and Redis servers that die under load, shown in a table (3 min)
   cargo xtask help              this text
@@ -53,7 +56,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "bench" => commands::bench::run(rest),
         "sim" => commands::sim::run(rest),
         "chaos" => bare(commands::chaos::run),
-        "build" => bare(commands::build::run),
+        "build" => commands::build::run(rest),
         "sizes" => bare(commands::sizes::run),
         "check" => bare(commands::check::run),
         "deny" => bare(commands::deny::run),

@@ -14,13 +14,13 @@ const MAX_BODY: usize = 1024;
 /// Moscow is three hours ahead.
 const AHEAD_MS: i64 = 3 * 3600 * 1000;
 
-octo_spin::export!(async |incoming, out| {
-    serve("rate-source", Logged::Failures, MAX_BODY, incoming, out, async |_| {
+octo_spin::export!(async |exchange| {
+    serve("rate-source", Logged::Failures, MAX_BODY, exchange, async |_| {
         let today = UtcDay::containing(UnixMillis(SpinClock.now().0 + AHEAD_MS));
         let daily = format!(
             r#"{{"Date":"{today}T11:30:00+03:00","Valute":{{"USD":{{"CharCode":"USD","Nominal":1,"Name":"A dollar, made up","Value":84.004}}}}}}"#
         );
         Ok(respond::with_body(StatusCode::OK, "application/json", daily.into_bytes()))
     })
-    .await;
+    .await
 });

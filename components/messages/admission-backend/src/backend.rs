@@ -7,6 +7,7 @@ use octo_core::{Problem, StoreError, UnixMillis};
 use octo_daily_quota::Taken;
 use octo_gateway::{
     admission::{Admission, Admitted, PaidPass, RouteOutcome},
+    breaker::{Pass, Permit},
     free_tier::Status,
     stats::Stats,
 };
@@ -96,6 +97,14 @@ pub struct PaidEntry {
     pub pass: PaidPass,
     /// What the sender has left of the day, if that is counted.
     pub allowance: Option<PaidAllowance>,
+}
+
+impl PaidEntry {
+    /// Nobody could be asked: the message is paid for all the same, if it takes no key that has to be looked up.
+    pub(crate) fn unknown(error: StoreError) -> Self {
+        let pass = PaidPass { key: Some(Err(error)), permit: Permit::Go(Pass::default()) };
+        Self { pass, allowance: None }
+    }
 }
 
 /// What a sender has left of the paid messages of the day.

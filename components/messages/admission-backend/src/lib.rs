@@ -12,12 +12,14 @@
 //! - [`counter_gate`]: when a counter that gives no answer is left alone.
 //! - [`backend`]: the questions, and the two ways to ask them.
 //! - [`local`]: the answers, from the stores.
+//! - [`in_time`]: the same within a time, where that can be had (WASI 0.3): then no other component is needed.
 //! - [`remote`]: the answers, from the component that has the stores.
 //! - [`service`]: that component.
 //! - [`waiting`]: how many messages of one sender wait for a window.
 
 pub mod backend;
 pub mod counter_gate;
+pub mod in_time;
 pub mod local;
 pub mod remote;
 pub mod service;
@@ -28,6 +30,7 @@ pub use backend::{
     AdmissionBackend, AdmissionRequest, AdmissionResponse, Asked, Completion, Holds, Once, PaidAllowance,
     PaidAsk, PaidEntry, Refusal, ReplayPolicy,
 };
+pub use in_time::InTime;
 pub use local::Local;
 pub use remote::Remote;
 pub use service::Service;

@@ -10,7 +10,6 @@ use octo_core::{
 };
 use octo_gateway::{
     admission::{Admission, PaidPass, RouteOutcome},
-    breaker::{Pass, Permit},
     free_tier::{AnySlot, Ask, Closed, Decision, Status},
     stats::Stats,
 };
@@ -28,7 +27,7 @@ const MAX_ANSWER: usize = 2 * 1024 * 1024;
 /// is still over in the 30 s that a platform gives it.
 const BEGIN: Duration = Duration::from_secs(8);
 /// How many times as long a message waits that is lost without an answer.
-const PATIENTLY: u32 = 3;
+pub(crate) const PATIENTLY: u32 = 3;
 /// How long one waits for another instance when the platform has none left: twice as long each time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(320);
@@ -161,12 +160,11 @@ impl<H: HttpOut, C: Clock> AdmissionBackend for Remote<'_, H, C> {
     }
 
     async fn paid_entry(&self, ask: &PaidAsk) -> PaidEntry {
-        let unknown = |error| PaidPass { key: Some(Err(error)), permit: Permit::Go(Pass::default()) };
         // Without it the message is lost.
         let Self { http, clock, timeout } = *self;
         let patient = Remote { http, clock, timeout: timeout * PATIENTLY };
         let entry = patient.answer("/paid-entry", ask).await;
-        entry.unwrap_or_else(|error| PaidEntry { pass: unknown(error), allowance: None })
+        entry.unwrap_or_else(PaidEntry::unknown)
     }
 
     async fn close(&self, completion: Completion) -> Result<(), StoreError> {

@@ -9,8 +9,8 @@ use octo_spin::{
     Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinRedis, serve_in_steps,
 };
 
-octo_spin::export!(async |incoming, out| {
-    serve_in_steps("admission", Logged::Failures, MAX_QUESTION, incoming, out, async |request, listener| {
+octo_spin::export!(async |exchange| {
+    serve_in_steps("admission", Logged::Failures, MAX_QUESTION, exchange, async |request, listener| {
         let service = Service {
             settings: SettingsBlock::default(),
             store: SpinKeyValue::default(),
@@ -21,5 +21,5 @@ octo_spin::export!(async |incoming, out| {
         };
         service.handle(request, || listener.is_there()).await
     })
-    .await;
+    .await
 });

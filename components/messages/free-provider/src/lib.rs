@@ -6,9 +6,9 @@
 use octo_providers::rest;
 use octo_spin::{Logged, SettingsBlock, SpinClock, SpinKeyValue, serve};
 
-octo_spin::export!(async |incoming, out| {
-    serve("free-provider", Logged::Every, rest::MAX_BODY, incoming, out, async |request| {
+octo_spin::export!(async |exchange| {
+    serve("free-provider", Logged::Every, rest::MAX_BODY, exchange, async |request| {
         rest::free(request, &SettingsBlock::default(), &SpinKeyValue::default(), &SpinClock).await
     })
-    .await;
+    .await
 });

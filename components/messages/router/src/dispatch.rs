@@ -1,13 +1,10 @@
 //! The way of one message: it is let in, goes to a provider, and the stores are told how it ended.
 
 use octo_admission_backend::{
-    AdmissionBackend, AdmissionRequest, AdmissionResponse, Asked, Completion, Holds, Local, Once,
+    AdmissionBackend, AdmissionRequest, AdmissionResponse, Asked, Completion, Holds, InTime, Local, Once,
     PaidAllowance, Refusal, Remote, ReplayPolicy, WaitingClient,
 };
-use octo_core::{
-    Problem, StoreError, UnixMillis, new_id,
-    ports::{NoKeyValue, NoRedis},
-};
+use octo_core::{Problem, StoreError, UnixMillis, new_id, ports::NoKeyValue};
 use octo_gateway::{
     Config, Message,
     admission::{Admitted, RouteOutcome},
@@ -17,6 +14,7 @@ use octo_gateway::{
 };
 use octo_http::{
     App, Response,
+    app::RedisServers,
     caller::{self, AskAuth},
     idempotency::StoredAnswer,
 };
@@ -33,16 +31,31 @@ pub(crate) struct Posted {
     pub(crate) message: Result<(Message, Option<Once>), Problem>,
 }
 
-/// The stores, asked right here if they are on this machine.
-pub(crate) fn backend<'a>(app: &'a App, config: &'a Config) -> Box<dyn AdmissionBackend + 'a> {
-    let App { store, http, clock, entropy, .. } = app;
-    match config.tier.redis {
-        Some(_) => Box::new(Remote { http, clock, timeout: config.tier.store_timeout }),
-        None => {
-            let (config, client) = (&config.tier, WaitingClient::NONE);
-            Box::new(Local { config, store, redis: None::<NoRedis>, http, clock, entropy, client })
+/// The stores, asked right here if they are on this machine, or if a question to one that does not answer can be given up.
+pub(crate) fn backend<'a>(
+    app: &'a App,
+    config: &'a Config,
+) -> Result<Box<dyn AdmissionBackend + 'a>, Problem> {
+    let App { http, clock, .. } = app;
+    let timeout = config.tier.store_timeout;
+    Ok(match (&config.tier.redis, app.redis) {
+        (Some(_), Some(RedisServers { can_give_up: true, .. })) => {
+            Box::new(InTime { backend: here(app, config)?, clock, timeout })
         }
-    }
+        (Some(_), _) => Box::new(Remote { http, clock, timeout }),
+        (None, _) => Box::new(here(app, config)?),
+    })
+}
+
+/// The stores as this component asks them itself.
+fn here<'a>(app: &'a App, config: &'a Config) -> Result<impl AdmissionBackend + 'a, Problem> {
+    let App { store, http, clock, entropy, .. } = app;
+    let redis = match (&config.tier.redis, app.redis) {
+        (Some(address), Some(servers)) => Some((servers.connect)(address.login(&app.settings)?)),
+        _ => None,
+    };
+    let (config, client) = (&config.tier, WaitingClient::NONE);
+    Ok(Local { config, store, redis, http, clock, entropy, client })
 }
 
 /// Lets the message in, sends it its way, and answers. A sender who is not known learns nothing about
@@ -53,7 +66,7 @@ pub(crate) async fn dispatch(
     posted: Posted,
     respond: impl FnOnce(&str, Routed, bool) -> Result<Response, Problem>,
 ) -> Result<Response, Refusal> {
-    let backend = backend(app, config);
+    let backend = backend(app, config)?;
     let id = new_id(&app.clock, &app.entropy);
     let Posted { token, wait_until, daily, message } = posted;
     let paid_daily = (config.paid_daily_per_user > 0).then_some(config.paid_daily_per_user);
@@ -122,25 +135,23 @@ pub(crate) async fn dispatch(
 
 /// Tells the stores how it ended, while the client waits.
 async fn close(app: &App, config: &Config, completion: Completion) {
-    log(backend(app, config).close(completion).await);
+    log(async { Ok(backend(app, config)?.close(completion).await?) }.await);
 }
 
 /// The same once the client has its response. Then nobody is held up by a store that does not answer, and the router asks
 /// it itself: that saves an instance of `admission`.
-async fn close_at_leisure(app: &App, config: &Config, completion: Completion) -> Result<(), StoreError> {
-    let address = config.tier.redis.as_ref().filter(|_| completion.ending.counter_silent.is_none());
-    let (Some(address), Some(connect)) = (address, app.redis) else {
-        return backend(app, config).close(completion).await;
-    };
-    let address = address.login(&app.settings).map_err(|error| StoreError(error.to_string()))?;
-    let App { store, http, clock, entropy, .. } = app;
-    let (config, redis, client) = (&config.tier, Some(connect(address)), WaitingClient::NONE);
-    Local { config, store, redis, http, clock, entropy, client }.close(completion).await
+async fn close_at_leisure(app: &App, config: &Config, completion: Completion) -> Result<(), Problem> {
+    match app.redis {
+        Some(_) if completion.ending.counter_silent.is_none() => {
+            Ok(here(app, config)?.close(completion).await?)
+        }
+        _ => Ok(backend(app, config)?.close(completion).await?),
+    }
 }
 
-fn log(closed: Result<(), StoreError>) {
-    if let Err(error) = closed {
-        println!("{}", json!({ "component": "router", "store_error": error.to_string() }));
+fn log(closed: Result<(), Problem>) {
+    if let Err(problem) = closed {
+        println!("{}", json!({ "component": "router", "store_error": problem.cause }));
     }
 }
 

@@ -104,7 +104,7 @@ pub(crate) async fn quota(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let config = Config::read(&app.settings)?;
-    let stores = backend(&app, &config);
+    let stores = backend(&app, &config)?;
     if let Err(refusal) = stores.admit(&looking(&method, &headers)).await {
         return Ok(responses::refused(refusal)?);
     }
@@ -126,7 +126,7 @@ pub(crate) async fn stats(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let config = Config::read(&app.settings)?;
-    let stores = backend(&app, &config);
+    let stores = backend(&app, &config)?;
     if let Err(refusal) = stores.admit(&looking(&method, &headers)).await {
         return Ok(responses::refused(refusal)?);
     }
@@ -147,7 +147,7 @@ pub(crate) async fn metrics(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let config = Config::read(&app.settings)?;
-    let stores = backend(&app, &config);
+    let stores = backend(&app, &config)?;
     if !has_operator_key(&headers, &app, "metrics_key")?
         && let Err(refusal) = stores.admit(&looking(&method, &headers)).await
     {

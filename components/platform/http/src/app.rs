@@ -24,8 +24,8 @@ pub struct App {
     pub sql: Arc<dyn Sql>,
     /// The key-value store.
     pub store: Arc<dyn KeyValue>,
-    /// The Redis server at an address, which may have a password in it. None: the component asks none.
-    pub redis: Option<fn(String) -> Arc<dyn Redis>>,
+    /// Redis servers. None: the component asks none.
+    pub redis: Option<RedisServers>,
     /// Outbound HTTP.
     pub http: Arc<dyn HttpOut>,
     /// The time.
@@ -38,6 +38,15 @@ pub struct App {
     pub after: AfterResponse,
     /// Whether its requests are counted ([`request_metrics`](crate::request_metrics)).
     pub counts_requests: bool,
+}
+
+/// Redis servers, by their addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct RedisServers {
+    /// The server at an address, which may have a password in it.
+    pub connect: fn(String) -> Arc<dyn Redis>,
+    /// Whether a question can be given up that is not answered. Where it cannot, a server that hangs holds who asks.
+    pub can_give_up: bool,
 }
 
 impl App {

@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
+use crate::{
+    Exchange, Logged, Outcome, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinRedis,
+    lane::{CAN_GIVE_UP, serve_then},
+};
 use octo_core::{
-    Problem,
+    Problem, Redis,
     ports::{NoHttp, NoKeyValue},
     sql::NoSql,
 };
 use octo_http::{
     Api, App, Bodies, Request,
-    app::AfterResponse,
+    app::{AfterResponse, RedisServers},
     caller::{AskAuth, KeySource},
     gzip,
-};
-use wasi::http::types::{IncomingRequest, ResponseOutparam};
-
-use crate::{
-    AnySql, Logged, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinRedis, entry,
 };
 
 /// A component that serves an [`Api`]. Only the ports that are named are imported.
@@ -59,8 +58,9 @@ impl Component {
     }
 
     /// With the database that the variables name.
+    #[cfg(not(wasi_0_3))]
     pub fn database(mut self) -> Self {
-        self.app.sql = Arc::new(AnySql::new(self.app.settings.clone()));
+        self.app.sql = Arc::new(crate::AnySql::new(self.app.settings.clone()));
         self
     }
 
@@ -72,7 +72,8 @@ impl Component {
 
     /// With a Redis server.
     pub fn redis(mut self) -> Self {
-        self.app.redis = Some(|address| Arc::new(SpinRedis::at(address)));
+        let connect = |address| -> Arc<dyn Redis> { Arc::new(SpinRedis::at(address)) };
+        self.app.redis = Some(RedisServers { connect, can_give_up: CAN_GIVE_UP });
         self
     }
 
@@ -103,7 +104,7 @@ impl Component {
     }
 
     /// Serves one request.
-    pub async fn serve(self, incoming: IncomingRequest, out: ResponseOutparam) {
+    pub async fn serve(self, exchange: Exchange) -> Outcome {
         let Self { api, app, bodies, logged, decode } = self;
         let handle = async |request| {
             let request = match decode {
@@ -112,8 +113,7 @@ impl Component {
             };
             api.handle(&app, request).await
         };
-        entry::serve(app.name, logged, bodies, incoming, out, handle).await;
-        app.after.finish().await;
+        serve_then(app.name, logged, bodies, exchange, handle, app.after.clone()).await
     }
 }
 
@@ -121,14 +121,15 @@ impl Component {
 #[macro_export]
 macro_rules! component {
     ($component:expr) => {
-        $crate::export!(async |incoming, out| $component.serve(incoming, out).await);
+        $crate::export!(async |exchange| $component.serve(exchange).await);
     };
 }
 
-/// The same for a component that reads and writes for itself: `export!(async |incoming, out| ...)`.
+/// The same for a component that reads and writes for itself: `export!(async |exchange| ...)`.
+#[cfg(not(wasi_0_3))]
 #[macro_export]
 macro_rules! export {
-    (async |$incoming:ident, $out:ident| $serve:expr) => {
+    (async |$exchange:ident| $serve:expr) => {
         // The linker needs exported functions, and those are declared unsafe.
         #[allow(unsafe_code, missing_docs)]
         mod exported {
@@ -138,14 +139,39 @@ macro_rules! export {
 
             impl $crate::wasi::exports::http::incoming_handler::Guest for Exported {
                 fn handle(
-                    $incoming: $crate::wasi::http::types::IncomingRequest,
-                    $out: $crate::wasi::http::types::ResponseOutparam,
+                    incoming: $crate::wasi::http::types::IncomingRequest,
+                    out: $crate::wasi::http::types::ResponseOutparam,
                 ) {
+                    let $exchange = $crate::Exchange { incoming, out };
                     $crate::run(async move { $serve });
                 }
             }
 
             $crate::wasi::http::proxy::export!(Exported with_types_in $crate::wasi);
+        }
+    };
+}
+
+/// The same for a component that reads and writes for itself: `export!(async |exchange| ...)`.
+#[cfg(wasi_0_3)]
+#[macro_export]
+macro_rules! export {
+    (async |$exchange:ident| $serve:expr) => {
+        // The linker needs exported functions, and those are declared unsafe.
+        #[allow(unsafe_code, missing_docs)]
+        mod exported {
+            use super::*;
+
+            struct Exported;
+
+            impl $crate::wasip3::exports::http::handler::Guest for Exported {
+                async fn handle(request: $crate::wasip3::http::types::Request) -> $crate::Outcome {
+                    let $exchange = $crate::Exchange(request);
+                    $serve
+                }
+            }
+
+            $crate::wasip3::http::service::export!(Exported with_types_in $crate::wasip3);
         }
     };
 }

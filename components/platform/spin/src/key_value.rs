@@ -1,22 +1,25 @@
 //! The key-value store labelled `default`.
 
 use octo_core::async_trait;
-use std::{sync::OnceLock, time::Duration};
-
-use octo_core::{Clock, KeyValue, StoreError};
-use spin_sdk::wit::wasi::keyvalue::{
-    atomics,
-    store::{self, Bucket, Error},
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
 
-use crate::SpinClock;
+use octo_core::{Clock, KeyValue, StoreError};
+use send_wrapper::SendWrapper;
 
-/// Spin's key-value store through `wasi:keyvalue`, which alone has `increment`. Opened when first used.
+use crate::{
+    SpinClock,
+    lane::{self, Store},
+};
+
+/// Spin's key-value store, opened when first used.
 #[derive(Default)]
-pub struct SpinKeyValue(OnceLock<Bucket>);
+pub struct SpinKeyValue(OnceLock<Arc<Store>>);
 
 /// The only label that needs no flag on `spin up`.
-const LABEL: &str = "default";
+pub(crate) const LABEL: &str = "default";
 
 /// Spin's Redis backend has no namespace: whatever else lives in that database must not meet our keys.
 fn own(key: &str) -> String {
@@ -24,12 +27,12 @@ fn own(key: &str) -> String {
 }
 
 impl SpinKeyValue {
-    fn bucket(&self) -> Result<&Bucket, StoreError> {
-        if let Some(bucket) = self.0.get() {
-            return Ok(bucket);
+    async fn store(&self) -> Result<&Store, StoreError> {
+        if let Some(store) = self.0.get() {
+            return Ok(store);
         }
-        let bucket = store::open(LABEL).map_err(failed)?;
-        Ok(self.0.get_or_init(|| bucket))
+        let store = SendWrapper::new(lane::store()).await?;
+        Ok(self.0.get_or_init(|| store))
     }
 }
 
@@ -38,44 +41,38 @@ const PAUSES_MS: [u64; 6] = [5, 15, 45, 100, 200, 400];
 
 /// Asks until the store is not locked any more. Several Spins that share a file of SQLite's may each begin to read what it
 /// is about to change; it then lets one of them go on, and tells the others at once that they have done nothing.
-async fn while_locked<T>(ask: impl Fn() -> Result<T, Error>) -> Result<T, StoreError> {
-    let locked = |answer: &Result<T, Error>| matches!(answer, Err(Error::Other(text)) if text.contains("database is locked"));
+async fn while_locked<T>(ask: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
     for pause in PAUSES_MS {
-        match ask() {
-            answer if locked(&answer) => SpinClock.sleep(Duration::from_millis(pause)).await,
-            answer => return answer.map_err(failed),
+        match ask().await {
+            Err(error) if error.0.contains("database is locked") => {
+                SpinClock.sleep(Duration::from_millis(pause)).await;
+            }
+            answer => return answer,
         }
     }
-    ask().map_err(failed)
+    ask().await
 }
 
-fn failed(error: Error) -> StoreError {
-    StoreError(match error {
-        Error::NoSuchStore => "there is no such store".into(),
-        Error::AccessDenied => "this component may not use the store".into(),
-        Error::Other(text) => text,
-    })
-}
-
+// What is asked is not `Send`. There is one thread.
 #[async_trait]
 impl KeyValue for SpinKeyValue {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let (bucket, key) = (self.bucket()?, own(key));
-        while_locked(|| bucket.get(&key)).await
+        let (store, key) = (self.store().await?, own(key));
+        SendWrapper::new(while_locked(async || store.get(&key).await)).await
     }
 
     async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        let (bucket, key) = (self.bucket()?, own(key));
-        while_locked(|| bucket.set(&key, value)).await
+        let (store, key) = (self.store().await?, own(key));
+        SendWrapper::new(while_locked(async || store.set(&key, value).await)).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        let (bucket, key) = (self.bucket()?, own(key));
-        while_locked(|| bucket.delete(&key)).await
+        let (store, key) = (self.store().await?, own(key));
+        SendWrapper::new(while_locked(async || store.delete(&key).await)).await
     }
 
     async fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
-        let (bucket, key) = (self.bucket()?, own(key));
-        while_locked(|| atomics::increment(bucket, &key, delta)).await
+        let (store, key) = (self.store().await?, own(key));
+        SendWrapper::new(while_locked(async || store.increment(&key, delta).await)).await
     }
 }

@@ -4,15 +4,7 @@ use std::sync::OnceLock;
 
 use octo_core::Settings;
 
-/// The variables `spin.toml` gives this component, each read when asked for.
-#[derive(Clone, Copy, Debug, Default)]
-struct SpinSettings;
-
-impl Settings for SpinSettings {
-    fn get(&self, name: &str) -> Option<String> {
-        spin_sdk::variables::get(name).ok()
-    }
-}
+use crate::lane;
 
 /// The one variable `settings`, a line `name = value` for each setting, so that a request reads all of them in one call to
 /// the host; a setting that is not in it, such as a key of several lines, is a variable of its own.
@@ -21,13 +13,13 @@ pub struct SettingsBlock(OnceLock<Vec<(String, String)>>);
 
 impl Settings for SettingsBlock {
     fn get(&self, name: &str) -> Option<String> {
-        let settings = self.0.get_or_init(|| parse(&SpinSettings.get("settings").unwrap_or_default()));
+        let settings = self.0.get_or_init(|| parse(&lane::settings_block().unwrap_or_default()));
         let found = settings.iter().find_map(|(known, value)| (known == name).then(|| value.clone()));
-        found.or_else(|| SpinSettings.get(name))
+        found.or_else(|| lane::variable(name))
     }
 
     fn alone(&self, name: &str) -> Option<String> {
-        SpinSettings.get(name)
+        lane::variable(name)
     }
 }
 

@@ -1,32 +1,26 @@
 //! Forwards a request to a server outside: the floor of a gateway.
 //!
-//! The benchmark measures it to learn what a platform's own way from a client to a provider costs. It passes the body on
-//! to the address in its variable `upstream`, and the answer back.
+//! The benchmark measures it to learn what a platform's own way from a client to a provider costs, in either lane. It passes
+//! the body on to the address in its variable `upstream`, and the answer back, and does nothing else.
 #![cfg(target_family = "wasm")]
-#![allow(unsafe_code, reason = "the entry macro expands to the component's exports")]
 
-use spin_sdk::http::{IntoResponse, Request, Response, send};
-use spin_sdk::{http_component, variables};
+use std::time::Duration;
 
-/// Answers what the server answers, or 502 when the call fails.
-#[http_component]
-async fn forward(request: Request) -> impl IntoResponse {
-    let upstream = variables::get("upstream").unwrap_or_default();
-    let body = request.into_body();
-    let call = Request::post(format!("{upstream}/forwarded"), body.clone())
-        .header("content-type", "application/json")
-        .header("content-length", body.len().to_string())
-        .build();
-    match send::<_, Response>(call).await {
-        Ok(answer) => {
-            let body = answer.into_body();
-            Response::builder()
-                .status(200)
-                .header("content-type", "application/json")
-                .header("content-length", body.len().to_string())
-                .body(body)
-                .build()
-        }
-        Err(_) => Response::builder().status(502).build(),
-    }
+use http::header;
+use octo_core::{HttpOut, Problem, Settings, ports::CallLimits};
+use octo_http::{Request, Response};
+use octo_spin::{Logged, SettingsBlock, SpinHttp, serve};
+
+const LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(10), max_answer: 64 * 1024 };
+
+octo_spin::export!(async |exchange| serve("forward", Logged::Failures, 64 * 1024, exchange, forward).await);
+
+async fn forward(request: Request) -> Result<Response, Problem> {
+    let upstream = SettingsBlock::default().alone("upstream").unwrap_or_default();
+    let call = http::Request::post(format!("{upstream}/forwarded"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(request.into_body()?)
+        .map_err(|error| Problem::internal().because(error))?;
+    let answer = SpinHttp.send(call, LIMITS).await.map_err(|error| Problem::internal().because(error))?;
+    Ok(Response::new(answer.into_body()))
 }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use http::{HeaderValue, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 
 use super::headers::Arrival;
+use super::workers::Maker;
 use super::{Body, plain};
-use crate::app::Component;
-use crate::instance;
+use crate::app::{Component, Entry};
+use crate::instance::{self, InstanceState};
 use crate::services::Services;
 
 /// Why a component gave no answer.
@@ -81,16 +83,33 @@ async fn attempt(
     component: &Arc<Component>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Failure> {
+    match &component.entry {
+        Entry::Once(proxy) => once(services, component, proxy, request).await,
+        Entry::Reused(service) => {
+            let workers = services.workers(component, || Maker::workers(services, component, service));
+            // As on Spin, whoever asks may leave without the instance hearing of it.
+            workers.handle((), request).await.map_err(Failure::Trap)
+        }
+    }
+}
+
+/// Runs an instance for this one request.
+async fn once(
+    services: &Arc<Services>,
+    component: &Arc<Component>,
+    proxy: &ProxyPre<InstanceState>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Failure> {
     let mut store = instance::store(services, component);
     let (answer, mut answered) = oneshot::channel();
     let mut http = store.data_mut().http();
     let request = http.new_incoming_request(Scheme::Http, request).map_err(Failure::Trap)?;
     let outparam = http.new_response_outparam(answer).map_err(Failure::Trap)?;
 
-    let running = Arc::clone(component);
+    let running = proxy.clone();
     let time = services.limits.request_time;
     let run = async move {
-        let proxy = running.pre.instantiate_async(&mut store).await?;
+        let proxy = running.instantiate_async(&mut store).await?;
         proxy.wasi_http_incoming_handler().call_handle(&mut store, request, outparam).await
     };
     let mut work = Work {

@@ -14,6 +14,7 @@ use http::uri::Authority;
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame};
+use tokio::sync::oneshot;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiHttpHooks};
 
 use super::guest::answer_chained;
@@ -133,7 +134,13 @@ impl Outbound {
     ) -> Result<Sent, Error> {
         match destination {
             Destination::Component(component) => {
-                Ok(complete(answer_chained(&self.services, component, request).await))
+                let (services, component) = (Arc::clone(&self.services), Arc::clone(component));
+                let (answer, answered) = oneshot::channel();
+                // In a task of its own: an instance of WASI 0.3 that waits for it cannot run another one in its turn.
+                self.services.tasks.spawn(async move {
+                    let _ = answer.send(answer_chained(&services, &component, request).await);
+                });
+                Ok(complete(answered.await.map_err(|_| Error::ConnectionTerminated)?))
             }
             Destination::Network => network::send(request, options).await,
         }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use wasmtime::Result;
 use wasmtime::component::Resource;
 
+use crate::app::Component;
 use crate::bindings::fermyon::spin::key_value::{Error, Host, HostStore};
 use crate::faults::{NOBODYS_BYTES, Verdict};
 use crate::instance::InstanceState;
 use crate::records::StoreCall;
+use crate::services::Services;
 use crate::stores::key_value::{KeyValueStore, StoreResult};
 
 /// A store an instance has opened; also a `wasi:keyvalue` bucket.
@@ -22,110 +24,94 @@ pub(crate) enum OpenError {
     Failed(String),
 }
 
-/// Operations by either interface's names.
-impl InstanceState {
-    pub(crate) async fn open_store(&mut self, label: &str) -> Result<Result<Resource<OpenStore>, OpenError>> {
-        let services = Arc::clone(&self.services);
-        let _call = services.begin_store_call(&self.component, "key-value open");
-        if let Err(down) = services.faults.meet_key_value(&self.component.id).await {
-            return Ok(Err(OpenError::Failed(down.to_owned())));
-        }
-        if !self.component.may_open_store(label) {
-            return Ok(Err(OpenError::AccessDenied));
-        }
-        let Some(store) = services.key_value.get(label) else {
-            return Ok(Err(OpenError::NoSuchStore));
-        };
-        if let Err(message) = store.open().await {
-            return Ok(Err(OpenError::Failed(message)));
-        }
-        Ok(Ok(self.table.push(OpenStore(Arc::clone(store)))?))
-    }
+/// An open store, as one call uses it. The call is counted and meets its fault, whichever interface it came by.
+pub(crate) struct Opened {
+    services: Arc<Services>,
+    component: Arc<Component>,
+    store: Arc<KeyValueStore>,
+}
 
-    /// The store behind a handle, once the call has begun and met its fault.
-    async fn use_store(
-        &mut self,
-        store: &Resource<OpenStore>,
-        operation: &'static str,
-    ) -> Result<StoreResult<(Arc<KeyValueStore>, Verdict, StoreCall)>> {
-        let store = Arc::clone(&self.table.get(store)?.0);
+/// Opens a store for a component.
+pub(crate) async fn open(
+    services: &Services,
+    component: &Component,
+    label: &str,
+) -> Result<OpenStore, OpenError> {
+    let _call = services.begin_store_call(component, "key-value open");
+    services.faults.meet_key_value(&component.id).await.map_err(|down| OpenError::Failed(down.to_owned()))?;
+    if !component.may_open_store(label) {
+        return Err(OpenError::AccessDenied);
+    }
+    let store = services.key_value.get(label).ok_or(OpenError::NoSuchStore)?;
+    store.open().await.map_err(OpenError::Failed)?;
+    Ok(OpenStore(Arc::clone(store)))
+}
+
+impl Opened {
+    /// Begins a call.
+    async fn begin(&self, operation: &'static str) -> StoreResult<(Verdict, StoreCall)> {
         let call = self.services.begin_store_call(&self.component, operation);
-        Ok(match self.services.faults.meet_key_value(&self.component.id).await {
-            Ok(verdict) => Ok((store, verdict, call)),
-            Err(down) => Err(down.to_owned()),
+        let verdict = self.services.faults.meet_key_value(&self.component.id).await;
+        Ok((verdict.map_err(str::to_owned)?, call))
+    }
+
+    pub(crate) async fn get(&self, key: &str) -> StoreResult<Option<Vec<u8>>> {
+        match self.begin("key-value get").await? {
+            (Verdict::Proceed, _call) => self.store.get(key).await,
+            (Verdict::AnswerWrongly, _) => Ok(Some(NOBODYS_BYTES.to_vec())),
+        }
+    }
+
+    pub(crate) async fn set(&self, key: &str, value: &[u8]) -> StoreResult<()> {
+        match self.begin("key-value set").await? {
+            (Verdict::Proceed, _call) => self.store.set(key, value).await,
+            (Verdict::AnswerWrongly, _) => Ok(()),
+        }
+    }
+
+    pub(crate) async fn delete(&self, key: &str) -> StoreResult<()> {
+        match self.begin("key-value delete").await? {
+            (Verdict::Proceed, _call) => self.store.delete(key).await,
+            (Verdict::AnswerWrongly, _) => Ok(()),
+        }
+    }
+
+    pub(crate) async fn exists(&self, key: &str) -> StoreResult<bool> {
+        match self.begin("key-value exists").await? {
+            (Verdict::Proceed, _call) => self.store.exists(key).await,
+            (Verdict::AnswerWrongly, _call) => self.store.exists(key).await.map(|there| !there),
+        }
+    }
+
+    pub(crate) async fn keys(&self) -> StoreResult<Vec<String>> {
+        match self.begin("key-value get-keys").await? {
+            (Verdict::Proceed, _call) => self.store.keys().await,
+            (Verdict::AnswerWrongly, _) => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) async fn increment(&self, key: &str, delta: i64) -> StoreResult<i64> {
+        match self.begin("key-value increment").await? {
+            (Verdict::Proceed, _call) => self.store.increment(key, delta).await,
+            (Verdict::AnswerWrongly, _) => Ok(-1),
+        }
+    }
+}
+
+impl InstanceState {
+    /// The store behind a handle.
+    pub(crate) fn opened(&self, store: &Resource<OpenStore>) -> Result<Opened> {
+        Ok(Opened {
+            services: Arc::clone(&self.services),
+            component: Arc::clone(&self.component),
+            store: Arc::clone(&self.table.get(store)?.0),
         })
     }
 
-    pub(crate) async fn store_get(
-        &mut self,
-        store: Resource<OpenStore>,
-        key: &str,
-    ) -> Result<StoreResult<Option<Vec<u8>>>> {
-        Ok(match self.use_store(&store, "key-value get").await? {
-            Ok((store, Verdict::Proceed, _call)) => store.get(key).await,
-            Ok((_, Verdict::AnswerWrongly, _)) => Ok(Some(NOBODYS_BYTES.to_vec())),
-            Err(message) => Err(message),
-        })
-    }
-
-    pub(crate) async fn store_set(
-        &mut self,
-        store: Resource<OpenStore>,
-        key: &str,
-        value: &[u8],
-    ) -> Result<StoreResult<()>> {
-        Ok(match self.use_store(&store, "key-value set").await? {
-            Ok((store, Verdict::Proceed, _call)) => store.set(key, value).await,
-            Ok((_, Verdict::AnswerWrongly, _)) => Ok(()),
-            Err(message) => Err(message),
-        })
-    }
-
-    pub(crate) async fn store_delete(
-        &mut self,
-        store: Resource<OpenStore>,
-        key: &str,
-    ) -> Result<StoreResult<()>> {
-        Ok(match self.use_store(&store, "key-value delete").await? {
-            Ok((store, Verdict::Proceed, _call)) => store.delete(key).await,
-            Ok((_, Verdict::AnswerWrongly, _)) => Ok(()),
-            Err(message) => Err(message),
-        })
-    }
-
-    pub(crate) async fn store_exists(
-        &mut self,
-        store: Resource<OpenStore>,
-        key: &str,
-    ) -> Result<StoreResult<bool>> {
-        Ok(match self.use_store(&store, "key-value exists").await? {
-            Ok((store, Verdict::Proceed, _call)) => store.exists(key).await,
-            Ok((store, Verdict::AnswerWrongly, _call)) => store.exists(key).await.map(|there| !there),
-            Err(message) => Err(message),
-        })
-    }
-
-    pub(crate) async fn store_keys(
-        &mut self,
-        store: Resource<OpenStore>,
-    ) -> Result<StoreResult<Vec<String>>> {
-        Ok(match self.use_store(&store, "key-value get-keys").await? {
-            Ok((store, Verdict::Proceed, _call)) => store.keys().await,
-            Ok((_, Verdict::AnswerWrongly, _)) => Ok(Vec::new()),
-            Err(message) => Err(message),
-        })
-    }
-
-    pub(crate) async fn store_increment(
-        &mut self,
-        store: Resource<OpenStore>,
-        key: &str,
-        delta: i64,
-    ) -> Result<StoreResult<i64>> {
-        Ok(match self.use_store(&store, "key-value increment").await? {
-            Ok((store, Verdict::Proceed, _call)) => store.increment(key, delta).await,
-            Ok((_, Verdict::AnswerWrongly, _)) => Ok(-1),
-            Err(message) => Err(message),
+    pub(crate) async fn open_store(&mut self, label: &str) -> Result<Result<Resource<OpenStore>, OpenError>> {
+        Ok(match open(&self.services, &self.component, label).await {
+            Ok(store) => Ok(self.table.push(store)?),
+            Err(error) => Err(error),
         })
     }
 
@@ -152,7 +138,7 @@ impl HostStore for InstanceState {
         store: Resource<OpenStore>,
         key: String,
     ) -> Result<Result<Option<Vec<u8>>, Error>> {
-        Ok(self.store_get(store, &key).await?.map_err(Error::Other))
+        Ok(self.opened(&store)?.get(&key).await.map_err(Error::Other))
     }
 
     async fn set(
@@ -161,19 +147,19 @@ impl HostStore for InstanceState {
         key: String,
         value: Vec<u8>,
     ) -> Result<Result<(), Error>> {
-        Ok(self.store_set(store, &key, &value).await?.map_err(Error::Other))
+        Ok(self.opened(&store)?.set(&key, &value).await.map_err(Error::Other))
     }
 
     async fn delete(&mut self, store: Resource<OpenStore>, key: String) -> Result<Result<(), Error>> {
-        Ok(self.store_delete(store, &key).await?.map_err(Error::Other))
+        Ok(self.opened(&store)?.delete(&key).await.map_err(Error::Other))
     }
 
     async fn exists(&mut self, store: Resource<OpenStore>, key: String) -> Result<Result<bool, Error>> {
-        Ok(self.store_exists(store, &key).await?.map_err(Error::Other))
+        Ok(self.opened(&store)?.exists(&key).await.map_err(Error::Other))
     }
 
     async fn get_keys(&mut self, store: Resource<OpenStore>) -> Result<Result<Vec<String>, Error>> {
-        Ok(self.store_keys(store).await?.map_err(Error::Other))
+        Ok(self.opened(&store)?.keys().await.map_err(Error::Other))
     }
 
     async fn drop(&mut self, store: Resource<OpenStore>) -> Result<()> {

@@ -31,7 +31,7 @@ impl store::HostBucket for InstanceState {
         bucket: Resource<OpenStore>,
         key: String,
     ) -> Result<Result<Option<Vec<u8>>, store::Error>> {
-        Ok(self.store_get(bucket, &key).await?.map_err(store::Error::Other))
+        Ok(self.opened(&bucket)?.get(&key).await.map_err(store::Error::Other))
     }
 
     async fn set(
@@ -40,11 +40,11 @@ impl store::HostBucket for InstanceState {
         key: String,
         value: Vec<u8>,
     ) -> Result<Result<(), store::Error>> {
-        Ok(self.store_set(bucket, &key, &value).await?.map_err(store::Error::Other))
+        Ok(self.opened(&bucket)?.set(&key, &value).await.map_err(store::Error::Other))
     }
 
     async fn delete(&mut self, bucket: Resource<OpenStore>, key: String) -> Result<Result<(), store::Error>> {
-        Ok(self.store_delete(bucket, &key).await?.map_err(store::Error::Other))
+        Ok(self.opened(&bucket)?.delete(&key).await.map_err(store::Error::Other))
     }
 
     async fn exists(
@@ -52,7 +52,7 @@ impl store::HostBucket for InstanceState {
         bucket: Resource<OpenStore>,
         key: String,
     ) -> Result<Result<bool, store::Error>> {
-        Ok(self.store_exists(bucket, &key).await?.map_err(store::Error::Other))
+        Ok(self.opened(&bucket)?.exists(&key).await.map_err(store::Error::Other))
     }
 
     async fn list_keys(
@@ -63,7 +63,7 @@ impl store::HostBucket for InstanceState {
         if cursor.is_some() {
             return Ok(Err(store::Error::Other("list_keys: cursor not supported".to_owned())));
         }
-        let keys = self.store_keys(bucket).await?;
+        let keys = self.opened(&bucket)?.keys().await;
         Ok(keys.map(|keys| store::KeyResponse { keys, cursor: None }).map_err(store::Error::Other))
     }
 
@@ -79,7 +79,7 @@ impl atomics::Host for InstanceState {
         key: String,
         delta: i64,
     ) -> Result<Result<i64, atomics::Error>> {
-        Ok(self.store_increment(bucket, &key, delta).await?.map_err(atomics::Error::Other))
+        Ok(self.opened(&bucket)?.increment(&key, delta).await.map_err(atomics::Error::Other))
     }
 
     async fn swap(&mut self, cas: Resource<Cas>, _value: Vec<u8>) -> Result<Result<(), atomics::CasError>> {

@@ -2,13 +2,14 @@
 
 use xtask::progress::{Progress, Steps};
 use xtask::toolchain::cargo;
-use xtask::{build, process};
+use xtask::{build, lane, process};
 
 pub(crate) fn run(options: &[String]) -> anyhow::Result<()> {
     let mut steps = Steps::new(3);
     steps.run("Building the components and the guests", || {
         build::components(Progress::Shown)?;
-        build::guests(Progress::Shown)
+        build::guests(Progress::Shown)?;
+        lane::build(Progress::Shown)
     })?;
     steps.run("Building the host and the load generator", || {
         process::run(

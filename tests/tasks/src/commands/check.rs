@@ -1,22 +1,25 @@
 //! `cargo xtask check`: layers, formatting and lints, for the native packages and for the components.
 
 use anyhow::bail;
-use xtask::layers;
 use xtask::process;
 use xtask::progress::{Progress, Steps};
 use xtask::toolchain::{WASM_PROFILE, WASM_TARGET, cargo, ensure_wasm_target};
 use xtask::workspace::{Kind, packages};
+use xtask::{lane, layers};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let packages = packages()?;
     let guests = || packages.iter().filter(|package| package.is_guest());
     let for_wasm = || packages.iter().filter(|package| package.kind == Kind::Component);
-    let mut steps = Steps::new(4);
+    let mut steps = Steps::new(5);
     steps.run("Layers: platform <- domain <- component", || {
         match layers::violations(&packages).as_slice() {
             [] => Ok(()),
             found => bail!("{}\nCONTRIBUTING.md has the rule.", found.join("\n")),
         }
+    })?;
+    steps.run("The manifest of the lane of WASI 0.3", || {
+        lane::check(std::env::var_os("OCTO_WRITE").is_some())
     })?;
     steps.run("Formatting", || {
         process::run(
@@ -41,7 +44,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
         for package in for_wasm() {
             clippy.args(["-p", &package.name]);
         }
-        lint(clippy.args(["--", "-D", "warnings"]))
+        lint(clippy.args(["--", "-D", "warnings"]))?;
+        let mut clippy = cargo();
+        clippy.args(["clippy", "--target-dir", lane::FOLDER, "-p", "octo-spin"]);
+        lint(lane::for_lane(&mut clippy).args(["--", "-D", "warnings"]))
     })
 }
 

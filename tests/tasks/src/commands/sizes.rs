@@ -7,14 +7,15 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 use xtask::progress::Progress;
-use xtask::{build, imports, manifest, workspace};
+use xtask::{build, imports, lane, manifest, workspace};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     build::components(Progress::Shown)?;
+    lane::build(Progress::Shown)?;
     let mut objections = Vec::new();
     let mut everywhere = BTreeSet::new();
     println!("\n{:<16} {:>8} {:>8}  reaches", "component", "size", "gzipped");
-    for component in manifest::components()? {
+    for mut component in manifest::components()?.into_iter().chain(lane::components()?) {
         let path = workspace::root().join(&component.source);
         let wasm = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let imports = imports::of(&wasm).with_context(|| format!("{} cannot be checked", path.display()))?;
@@ -24,6 +25,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
         everywhere.extend(ordinary);
 
         let gzipped = gzipped(&path).map_or_else(|| "-".to_owned(), kilobytes);
+        if component.source.starts_with(lane::FOLDER) {
+            component.id.push_str(" (0.3)");
+        }
         let mut label = format!("{:<16} {:>8} {gzipped:>8}", component.id, kilobytes(wasm.len()));
         for line in by_package(&reaching) {
             println!("{label:<34}  {line}");

@@ -7,7 +7,7 @@ use xtask::machine::{self, C_COMPILER, CURL, POSTGRES, PROMETHEUS, REDIS};
 use xtask::progress::{Progress, Steps};
 use xtask::toolchain::{cargo, ensure_wasm_target};
 use xtask::workspace::{packages, root};
-use xtask::{build, process};
+use xtask::{build, lane, process};
 
 use super::spin::Spin;
 
@@ -24,10 +24,15 @@ const FOLDER: &str = "tests/it/tests/it";
 /// other folders are of systems with tables: their tests run again on Postgres.
 const ON_SQLITE_ALONE: [&str; 5] = ["chaos", "harness", "messages", "mock_providers", "platform"];
 
+/// The tests of the components that are built for the lane of WASI 0.3.
+const OF_THE_LANE: &str = "messages::";
+
 const ADVICE: &str =
     "The lines above name the failed tests. To run one alone: `cargo xtask test NAME -- --nocapture`";
 const ADVICE_ON_POSTGRES: &str = "The lines above name the failed tests. To run one alone: \
     `OCTO_TEST_DATABASE=postgres cargo xtask test NAME -- --nocapture`";
+const ADVICE_ON_THE_LANE: &str = "The lines above name the failed tests. To run one alone: \
+    `OCTO_TEST_WASI=0.3 cargo xtask test NAME -- --nocapture`";
 
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let (spin, filter) = match arguments.split_first() {
@@ -39,7 +44,10 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
         machine::ensure(&[C_COMPILER, CURL, POSTGRES, PROMETHEUS, REDIS], Progress::Shown)
     })?;
     steps.run("The compiler's wasm target", || ensure_wasm_target(Progress::Shown))?;
-    steps.run("Building the components", || build::components(Progress::Shown))?;
+    steps.run("Building the components", || {
+        build::components(Progress::Shown)?;
+        lane::build(Progress::Shown)
+    })?;
     steps.run("Building the guests that only tests run", || build::guests(Progress::Shown))?;
     steps.run("Building the tests and the development host", || {
         tests(&["--no-run"], "The lines above name the cause.")
@@ -72,18 +80,21 @@ fn filtered<'a>(filters: &[&'a str]) -> Vec<&'a str> {
 fn everything() -> anyhow::Result<()> {
     let mut integration = command()?;
     integration.args(["--test", INTEGRATION, "--", "--skip", CHAOS]);
-    let (mut crates, mut on_postgres) = (of_the_crates()?, command()?);
+    let (mut crates, mut on_postgres, mut in_lane) = (of_the_crates()?, command()?, command()?);
     on_postgres
         .env("OCTO_TEST_DATABASE", "postgres")
         .args(["--test", INTEGRATION, "--"])
         .args(on_postgres_too()?);
+    in_lane.env("OCTO_TEST_WASI", "0.3").args(["--test", INTEGRATION, "--", OF_THE_LANE]);
     eprintln!(
-        "  Beside them, shown when they fail: the crates' own tests, and those of the database on Postgres."
+        "  Beside them, shown when they fail: the crates' own tests, those of the database on Postgres, and those of \
+         messages in the lane of WASI 0.3."
     );
     std::thread::scope(|scope| {
         let beside = scope.spawn(|| {
             process::run(&mut crates, Progress::Quiet, ADVICE)?;
-            process::run(&mut on_postgres, Progress::Quiet, ADVICE_ON_POSTGRES)
+            process::run(&mut on_postgres, Progress::Quiet, ADVICE_ON_POSTGRES)?;
+            process::run(&mut in_lane, Progress::Quiet, ADVICE_ON_THE_LANE)
         });
         let shown = process::run(&mut integration, Progress::Shown, ADVICE);
         let beside = beside.join().unwrap_or_else(|_| Err(anyhow!("the tests beside them were cut off")));

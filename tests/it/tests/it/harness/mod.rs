@@ -92,12 +92,22 @@ pub(crate) enum Counter {
     StoresRedis,
 }
 
+/// The manifest of the lane to test.
+fn manifest() -> &'static str {
+    if in_wasi_0_3() { xtask::lane::MANIFEST } else { "spin.toml" }
+}
+
+/// Whether the components that are built for WASI 0.3, too, are tested as they are there.
+pub(crate) fn in_wasi_0_3() -> bool {
+    std::env::var_os("OCTO_TEST_WASI").is_some_and(|version| version == "0.3")
+}
+
 /// The components, built and loaded once.
 fn octo() -> &'static App {
     static APP: OnceLock<App> = OnceLock::new();
     APP.get_or_init(|| {
         xtask::build::components(Progress::Quiet).unwrap();
-        App::load(&xtask::workspace::root().join("spin.toml")).unwrap()
+        App::load(&xtask::workspace::root().join(manifest())).unwrap()
     })
 }
 
@@ -206,7 +216,7 @@ impl Setup {
                 Some(program) => {
                     let config = servers.store.as_ref().map(|redis| self.runtime_config(&state, redis));
                     let start = Start {
-                        manifest: &xtask::workspace::root().join("spin.toml"),
+                        manifest: &xtask::workspace::root().join(manifest()),
                         state: Some(state.path()),
                         runtime_config: config.as_deref(),
                         variables: &self.variables,

@@ -8,6 +8,7 @@ mod conformance;
 mod costs;
 mod faults;
 mod idempotency;
+mod lane;
 mod message_handler;
 mod outside;
 mod paid_daily_quota;

@@ -1,31 +1,25 @@
 //! A component's entry.
 
-use std::time::Duration;
-
 use octo_core::Problem;
-use octo_http::{Bodies, Body, BodyError, Request, Response, enclosed, exchange::Answered};
+use octo_http::{Bodies, Body, BodyError, Request, Response, app::AfterResponse, enclosed};
 use wasi::{
     http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam},
     io::streams::OutputStream,
 };
 
-use crate::{
-    SpinClock, SpinEntropy,
-    body::{self, Outgoing, ReadError},
-};
+use super::body::{self, Outgoing, ReadError};
+use crate::exchange::{self, BODY_TIME, Logged};
 
-/// Which requests are logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Logged {
-    /// All.
-    Every,
-    /// Those that go wrong: for a component whose caller logs the rest.
-    Failures,
+/// One request, and the place for its answer.
+pub struct Exchange {
+    /// The request.
+    pub incoming: IncomingRequest,
+    /// Where the answer goes.
+    pub out: ResponseOutparam,
 }
 
-/// How long a client may take to send the whole body. Neither Spin 3 nor 4 ends a slow one by itself. The largest body takes
-/// 26 kB/s, a message of 64 KiB a sixth of that.
-const BODY_TIME: Duration = Duration::from_secs(15);
+/// What the entry gives back to the platform, which has the answer by then.
+pub type Outcome = ();
 
 /// Reads the request with a body of the given kind, lets `handle` answer it, sends the
 /// answer, and logs one line.
@@ -33,22 +27,29 @@ pub async fn serve(
     component: &str,
     logged: Logged,
     bodies: impl Into<Bodies>,
-    incoming: IncomingRequest,
-    out: ResponseOutparam,
+    exchange: Exchange,
     handle: impl AsyncFnOnce(Request) -> Result<Response, Problem>,
-) {
+) -> Outcome {
+    serve_then(component, logged, bodies, exchange, handle, AfterResponse::default()).await;
+}
+
+/// The same, and then what was left for after the response.
+pub(crate) async fn serve_then(
+    component: &str,
+    logged: Logged,
+    bodies: impl Into<Bodies>,
+    Exchange { incoming, out }: Exchange,
+    handle: impl AsyncFnOnce(Request) -> Result<Response, Problem>,
+    after: AfterResponse,
+) -> Outcome {
     let bodies = bodies.into();
     let request = read(incoming, bodies.most).await;
-    let handle = async |request| {
-        bodies.check(&request)?;
-        handle(request).await
-    };
-    let answered = octo_http::answer(component, &SpinClock, &SpinEntropy, request, handle).await;
-    let line = line(logged, &answered);
-    write(out, answered.response);
+    let (response, line) = exchange::answer(component, logged, &bodies, request, handle).await;
+    write(out, response);
     if let Some(line) = line {
         println!("{line}");
     }
+    after.finish().await;
 }
 
 /// A client that waits for an answer of which only the head is sent.
@@ -75,8 +76,7 @@ pub async fn serve_in_steps(
     component: &str,
     logged: Logged,
     max_body: usize,
-    incoming: IncomingRequest,
-    out: ResponseOutparam,
+    Exchange { incoming, out }: Exchange,
     handle: impl AsyncFnOnce(Request, &Listener) -> Result<Response, Problem>,
 ) {
     let request = read(incoming, max_body).await;
@@ -85,22 +85,14 @@ pub async fn serve_in_steps(
     ResponseOutparam::set(out, Ok(outgoing));
     let listener = Listener(body.and_then(|body| body.write().ok().map(|stream| (body, stream))));
     let answer = async |request| handle(request, &listener).await;
-    let answered = octo_http::answer(component, &SpinClock, &SpinEntropy, request, answer).await;
-    let line = line(logged, &answered);
-    let bytes = enclosed::pack(&answered.response);
+    let (response, line) = exchange::answer(component, logged, &max_body.into(), request, answer).await;
+    let bytes = enclosed::pack(&response);
     if let Some((body, stream)) = listener.0 {
         Outgoing::over(body, stream, &bytes).finish();
     }
     if let Some(line) = line {
         println!("{line}");
     }
-}
-
-/// The line for the log, if there is to be one.
-fn line(logged: Logged, answered: &Answered) -> Option<String> {
-    let went_well = answered.response.status().is_success();
-    let is_logged = logged == Logged::Every && !answered.routine;
-    (is_logged || !went_well).then(|| answered.log_line.clone())
 }
 
 async fn read(incoming: IncomingRequest, max_body: usize) -> Request {

@@ -21,10 +21,8 @@ use wasi::http::{
     types::{ErrorCode, FutureIncomingResponse, IncomingResponse, Method, OutgoingRequest, Scheme},
 };
 
-use crate::{
-    SpinClock,
-    body::{self, Outgoing, ReadError},
-};
+use super::body::{self, Outgoing, ReadError};
+use crate::SpinClock;
 
 /// Spin's outbound HTTP; `http://NAME.spin.internal` reaches another component of the application.
 #[derive(Clone, Copy, Debug, Default)]

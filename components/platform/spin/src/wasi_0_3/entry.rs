@@ -1,0 +1,86 @@
+//! A component's entry.
+
+use bytes::Bytes;
+use http::header;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use octo_core::Problem;
+use octo_http::{Bodies, Body, BodyError, Request, Response, app::AfterResponse};
+use spin_sdk_7::wasip3::{
+    http::types::{self, ErrorCode},
+    http_compat::{IncomingRequestBody, http_from_wasi_request, http_into_wasi_response},
+    wit_bindgen::spawn,
+};
+
+use super::http_out::{with_length, within};
+use crate::exchange::{self, BODY_TIME, Logged};
+
+/// One request.
+pub struct Exchange(
+    /// The request.
+    pub types::Request,
+);
+
+/// What the entry gives back to the platform: the answer.
+pub type Outcome = Result<types::Response, ErrorCode>;
+
+/// Reads the request with a body of the given kind, lets `handle` answer it, sends the
+/// answer, and logs one line.
+pub async fn serve(
+    component: &str,
+    logged: Logged,
+    bodies: impl Into<Bodies>,
+    exchange: Exchange,
+    handle: impl AsyncFnOnce(Request) -> Result<Response, Problem>,
+) -> Outcome {
+    serve_then(component, logged, bodies, exchange, handle, AfterResponse::default()).await
+}
+
+/// The same, and then what was left for after the response, which holds up neither the client nor other requests.
+pub(crate) async fn serve_then(
+    component: &str,
+    logged: Logged,
+    bodies: impl Into<Bodies>,
+    Exchange(request): Exchange,
+    handle: impl AsyncFnOnce(Request) -> Result<Response, Problem>,
+    after: AfterResponse,
+) -> Outcome {
+    let bodies = bodies.into();
+    let request = read(request, bodies.most).await?;
+    let (response, line) = exchange::answer(component, logged, &bodies, request, handle).await;
+    let (mut head, body) = response.into_parts();
+    with_length(&mut head.headers, body.len());
+    let response = http::Response::from_parts(head, Full::new(Bytes::from(body)));
+    let response = http_into_wasi_response(response)?;
+    spawn(async move {
+        if let Some(line) = line {
+            println!("{line}");
+        }
+        after.finish().await;
+    });
+    Ok(response)
+}
+
+async fn read(request: types::Request, max_body: usize) -> Result<Request, ErrorCode> {
+    let (mut head, body) = http_from_wasi_request(request)?.into_parts();
+    // The path alone, as a request line has it.
+    let target = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    head.uri = target.parse().map_err(|_| ErrorCode::HttpRequestUriInvalid)?;
+    let body = read_body(&head, body, max_body).await;
+    Ok(Request::from_parts(head, body))
+}
+
+async fn read_body(head: &http::request::Parts, body: IncomingRequestBody, max_body: usize) -> Body {
+    let announced: Option<usize> =
+        head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length| length > max_body) {
+        return Err(BodyError::TooLarge(max_body));
+    }
+    let body =
+        within(BODY_TIME, Limited::new(body, max_body).collect()).await.ok_or(BodyError::Late(BODY_TIME))?;
+    let body = body.map_err(|error| {
+        if error.is::<LengthLimitError>() { BodyError::TooLarge(max_body) } else { BodyError::Broken }
+    })?;
+    let body = Vec::from(body.to_bytes());
+    // A body that is shorter than announced was cut.
+    if announced.is_some_and(|length| body.len() < length) { Err(BodyError::Broken) } else { Ok(body) }
+}

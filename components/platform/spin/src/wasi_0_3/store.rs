@@ -1,0 +1,83 @@
+//! The key-value store: through Spin's asynchronous interface, so that a store that hangs holds nobody up but who asks; its
+//! counters through `wasi:keyvalue`, which alone has them.
+
+use std::{
+    cell::RefCell,
+    sync::{Arc, OnceLock},
+};
+
+use octo_core::StoreError;
+use send_wrapper::SendWrapper;
+use spin_sdk_7::{
+    experimental::wasi::keyvalue::{
+        atomics,
+        store::{self, Bucket},
+    },
+    key_value,
+};
+
+use crate::key_value::LABEL;
+
+/// The store, open.
+pub(crate) struct Store {
+    store: SendWrapper<key_value::Store>,
+    /// Opened when first counted.
+    counters: OnceLock<Bucket>,
+}
+
+thread_local! {
+    static KEPT: RefCell<Option<Arc<Store>>> = const { RefCell::new(None) };
+}
+
+/// Opens it, once for the whole instance.
+pub(crate) async fn store() -> Result<Arc<Store>, StoreError> {
+    if let Some(kept) = KEPT.with_borrow(Clone::clone) {
+        return Ok(kept);
+    }
+    let store = SendWrapper::new(key_value::Store::open(LABEL).await.map_err(failed)?);
+    let store = Arc::new(Store { store, counters: OnceLock::new() });
+    KEPT.set(Some(Arc::clone(&store)));
+    Ok(store)
+}
+
+fn failed(error: key_value::Error) -> StoreError {
+    StoreError(match error {
+        key_value::Error::StoreTableFull => "too many stores are open".into(),
+        key_value::Error::NoSuchStore => "there is no such store".into(),
+        key_value::Error::AccessDenied => "this component may not use the store".into(),
+        key_value::Error::Other(text) => text,
+    })
+}
+
+fn uncounted(error: store::Error) -> StoreError {
+    StoreError(match error {
+        store::Error::NoSuchStore => "there is no such store".into(),
+        store::Error::AccessDenied => "this component may not use the store".into(),
+        store::Error::Other(text) => text,
+    })
+}
+
+impl Store {
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(key).await.map_err(failed)
+    }
+
+    pub(crate) async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.store.set(key, value).await.map_err(failed)
+    }
+
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.store.delete(key).await.map_err(failed)
+    }
+
+    pub(crate) async fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
+        let counters = match self.counters.get() {
+            Some(counters) => counters,
+            None => {
+                let opened = store::open(LABEL).map_err(uncounted)?;
+                self.counters.get_or_init(|| opened)
+            }
+        };
+        atomics::increment(counters, key, delta).map_err(uncounted)
+    }
+}
