@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::{HeaderValue, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::handler::ExpirationError;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 
@@ -88,7 +89,9 @@ async fn attempt(
         Entry::Reused(service) => {
             let workers = services.workers(component, || Maker::workers(services, component, service));
             // As on Spin, whoever asks may leave without the instance hearing of it.
-            workers.handle((), request).await.map_err(Failure::Trap)
+            workers.handle((), request).await.map_err(|error| {
+                if error.is::<ExpirationError>() { Failure::Late } else { Failure::Trap(error) }
+            })
         }
     }
 }

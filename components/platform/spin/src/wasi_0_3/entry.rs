@@ -1,8 +1,17 @@
 //! A component's entry.
 
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
 use bytes::Bytes;
+use futures::channel::oneshot;
 use http::header;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body::Frame;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use octo_core::Problem;
 use octo_http::{Bodies, Body, BodyError, Request, Response, app::AfterResponse};
 use spin_sdk_7::wasip3::{
@@ -49,15 +58,47 @@ pub(crate) async fn serve_then(
     let (response, line) = exchange::answer(component, logged, &bodies, request, handle).await;
     let (mut head, body) = response.into_parts();
     with_length(&mut head.headers, body.len());
-    let response = http::Response::from_parts(head, Full::new(Bytes::from(body)));
-    let response = http_into_wasi_response(response)?;
+    let (handed_over, is_handed_over) = oneshot::channel();
+    let body = Handed { body: Some(Bytes::from(body)), over: Some(handed_over) };
+    let response = http_into_wasi_response(http::Response::from_parts(head, body))?;
     spawn(async move {
+        // A store that hangs may hold up the whole instance, but never a response. A client that does not take its response
+        // holds up nothing else.
+        let _ = within(CLIENT_TIME, is_handed_over).await;
         if let Some(line) = line {
             println!("{line}");
         }
         after.finish().await;
     });
     Ok(response)
+}
+
+/// How long what is left to do waits for a client to take its response.
+const CLIENT_TIME: Duration = Duration::from_secs(1);
+
+/// A body that says when the host has all of it.
+struct Handed {
+    body: Option<Bytes>,
+    over: Option<oneshot::Sender<()>>,
+}
+
+impl http_body::Body for Handed {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(body) = self.body.take() {
+            return Poll::Ready(Some(Ok(Frame::data(body))));
+        }
+        // Asked for more, who writes it has handed over the rest.
+        if let Some(over) = self.over.take() {
+            let _ = over.send(());
+        }
+        Poll::Ready(None)
+    }
 }
 
 async fn read(request: types::Request, max_body: usize) -> Result<Request, ErrorCode> {

@@ -70,7 +70,10 @@ impl Store {
         self.store.delete(key).await.map_err(failed)
     }
 
+    /// The one question that cannot be given up, and holds up all requests of the instance. So it is put only to a store that
+    /// has just answered another.
     pub(crate) async fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
+        self.store.exists(key).await.map_err(failed)?;
         let counters = match self.counters.get() {
             Some(counters) => counters,
             None => {

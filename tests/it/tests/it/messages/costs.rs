@@ -10,14 +10,22 @@ use crate::harness::{Counter, TestApp, in_wasi_0_3};
 async fn used(app: &TestApp) -> Vec<String> {
     app.quiet().await;
     let calls = app.host().store_calls();
-    let lines = calls.iter().map(|(component, operation, calls)| format!("{component} {operation}: {calls}"));
+    let lines = calls.iter().filter_map(|(component, operation, mut count)| {
+        if in_wasi_0_3() && component == "router" {
+            // Counters have an interface of their own there, which cannot be given up: each increment follows a question that can.
+            let increments = calls.count("router", "key-value increment");
+            match operation {
+                "key-value exists" => {
+                    assert_eq!(count, increments);
+                    return None;
+                }
+                "key-value open" if increments > 0 => count -= 1,
+                _ => {}
+            }
+        }
+        Some(format!("{component} {operation}: {count}"))
+    });
     lines.collect()
-}
-
-/// How often the router opens the store when it also counts there: counters have an interface of their own in the lane of
-/// WASI 0.3.
-fn opened_to_count() -> &'static str {
-    if in_wasi_0_3() { "router key-value open: 2" } else { "router key-value open: 1" }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,7 +47,7 @@ async fn a_free_message_takes_these_store_calls_and_one_call_of_a_provider() {
             // The session and the gate; the window.
             "router key-value get: 2",
             "router key-value increment: 1",
-            opened_to_count(),
+            "router key-value open: 1",
         ]
     );
     assert_eq!(app.host().outbound_calls().len(), 1);
@@ -58,7 +66,7 @@ async fn a_message_paid_for_with_the_operators_key_takes_these_store_calls_and_o
             // answer the gate again, and the figures.
             "router key-value get: 4",
             "router key-value increment: 2",
-            opened_to_count(),
+            "router key-value open: 1",
         ]
     );
 }
@@ -75,7 +83,7 @@ async fn the_key_that_octo_made_costs_either_side_one_more_read() {
             "paid-provider key-value set: 1",
             "router key-value get: 5",
             "router key-value increment: 2",
-            opened_to_count(),
+            "router key-value open: 1",
         ]
     );
 }
@@ -117,9 +125,9 @@ async fn a_token_that_was_never_ours_takes_no_store_call_and_one_that_was_change
 async fn a_free_message_takes_so_many_calls_to_the_host() {
     // By component, with what is left to do after the response. The second lane's budget has room for the turns of its timers.
     let budgets: [(Counter, &[(&str, u64)]); 2] = if in_wasi_0_3() {
-        [(Counter::KeyValue, &[("router", 0)]), (Counter::OwnRedis, &[("router", 0)])]
+        [(Counter::KeyValue, &[("router", 140)]), (Counter::OwnRedis, &[("router", 160)])]
     } else {
-        [(Counter::KeyValue, &[("router", 0)]), (Counter::OwnRedis, &[("router", 0), ("admission", 0)])]
+        [(Counter::KeyValue, &[("router", 110)]), (Counter::OwnRedis, &[("router", 175), ("admission", 65)])]
     };
     for (counter, budget) in budgets {
         let app = TestApp::with("free_window_model", "aligned")
