@@ -20,7 +20,10 @@ use spin_sdk_7::wasip3::{
     wit_bindgen::spawn,
 };
 
-use super::http_out::{with_length, within};
+use super::{
+    http_out::{with_length, within},
+    let_spawned_tasks_begin,
+};
 use crate::exchange::{self, BODY_TIME, Logged};
 
 /// One request.
@@ -70,6 +73,7 @@ pub(crate) async fn serve_then(
         }
         after.finish().await;
     });
+    let_spawned_tasks_begin().await;
     Ok(response)
 }
 

@@ -12,9 +12,9 @@ use send_wrapper::SendWrapper;
 use spin_sdk_7::wasip3::{
     http::{client, types::ErrorCode},
     http_compat::{http_from_wasi_response, http_into_wasi_request},
-    wit_bindgen::yield_async,
 };
 
+use super::let_spawned_tasks_begin;
 use crate::SpinClock;
 
 /// Spin's outbound HTTP; `http://NAME.spin.internal` reaches another component of the application.
@@ -49,9 +49,7 @@ async fn exchange(
     with_length(&mut head.headers, body.len());
     let request = http::Request::from_parts(head, Full::new(Bytes::from(body)));
     let request = http_into_wasi_request(request).map_err(classify)?;
-    // The body is written by a task of its own. It goes first, so that the host has the whole request when it sends it: Spin
-    // sets no TCP_NODELAY, and a second write would wait 40 ms.
-    yield_async().await;
+    let_spawned_tasks_begin().await;
     let response = client::send(request).await.map_err(classify)?;
     let (head, body) = http_from_wasi_response(response).map_err(classify)?.into_parts();
     let announced =
