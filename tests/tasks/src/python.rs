@@ -21,7 +21,15 @@ pub fn program(name: &str, progress: Progress) -> anyhow::Result<PathBuf> {
     let folder = workspace::root().join("target/python");
     let (wanted, installed) = (workspace::root().join(REQUIREMENTS), folder.join("installed.txt"));
     let list = fs::read_to_string(&wanted).with_context(|| format!("cannot read {REQUIREMENTS}"))?;
-    if fs::read_to_string(&installed).is_ok_and(|known| known == list) {
+    let is_there = || fs::read_to_string(&installed).is_ok_and(|known| known == list);
+    if is_there() {
+        return Ok(folder.join("bin").join(name));
+    }
+    // Several tests may want it at once, in this process and in others. The lock goes with the file.
+    fs::create_dir_all(workspace::root().join("target"))?;
+    let lock = fs::File::create(folder.with_extension("lock"))?;
+    lock.lock()?;
+    if is_there() {
         return Ok(folder.join("bin").join(name));
     }
     machine::ensure(&[PYTHON], progress)?;
@@ -31,6 +39,6 @@ pub fn program(name: &str, progress: Progress) -> anyhow::Result<PathBuf> {
     let mut install = Command::new(folder.join("bin/pip"));
     install.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&wanted);
     process::run(&mut install, progress, advice)?;
-    fs::write(installed, list)?;
+    fs::write(&installed, &list)?;
     Ok(folder.join("bin").join(name))
 }

@@ -12,7 +12,8 @@ use octo_http::{
     respond,
 };
 use octo_identity::sign_on::Introspected;
-use serde_json::{json, value::RawValue};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::guards::sign_on;
@@ -129,15 +130,23 @@ pub(crate) async fn keys(State(app): State<App>, headers: HeaderMap) -> Result<R
 
 /// The key set as the store has it: what somebody who verifies tokens needs, for no key signs before it is there.
 ///
-/// Not for one who wants it fresh, as a component does that did not find the key it needs (`Cache-Control: no-cache`); and
-/// not where variables give the keys, which may have changed since.
-async fn published(app: &App, headers: &HeaderMap) -> Option<Box<RawValue>> {
+/// Not for one who wants it fresh, as a component does that did not find the key it needs (`Cache-Control: no-cache`); not
+/// where variables give the keys, which may have changed since; and not while there are several, for an old one goes when its
+/// time has come, and nobody publishes that.
+async fn published(app: &App, headers: &HeaderMap) -> Option<Published> {
     let fresh = headers.get_all(header::CACHE_CONTROL).iter().any(|value| value == "no-cache");
     let given = |name: &str| app.settings.alone(name).is_none_or(|key| !key.is_empty());
     if fresh || given("signing_key") || given("published_key") {
         return None;
     }
-    serde_json::from_slice(&app.store.get(JWKS_KEY).await.ok()??).ok()
+    let set: Published = serde_json::from_slice(&app.store.get(JWKS_KEY).await.ok()??).ok()?;
+    (set.keys.len() == 1).then_some(set)
+}
+
+/// A key set in the store.
+#[derive(Serialize, Deserialize)]
+struct Published {
+    keys: Vec<Value>,
 }
 
 /// RFC 6749, section 5.2.

@@ -85,7 +85,10 @@ async fn the_catalogue_is_the_originals() {
     is(&put(&ada, json!({ "price": 1 })).await, 403, r#"{"detail":"Admin access required"}"#);
     let changed =
         put(&root.access, json!({ "name": null, "price": 99, "stock_count": 7, "description": null })).await;
-    let detail = detail.replace("150.5", "99.0").replace("40", "7").replace(r#""3.2%""#, "null");
+    let detail = detail
+        .replace("150.5", "99.0")
+        .replace(r#""stock_count":40"#, r#""stock_count":7"#)
+        .replace(r#""3.2%""#, "null");
     is(&changed, 200, &detail);
     is(&app.get(&one).await, 200, &detail);
     is(&app.call(0, Method::DELETE, &one).await, 401, r#"{"detail":"Authentication required"}"#);
