@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::*;
+use crate::harness::spin::not_on_spin;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_hundred_withdrawals_of_a_point_on_three_hosts_a_hundred_succeed() {
@@ -50,6 +51,7 @@ async fn fifty_copies_of_one_request_are_one_withdrawal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn points_end_whether_or_not_anybody_writes_it_down() {
+    not_on_spin("another clock");
     let app = setup().with("loyalty_points_valid_days", 10).start().await;
     let ada = app.user("ada").await;
     let told = points(&ada).await;
