@@ -46,6 +46,11 @@ impl Tasks {
         self.dead.clone().cancelled_owned()
     }
 
+    /// Whether everything is dropped.
+    pub(crate) fn are_dropped(&self) -> bool {
+        self.dead.is_cancelled()
+    }
+
     /// Asks everything to end and waits, at most `patience`; then drops the rest.
     pub(crate) async fn stop(&self, patience: Duration) {
         self.stopping.cancel();

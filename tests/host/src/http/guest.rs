@@ -89,9 +89,16 @@ async fn attempt(
         Entry::Reused(service) => {
             let workers = services.workers(component, || Maker::workers(services, component, service));
             // As on Spin, whoever asks may leave without the instance hearing of it.
-            workers.handle((), request).await.map_err(|error| {
-                if error.is::<ExpirationError>() { Failure::Late } else { Failure::Trap(error) }
-            })
+            let result = workers.handle((), request).await;
+            if result.is_err() && services.tasks.are_dropped() {
+                // The instance died with its host, which answers nobody any more.
+                std::future::pending::<()>().await;
+            }
+            result.map_err(
+                |error| {
+                    if error.is::<ExpirationError>() { Failure::Late } else { Failure::Trap(error) }
+                },
+            )
         }
     }
 }
