@@ -111,6 +111,25 @@ fn total(
     total
 }
 
+/// Found by the property above: a call that was under way when the provider closed was answered later, and counted as
+/// one of the new count, where it was not.
+#[test]
+fn a_call_that_is_answered_after_another_was_refused_is_counted_in_doubt() {
+    let limits = Limits {
+        calls: 20,
+        window: Duration::from_secs(26),
+        block: Duration::from_secs(2),
+        timeout: Duration::from_secs(1),
+        skew: Duration::from_millis(5),
+    };
+    let (model, seed) = (WindowModel::CountThenBlock, 459_464_049_402_696_681);
+    let tells = Tells { limit: true, ..Tells::default() };
+    let truth = Truth { calls: Some(3), tells, ..Truth::default() };
+    let scenario = Scenario { truth, ..Scenario::new(model, limits, Load::Bursts, Network::Dirty, 30, seed) };
+    let report = run(&scenario, &mut Pure::new(model, limits, START));
+    assert_eq!((report.over, report.over_taught), (2, 0), "{report:?}");
+}
+
 /// How a counter begins.
 type Start = fn(WindowModel, Limits, UnixMillis) -> Pure;
 

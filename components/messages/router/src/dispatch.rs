@@ -125,7 +125,7 @@ pub(crate) async fn dispatch(
     let completion = Completion { ending, held, paid_for, repeats, tidy: false };
     if completion.held.claim.is_some() {
         // Before the answer, so that a client that repeats the request gets the same response.
-        close(app, config, completion).await;
+        close(Ok(backend), completion).await;
         later(app, config, Completion { tidy: true, ..Completion::default() });
     } else {
         later(app, config, completion);
@@ -133,24 +133,26 @@ pub(crate) async fn dispatch(
     Ok(response)
 }
 
-/// Tells the stores how it ended, while the client waits.
-async fn close(app: &App, config: &Config, completion: Completion) {
-    log(async { Ok(backend(app, config)?.close(completion).await?) }.await);
-}
-
-/// The same once the client has its response. Then nobody is held up by a store that does not answer, and the router asks
-/// it itself: that saves an instance of `admission`.
-async fn close_at_leisure(app: &App, config: &Config, completion: Completion) -> Result<(), Problem> {
+/// Who is told how a message ended once the client has its response. Then nobody is held up by a store that does not answer,
+/// and the router asks it itself: that saves an instance of `admission`.
+fn at_leisure<'a>(
+    app: &'a App,
+    config: &'a Config,
+    ending: &RouteOutcome,
+) -> Result<Box<dyn AdmissionBackend + 'a>, Problem> {
     match app.redis {
-        Some(_) if completion.ending.counter_silent.is_none() => {
-            Ok(here(app, config)?.close(completion).await?)
-        }
-        _ => Ok(backend(app, config)?.close(completion).await?),
+        Some(_) if ending.counter_silent.is_none() => Ok(Box::new(here(app, config)?)),
+        _ => backend(app, config),
     }
 }
 
-fn log(closed: Result<(), Problem>) {
-    if let Err(problem) = closed {
+/// Tells the stores how it ended.
+async fn close(stores: Result<Box<dyn AdmissionBackend + '_>, Problem>, completion: Completion) {
+    let told = match stores {
+        Ok(stores) => stores.close(completion).await.map_err(Problem::from),
+        Err(problem) => Err(problem),
+    };
+    if let Err(problem) = told {
         println!("{}", json!({ "component": "router", "store_error": problem.cause }));
     }
 }
@@ -192,7 +194,7 @@ async fn without_stores(
 /// longer than it must be.
 fn later(app: &App, config: &Config, completion: Completion) {
     let (own, config) = (app.clone(), config.clone());
-    app.after.run(async move { log(close_at_leisure(&own, &config, completion).await) });
+    app.after.run(async move { close(at_leisure(&own, &config, &completion.ending), completion).await });
 }
 
 /// When the free provider is open again, or its sender has free messages again, if that is what stands in the way.

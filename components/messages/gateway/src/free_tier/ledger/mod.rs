@@ -36,8 +36,10 @@
 //! - **Count then block**, `release(c) = c + B`: the provider closes for B at every Nth call that it counts.
 //!   Of the released calls `sure` (modulo N) were counted and up to `doubt` more may have been. A call may
 //!   go when none of the held ones can have been an Nth, that is while `sure + doubt + held < N`, or when
-//!   none is held. Doubt stays until a refusal, or a response that tells what is left, shows where the count
-//!   stands: time tells nothing here.
+//!   none is held. A refusal shows that the provider was closed, and so counts from 0 when it opens; of the calls
+//!   under way then nobody knows on which side of that they arrived, answered or not, so each is one more in doubt.
+//!   Doubt stays until a refusal, or a response that tells what is left, shows where the count stands: time tells
+//!   nothing here.
 //!
 //! Where N is said, the limit in force is meant: what is [`learned`](super::learned) from the provider may be
 //! lower. For all models but one a lower limit is on the safe side whether true or not. *Count then block*
@@ -129,6 +131,8 @@ struct Bucket {
 struct Count {
     sure: i64,
     doubt: i64,
+    /// The newest slot when the count began anew: calls with it or an older one may be out of the count.
+    anew_after: i64,
 }
 
 /// The rules for a provider of one kind.
@@ -171,7 +175,7 @@ impl Ledger {
             _ => self.release(&Learned::default(), self.given_up(now)),
         };
         let doubt = if self.model == WindowModel::CountThenBlock { self.limits.calls - 1 } else { 0 };
-        State { open_from: over, count: Count { sure: 0, doubt }, ..self.fresh(now) }
+        State { open_from: over, count: Count { doubt, ..Count::default() }, ..self.fresh(now) }
     }
 
     /// Asks for a slot.
@@ -366,7 +370,7 @@ impl Ledger {
             && state.settled.last().is_none_or(|(release, ..)| ended_before(*release));
         if alone {
             let sure = state.limit - left - 1 - state.held();
-            state.count = Count { sure: sure.max(0), doubt: 0 };
+            state.count = Count { sure: sure.max(0), doubt: 0, ..state.count };
         }
     }
 
@@ -381,11 +385,11 @@ impl Ledger {
     /// Brings the limit in force at `now` to bear.
     fn heed(&self, state: &mut State, now: UnixMillis) {
         let limit = state.learned.limit(&self.limits, now);
-        let Count { sure, doubt } = state.count;
+        let Count { sure, doubt, .. } = state.count;
         let lowered = self.model == WindowModel::CountThenBlock && limit < state.limit;
         if lowered && sure + doubt + state.held() >= limit {
             // The provider may have begun to count anew, and who knows when.
-            state.count = Count { sure: 0, doubt: limit - 1 };
+            state.count = Count { sure: 0, doubt: limit - 1, ..state.count };
         }
         if limit < state.limit {
             // How full a smaller bucket is that was refilled more slowly, nobody knows.

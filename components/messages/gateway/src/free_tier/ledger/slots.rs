@@ -56,13 +56,10 @@ impl Ledger {
             }
             self.refill(state, now);
         } else {
-            let doubtful = release_until(&mut state.open, now);
-            let sure = release_until(&mut state.settled, now);
+            let open = release_until(&mut state.open, now);
+            let settled = release_until(&mut state.settled, now);
             match self.model {
-                WindowModel::CountThenBlock => {
-                    state.count.sure = (state.count.sure + sure) % state.limit;
-                    state.count.doubt = (state.count.doubt + doubtful).min(state.limit);
-                }
+                WindowModel::CountThenBlock => state.count.add(&open, &settled, state.limit),
                 WindowModel::Anchored => self.advance_epoch(state, now),
                 _ => {}
             }
@@ -98,8 +95,7 @@ impl Ledger {
     /// Calls that ended before are out of its count; of the others it is not known.
     pub(super) fn restart_count(&self, state: &mut State, refused: UnixMillis) {
         release_until(&mut state.settled, self.release(&state.learned, refused));
-        state.open.append(&mut state.settled);
-        state.count = Count::default();
+        state.count = Count { sure: 0, doubt: 0, anew_after: state.newest };
     }
 
     fn charge(&self, state: &mut State, at: UnixMillis) {
@@ -193,12 +189,18 @@ impl State {
     }
 }
 
-/// Takes out the slots released at `now` or earlier, and counts them.
-fn release_until(slots: &mut BTreeSet<(UnixMillis, UnixMillis, i64)>, now: UnixMillis) -> i64 {
-    let mut released = 0;
-    while slots.first().is_some_and(|(release, ..)| *release <= now) {
-        slots.pop_first();
-        released += 1;
+impl Count {
+    /// Adds the calls with these slots, of which it is known of the settled ones alone that they were counted.
+    fn add(&mut self, open: &[i64], settled: &[i64], limit: i64) {
+        let sure = settled.iter().filter(|number| **number > self.anew_after).count();
+        let doubtful = open.len() + settled.len() - sure;
+        self.sure = (self.sure + sure as i64) % limit;
+        self.doubt = (self.doubt + doubtful as i64).min(limit);
     }
-    released
+}
+
+/// Takes out the slots released at `now` or earlier: their numbers.
+fn release_until(slots: &mut BTreeSet<(UnixMillis, UnixMillis, i64)>, now: UnixMillis) -> Vec<i64> {
+    let later = slots.split_off(&(UnixMillis(now.0 + 1), UnixMillis(i64::MIN), i64::MIN));
+    std::mem::replace(slots, later).into_iter().map(|(_, _, number)| number).collect()
 }

@@ -192,6 +192,23 @@ fn a_refusal_shows_where_the_count_stands() {
 }
 
 #[test]
+fn of_calls_under_way_at_a_refusal_nobody_knows_whether_they_are_in_the_new_count() {
+    let mut counter = Counter::new(WindowModel::CountThenBlock, 4);
+    let slots = [0; 4].map(|now| counter.go(now));
+    // From now on the limit is taken to be 3.
+    counter.settle(&slots[3], Outcome::Refused { retry_after: None }, 1);
+    counter.settle(&slots[1], Outcome::NotSent, 1);
+    counter.settle(&slots[2], Outcome::NotSent, 1);
+    // It arrived before the provider closed, or after it opened again, though it was answered.
+    counter.settle(&slots[0], Outcome::Answered, 2);
+    counter.call(32, 33);
+    counter.call(63, 64);
+    // These two were counted. The next may be the third, as may the one after it, so each goes alone.
+    counter.call(94, 95);
+    assert_eq!(counter.closed(95), (125, FreeExhausted));
+}
+
+#[test]
 fn a_call_that_was_never_sent_gives_its_slot_back() {
     for model in WindowModel::ALL {
         let mut counter = Counter::new(model, 1);

@@ -73,14 +73,7 @@ elseif operation == 'settle' then
     refused(now + math.max(wait, B))
     if was_held and counting then
       release_settled(release(s))
-      local others = redis.call('ZRANGE', SETTLED, 0, -1, 'WITHSCORES')
-      for index = 1, #others, 2 do
-        -- Another name: nobody settles it again.
-        redis.call('ZADD', OPEN, others[index + 1], others[index] .. '-settled')
-      end
-      redis.call('DEL', SETTLED)
-      open, settled = open + settled, 0
-      state.sure, state.doubt = 0, 0
+      state.sure, state.doubt, state.anew_after = 0, 0, state.newest
     elseif was_held then
       finish()
     end

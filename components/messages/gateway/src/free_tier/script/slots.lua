@@ -14,6 +14,17 @@ local function release_settled(until_time)
   return released
 end
 
+-- Of the settled slots that are over, how many may be out of the provider's count: it began anew after them.
+local function settled_before_anew()
+  local found = 0
+  if state.anew_after then
+    for _, slot in ipairs(redis.call('ZRANGEBYSCORE', SETTLED, '-inf', whole(now))) do
+      if tonumber(string.match(slot, '%d+$')) <= state.anew_after then found = found + 1 end
+    end
+  end
+  return found
+end
+
 -- By the limit at the time it was last refilled, which is the lower one if it rises meanwhile.
 local function refill(at)
   local flowed = math.min(math.max(at - state.at, 0), P) * state.limit
@@ -47,8 +58,9 @@ if bucket then
   end
   refill(now)
 else
-  local doubtful = open > 0 and release_open(now) or 0
-  local sure = settled > 0 and release_settled(now) or 0
+  local before_anew = counting and settled > 0 and settled_before_anew() or 0
+  local doubtful = (open > 0 and release_open(now) or 0) + before_anew
+  local sure = (settled > 0 and release_settled(now) or 0) - before_anew
   if counting then
     state.sure = (state.sure + sure) % state.limit
     state.doubt = math.min(state.doubt + doubtful, state.limit)
