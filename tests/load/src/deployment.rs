@@ -219,10 +219,16 @@ async fn message(app: &App, way: &Way) -> anyhow::Result<Scenario> {
 
 /// `POST /messages` by the user of this token.
 pub(crate) fn messages(at: SocketAddr, token: &str, expected: Map<String, Value>) -> Load {
-    let mut load = load(at, "POST", "/messages", Expect::Members(expected));
+    let mut load = post(at, "/messages", &json!({ "message": MESSAGE }), Expect::Members(expected));
     load.headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+    load
+}
+
+/// `POST` of a JSON body.
+pub(crate) fn post(at: SocketAddr, path: &str, body: &Value, expect: Expect) -> Load {
+    let mut load = load(at, "POST", path, expect);
     load.headers.push(("content-type".to_owned(), "application/json".to_owned()));
-    load.body = json!({ "message": MESSAGE }).to_string();
+    load.body = body.to_string();
     load
 }
 

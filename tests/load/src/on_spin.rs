@@ -27,7 +27,7 @@ use xtask::workspace;
 use crate::account;
 use crate::deployment::{
     ANSWER, CHAIN, DEFAULT_WINDOW, Deployment, FORWARD, LANE, MESSAGE, PLENTY, Scenario, Server, load,
-    messages, vouch_for_a_fresh_provider,
+    messages, post, vouch_for_a_fresh_provider,
 };
 use crate::load::{Expect, Load};
 use crate::options::Options;
@@ -124,10 +124,7 @@ fn forward(lane: &Lane, floor: &str, origin: &str) -> anyhow::Result<Scenario> {
 }
 
 fn forwarded(at: SocketAddr) -> Load {
-    let mut load = load(at, "POST", "/forward", Expect::Members(Map::new()));
-    load.body = json!({ "message": MESSAGE }).to_string();
-    load.headers.push(("content-type".to_owned(), "application/json".to_owned()));
-    load
+    post(at, "/forward", &json!({ "message": MESSAGE }), Expect::Members(Map::new()))
 }
 
 /// Octo with everything as it is set after installation, but for the provider and where free calls are counted.

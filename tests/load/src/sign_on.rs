@@ -9,7 +9,7 @@ use octo_host::{App, Clock, Host};
 use serde_json::{Map, Value, json};
 
 use crate::account::{self, Account};
-use crate::deployment::{Scenario, Server, load};
+use crate::deployment::{Scenario, Server, load, post};
 use crate::load::{Expect, Load};
 
 /// When: any time will do.
@@ -37,11 +37,11 @@ pub(crate) async fn scenarios(app: &App) -> anyhow::Result<Vec<Scenario>> {
 
 fn login(at: SocketAddr, account: &Account) -> Load {
     let body = json!({ "username": account.username, "password": account.password });
-    post(at, "/auth/login", &body)
+    post(at, "/auth/login", &body, bearer())
 }
 
 fn refresh(at: SocketAddr, account: &Account) -> Load {
-    post(at, "/auth/refresh", &json!({ "refresh_token": account.refresh_token }))
+    post(at, "/auth/refresh", &json!({ "refresh_token": account.refresh_token }), bearer())
 }
 
 fn known_by_record(at: SocketAddr, account: &Account) -> Load {
@@ -52,17 +52,14 @@ fn known_by_signature(at: SocketAddr, account: &Account) -> Load {
     quota(at, &account.older_token)
 }
 
-fn post(at: SocketAddr, path: &str, body: &Value) -> Load {
-    let mut load = load(at, "POST", path, members("token_type", json!("Bearer")));
-    load.headers.push(("content-type".to_owned(), "application/json".to_owned()));
-    load.body = body.to_string();
-    load
-}
-
 fn quota(at: SocketAddr, token: &str) -> Load {
     let mut load = load(at, "GET", "/messages/quota", members("used", json!(0)));
     load.headers.push(("authorization".to_owned(), format!("Bearer {token}")));
     load
+}
+
+fn bearer() -> Expect {
+    members("token_type", json!("Bearer"))
 }
 
 fn members(name: &str, value: Value) -> Expect {

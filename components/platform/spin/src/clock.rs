@@ -1,8 +1,12 @@
 //! Time and randomness from WASI.
 
 use octo_core::async_trait;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    pin::pin,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
+use futures::future::{Either, select};
 use octo_core::{Clock, Entropy, UnixMillis, time::millis};
 use send_wrapper::SendWrapper;
 
@@ -22,6 +26,15 @@ impl Clock for SpinClock {
 
     async fn sleep(&self, duration: Duration) {
         SendWrapper::new(lane::sleep(duration)).await;
+    }
+}
+
+/// What comes of `future`, unless it takes longer. The host's own timeouts bound each phase of a call; only a
+/// timer here bounds all of it. When both are ready the future counts.
+pub(crate) async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(future), pin!(SpinClock.sleep(time))).await {
+        Either::Left((result, _)) => Some(result),
+        Either::Right(((), _)) => None,
     }
 }
 

@@ -2,10 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::{
-    Exchange, Logged, Outcome, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinRedis,
-    lane::{CAN_GIVE_UP, serve_then},
-};
 use octo_core::{
     Problem, Redis,
     ports::{NoHttp, NoKeyValue},
@@ -16,6 +12,11 @@ use octo_http::{
     app::{AfterResponse, RedisServers},
     caller::{AskAuth, KeySource},
     gzip,
+};
+
+use crate::{
+    Exchange, Logged, Outcome, SettingsBlock, SpinClock, SpinEntropy, SpinHttp, SpinKeyValue, SpinRedis,
+    lane::{CAN_GIVE_UP, serve_then},
 };
 
 /// A component that serves an [`Api`]. Only the ports that are named are imported.
@@ -126,7 +127,6 @@ macro_rules! component {
 }
 
 /// The same for a component that reads and writes for itself: `export!(async |exchange| ...)`.
-#[cfg(not(wasi_0_3))]
 #[macro_export]
 macro_rules! export {
     (async |$exchange:ident| $serve:expr) => {
@@ -137,41 +137,44 @@ macro_rules! export {
 
             struct Exported;
 
-            impl $crate::wasi::exports::http::incoming_handler::Guest for Exported {
-                fn handle(
-                    incoming: $crate::wasi::http::types::IncomingRequest,
-                    out: $crate::wasi::http::types::ResponseOutparam,
-                ) {
-                    let $exchange = $crate::Exchange { incoming, out };
-                    $crate::run(async move { $serve });
-                }
-            }
-
-            $crate::wasi::http::proxy::export!(Exported with_types_in $crate::wasi);
+            $crate::handle!(Exported, $exchange, $serve);
         }
     };
 }
 
-/// The same for a component that reads and writes for itself: `export!(async |exchange| ...)`.
-#[cfg(wasi_0_3)]
+/// The entry as WASI 0.2 has it. Used by [`export!`](crate::export).
+#[cfg(not(wasi_0_3))]
+#[doc(hidden)]
 #[macro_export]
-macro_rules! export {
-    (async |$exchange:ident| $serve:expr) => {
-        // The linker needs exported functions, and those are declared unsafe.
-        #[allow(unsafe_code, missing_docs)]
-        mod exported {
-            use super::*;
-
-            struct Exported;
-
-            impl $crate::wasip3::exports::http::handler::Guest for Exported {
-                async fn handle(request: $crate::wasip3::http::types::Request) -> $crate::Outcome {
-                    let $exchange = $crate::Exchange(request);
-                    $serve
-                }
+macro_rules! handle {
+    ($exported:ident, $exchange:ident, $serve:expr) => {
+        impl $crate::wasi::exports::http::incoming_handler::Guest for $exported {
+            fn handle(
+                incoming: $crate::wasi::http::types::IncomingRequest,
+                out: $crate::wasi::http::types::ResponseOutparam,
+            ) {
+                let $exchange = $crate::Exchange { incoming, out };
+                $crate::run(async move { $serve });
             }
-
-            $crate::wasip3::http::service::export!(Exported with_types_in $crate::wasip3);
         }
+
+        $crate::wasi::http::proxy::export!($exported with_types_in $crate::wasi);
+    };
+}
+
+/// The entry as WASI 0.3 has it. Used by [`export!`](crate::export).
+#[cfg(wasi_0_3)]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! handle {
+    ($exported:ident, $exchange:ident, $serve:expr) => {
+        impl $crate::wasip3::exports::http::handler::Guest for $exported {
+            async fn handle(request: $crate::wasip3::http::types::Request) -> $crate::Outcome {
+                let $exchange = $crate::Exchange(request);
+                $serve
+            }
+        }
+
+        $crate::wasip3::http::service::export!($exported with_types_in $crate::wasip3);
     };
 }

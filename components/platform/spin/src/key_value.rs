@@ -11,7 +11,7 @@ use send_wrapper::SendWrapper;
 
 use crate::{
     SpinClock,
-    lane::{self, Store},
+    lane::{self, Store, keyvalue::store::Error},
 };
 
 /// Spin's key-value store, opened when first used.
@@ -20,6 +20,15 @@ pub struct SpinKeyValue(OnceLock<Arc<Store>>);
 
 /// The only label that needs no flag on `spin up`.
 pub(crate) const LABEL: &str = "default";
+
+/// What an error of `wasi:keyvalue` means.
+pub(crate) fn failed(error: Error) -> StoreError {
+    StoreError(match error {
+        Error::NoSuchStore => "there is no such store".into(),
+        Error::AccessDenied => "this component may not use the store".into(),
+        Error::Other(text) => text,
+    })
+}
 
 /// Spin's Redis backend has no namespace: whatever else lives in that database must not meet our keys.
 fn own(key: &str) -> String {

@@ -17,7 +17,9 @@
 mod clock;
 mod component;
 mod exchange;
+mod http_out;
 mod key_value;
+mod redis;
 mod settings;
 #[cfg(not(wasi_0_3))]
 mod sql;
@@ -27,15 +29,15 @@ mod wasi_0_2;
 mod wasi_0_3;
 
 #[cfg(not(wasi_0_3))]
-use wasi_0_2 as lane;
+use {spin_sdk as sdk, wasi_0_2 as lane};
 #[cfg(wasi_0_3)]
-use wasi_0_3 as lane;
+use {spin_sdk_7 as sdk, wasi_0_3 as lane};
 
 pub use clock::{SpinClock, SpinEntropy};
 pub use component::Component;
-pub use exchange::Logged;
+pub use exchange::{Logged, serve};
 pub use key_value::SpinKeyValue;
-pub use lane::{Exchange, Outcome, SpinHttp, SpinRedis, serve};
+pub use lane::{Exchange, Outcome, SpinHttp, SpinRedis};
 pub use settings::SettingsBlock;
 
 #[cfg(wasi_0_3)]

@@ -88,7 +88,6 @@ pub(crate) struct Expiration {
     death: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-// Each future is only polled through an exclusive reference.
 impl WorkerExpiration for Expiration {
     fn poll(
         mut self: Pin<&mut Self>,

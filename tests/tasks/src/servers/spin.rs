@@ -46,6 +46,11 @@ impl Spin {
         program.context("set SPIN_BIN to the program of a Spin, such as `SPIN_BIN=$(which spin)`")
     }
 
+    /// The environment variable that Spin takes an application's variable from.
+    pub fn environment(variable: &str) -> String {
+        format!("SPIN_VARIABLE_{}", variable.to_ascii_uppercase())
+    }
+
     /// Starts `program` and waits until it serves.
     ///
     /// # Errors
@@ -66,7 +71,7 @@ impl Spin {
             command.arg("--runtime-config-file").arg(file);
         }
         for (name, value) in start.variables {
-            command.env(format!("SPIN_VARIABLE_{}", name.to_ascii_uppercase()), value);
+            command.env(Self::environment(name), value);
         }
         // A panic of Spin's is not ours to explain, and with this set each of its errors looks for its callers.
         command.env_remove("RUST_BACKTRACE");

@@ -21,19 +21,7 @@ pub struct Exchange {
 /// What the entry gives back to the platform, which has the answer by then.
 pub type Outcome = ();
 
-/// Reads the request with a body of the given kind, lets `handle` answer it, sends the
-/// answer, and logs one line.
-pub async fn serve(
-    component: &str,
-    logged: Logged,
-    bodies: impl Into<Bodies>,
-    exchange: Exchange,
-    handle: impl AsyncFnOnce(Request) -> Result<Response, Problem>,
-) -> Outcome {
-    serve_then(component, logged, bodies, exchange, handle, AfterResponse::default()).await;
-}
-
-/// The same, and then what was left for after the response.
+/// See [`serve`](crate::serve); then does what was left for after the response.
 pub(crate) async fn serve_then(
     component: &str,
     logged: Logged,

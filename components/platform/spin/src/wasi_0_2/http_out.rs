@@ -22,7 +22,7 @@ use wasi::http::{
 };
 
 use super::body::{self, Outgoing, ReadError};
-use crate::SpinClock;
+use crate::{SpinClock, clock::within, http_out::classify};
 
 /// Spin's outbound HTTP; `http://NAME.spin.internal` reaches another component of the application.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,15 +79,6 @@ async fn patiently<T>(
     match select(&mut future, pin!(turns)).await {
         Either::Left((result, _)) => Some(result),
         Either::Right((_, _)) => None,
-    }
-}
-
-/// What comes of `future`, unless it takes longer. The host's own timeouts bound each phase of a call; only a
-/// timer here bounds all of it. When both are ready the future counts.
-async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
-    match select(pin!(future), pin!(SpinClock.sleep(time))).await {
-        Either::Left((result, _)) => Some(result),
-        Either::Right(((), _)) => None,
     }
 }
 
@@ -177,27 +168,5 @@ fn method(method: &http::Method) -> Method {
         "TRACE" => Method::Trace,
         "PATCH" => Method::Patch,
         other => Method::Other(other.to_owned()),
-    }
-}
-
-/// Tells a call that never happened from one that may have.
-fn classify(code: ErrorCode) -> SendError {
-    let text = code.to_string();
-    match code {
-        ErrorCode::DnsTimeout
-        | ErrorCode::DnsError(_)
-        | ErrorCode::DestinationNotFound
-        | ErrorCode::DestinationUnavailable
-        | ErrorCode::DestinationIpProhibited
-        | ErrorCode::DestinationIpUnroutable
-        | ErrorCode::ConnectionRefused
-        | ErrorCode::ConnectionTimeout
-        | ErrorCode::ConnectionLimitReached
-        | ErrorCode::TlsProtocolError
-        | ErrorCode::TlsCertificateError
-        | ErrorCode::HttpRequestDenied
-        | ErrorCode::HttpRequestUriInvalid => SendError::NotSent(text),
-        ErrorCode::HttpResponseTimeout | ErrorCode::ConnectionReadTimeout => SendError::TimedOut,
-        _ => SendError::Broken(text),
     }
 }

@@ -13,8 +13,10 @@ pub(crate) const CAN_GIVE_UP: bool = false;
 
 pub(crate) use clock::sleep;
 pub(crate) use entry::serve_then;
-pub use entry::{Exchange, Listener, Outcome, serve, serve_in_steps};
+pub use entry::{Exchange, Listener, Outcome, serve_in_steps};
 pub use http_out::SpinHttp;
 pub use redis::SpinRedis;
 pub(crate) use settings::{settings_block, variable};
+pub(crate) use spin_sdk::wit::wasi::keyvalue;
 pub(crate) use store::{Store, store};
+pub(crate) use wasi::http::types::ErrorCode;

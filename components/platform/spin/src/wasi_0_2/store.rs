@@ -5,10 +5,10 @@ use std::sync::Arc;
 use octo_core::StoreError;
 use spin_sdk::wit::wasi::keyvalue::{
     atomics,
-    store::{self, Bucket, Error},
+    store::{self, Bucket},
 };
 
-use crate::key_value::LABEL;
+use crate::key_value::{LABEL, failed};
 
 /// The store, open.
 pub(crate) struct Store(Bucket);
@@ -16,14 +16,6 @@ pub(crate) struct Store(Bucket);
 /// Opens it.
 pub(crate) async fn store() -> Result<Arc<Store>, StoreError> {
     Ok(Arc::new(Store(store::open(LABEL).map_err(failed)?)))
-}
-
-fn failed(error: Error) -> StoreError {
-    StoreError(match error {
-        Error::NoSuchStore => "there is no such store".into(),
-        Error::AccessDenied => "this component may not use the store".into(),
-        Error::Other(text) => text,
-    })
 }
 
 impl Store {

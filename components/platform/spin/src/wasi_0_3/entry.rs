@@ -9,9 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::channel::oneshot;
-use http::header;
 use http_body::Frame;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use octo_core::Problem;
 use octo_http::{Bodies, Body, BodyError, Request, Response, app::AfterResponse};
 use spin_sdk_7::wasip3::{
@@ -21,10 +19,13 @@ use spin_sdk_7::wasip3::{
 };
 
 use super::{
-    http_out::{with_length, within},
+    body::{self, ReadError, with_length},
     let_spawned_tasks_begin,
 };
-use crate::exchange::{self, BODY_TIME, Logged};
+use crate::{
+    clock::within,
+    exchange::{self, BODY_TIME, Logged},
+};
 
 /// One request.
 pub struct Exchange(
@@ -35,19 +36,7 @@ pub struct Exchange(
 /// What the entry gives back to the platform: the answer.
 pub type Outcome = Result<types::Response, ErrorCode>;
 
-/// Reads the request with a body of the given kind, lets `handle` answer it, sends the
-/// answer, and logs one line.
-pub async fn serve(
-    component: &str,
-    logged: Logged,
-    bodies: impl Into<Bodies>,
-    exchange: Exchange,
-    handle: impl AsyncFnOnce(Request) -> Result<Response, Problem>,
-) -> Outcome {
-    serve_then(component, logged, bodies, exchange, handle, AfterResponse::default()).await
-}
-
-/// The same, and then what was left for after the response, which holds up neither the client nor other requests.
+/// See [`serve`](crate::serve); then does what was left for after the response, which holds up neither the client nor other requests.
 pub(crate) async fn serve_then(
     component: &str,
     logged: Logged,
@@ -115,17 +104,9 @@ async fn read(request: types::Request, max_body: usize) -> Result<Request, Error
 }
 
 async fn read_body(head: &http::request::Parts, body: IncomingRequestBody, max_body: usize) -> Body {
-    let announced: Option<usize> =
-        head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length| length > max_body) {
-        return Err(BodyError::TooLarge(max_body));
-    }
-    let body =
-        within(BODY_TIME, Limited::new(body, max_body).collect()).await.ok_or(BodyError::Late(BODY_TIME))?;
-    let body = body.map_err(|error| {
-        if error.is::<LengthLimitError>() { BodyError::TooLarge(max_body) } else { BodyError::Broken }
-    })?;
-    let body = Vec::from(body.to_bytes());
-    // A body that is shorter than announced was cut.
-    if announced.is_some_and(|length| body.len() < length) { Err(BodyError::Broken) } else { Ok(body) }
+    let body = within(BODY_TIME, body::read(body, &head.headers, max_body)).await;
+    body.ok_or(BodyError::Late(BODY_TIME))?.map_err(|error| match error {
+        ReadError::TooLarge => BodyError::TooLarge(max_body),
+        ReadError::Broken => BodyError::Broken,
+    })
 }

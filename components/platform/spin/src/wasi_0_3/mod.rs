@@ -3,6 +3,7 @@
 //! An instance serves several requests at once. What is kept in it is what all of them may share: the connections to the
 //! stores and the text of the settings. Everything else is a request's own.
 
+mod body;
 mod entry;
 mod http_out;
 mod redis;
@@ -17,10 +18,11 @@ use spin_sdk_7::wasip3::wit_bindgen::yield_async;
 pub(crate) const CAN_GIVE_UP: bool = true;
 
 pub(crate) use entry::serve_then;
-pub use entry::{Exchange, Outcome, serve};
+pub use entry::{Exchange, Outcome};
 pub use http_out::SpinHttp;
 pub use redis::SpinRedis;
 pub(crate) use settings::{settings_block, variable};
+pub(crate) use spin_sdk_7::{experimental::wasi::keyvalue, wasip3::http::types::ErrorCode};
 pub(crate) use store::{Store, store};
 
 /// Waits that long; others go on meanwhile.

@@ -5,7 +5,9 @@ use std::{cell::RefCell, rc::Rc};
 
 use octo_core::{Redis, Script, StoreError};
 use send_wrapper::SendWrapper;
-use spin_sdk_7::redis::{Connection, Error, RedisParameter, RedisResult};
+use spin_sdk_7::redis::Connection;
+
+use crate::redis::{failed, is_unknown_script, parameters, whole};
 
 thread_local! {
     /// The connection of this instance, and to which address. All its requests share it, as the host's client allows.
@@ -39,11 +41,8 @@ impl SpinRedis {
 
     async fn ask(&self, script: &Script, keys: &[String], args: &[String]) -> Result<Vec<i64>, StoreError> {
         let connection = self.connection().await?;
-        let binary = |text: &str| RedisParameter::Binary(text.as_bytes().to_vec());
-        let call = async |command: &str, name: &str| {
-            let mut parameters = vec![binary(name), binary(&keys.len().to_string())];
-            parameters.extend(keys.iter().chain(args).map(|text| binary(text)));
-            connection.execute(command, parameters).await
+        let call = async |command: &str, script: &str| {
+            connection.execute(command, parameters(script, keys, args)).await
         };
         let answer = match call("EVALSHA", script.sha1()).await {
             Err(error) if is_unknown_script(&error) => call("EVAL", script.text()).await,
@@ -60,26 +59,4 @@ impl Redis for SpinRedis {
     async fn eval(&self, script: &Script, keys: &[String], args: &[String]) -> Result<Vec<i64>, StoreError> {
         SendWrapper::new(self.ask(script, keys, args)).await
     }
-}
-
-/// The server has not seen the script: it is new, restarted, or forgot it. Spin passes on the text of its
-/// client library, which has the server's word or its own.
-fn is_unknown_script(error: &Error) -> bool {
-    matches!(error, Error::Other(text) if text.contains("NOSCRIPT") || text.contains("NoScript"))
-}
-
-fn whole(result: RedisResult) -> Result<i64, StoreError> {
-    match result {
-        RedisResult::Int64(value) => Ok(value),
-        other => Err(StoreError(format!("the script answers {other:?}, which is no whole number"))),
-    }
-}
-
-fn failed(error: Error) -> StoreError {
-    StoreError(match error {
-        Error::InvalidAddress => "the address is not allowed or no address of a Redis server".into(),
-        Error::TooManyConnections => "too many connections to Redis".into(),
-        Error::TypeError => "Redis answers with another type".into(),
-        Error::Other(text) => text,
-    })
 }

@@ -13,14 +13,14 @@ use spin_sdk_7::{
         atomics,
         store::{self, Bucket},
     },
-    key_value,
+    key_value as kv,
 };
 
-use crate::key_value::LABEL;
+use crate::key_value::{self, LABEL};
 
 /// The store, open.
 pub(crate) struct Store {
-    store: SendWrapper<key_value::Store>,
+    store: SendWrapper<kv::Store>,
     /// Opened when first counted.
     counters: OnceLock<Bucket>,
 }
@@ -34,26 +34,18 @@ pub(crate) async fn store() -> Result<Arc<Store>, StoreError> {
     if let Some(kept) = KEPT.with_borrow(Clone::clone) {
         return Ok(kept);
     }
-    let store = SendWrapper::new(key_value::Store::open(LABEL).await.map_err(failed)?);
+    let store = SendWrapper::new(kv::Store::open(LABEL).await.map_err(failed)?);
     let store = Arc::new(Store { store, counters: OnceLock::new() });
     KEPT.set(Some(Arc::clone(&store)));
     Ok(store)
 }
 
-fn failed(error: key_value::Error) -> StoreError {
+fn failed(error: kv::Error) -> StoreError {
     StoreError(match error {
-        key_value::Error::StoreTableFull => "too many stores are open".into(),
-        key_value::Error::NoSuchStore => "there is no such store".into(),
-        key_value::Error::AccessDenied => "this component may not use the store".into(),
-        key_value::Error::Other(text) => text,
-    })
-}
-
-fn uncounted(error: store::Error) -> StoreError {
-    StoreError(match error {
-        store::Error::NoSuchStore => "there is no such store".into(),
-        store::Error::AccessDenied => "this component may not use the store".into(),
-        store::Error::Other(text) => text,
+        kv::Error::StoreTableFull => "too many stores are open".into(),
+        kv::Error::NoSuchStore => "there is no such store".into(),
+        kv::Error::AccessDenied => "this component may not use the store".into(),
+        kv::Error::Other(text) => text,
     })
 }
 
@@ -77,10 +69,10 @@ impl Store {
         let counters = match self.counters.get() {
             Some(counters) => counters,
             None => {
-                let opened = store::open(LABEL).map_err(uncounted)?;
+                let opened = store::open(LABEL).map_err(key_value::failed)?;
                 self.counters.get_or_init(|| opened)
             }
         };
-        atomics::increment(counters, key, delta).map_err(uncounted)
+        atomics::increment(counters, key, delta).map_err(key_value::failed)
     }
 }

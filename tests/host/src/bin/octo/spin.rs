@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, anyhow};
 use octo_host::Manifest;
 use xtask::progress::Progress;
+use xtask::servers::Spin;
 use xtask::workspace::root;
 
 use crate::arguments::Settings;
@@ -34,7 +35,9 @@ pub(crate) fn run(program: &OsStr, settings: &Settings) -> Result<()> {
     if settings.runtime_config_file.is_none() {
         let given = |name: &str| match &secret {
             Some(secret) if name == secret::VARIABLE => Some(secret.value.clone()),
-            _ => settings.variables.get(name).cloned().or_else(|| std::env::var(environment(name)).ok()),
+            _ => {
+                settings.variables.get(name).cloned().or_else(|| std::env::var(Spin::environment(name)).ok())
+            }
         };
         let file = state_dir.join("variables.toml");
         octo_host::private::write(&file, &looked_up_in_memory(&manifest, given)?)
@@ -66,14 +69,9 @@ fn command(program: &OsStr, settings: &Settings) -> Command {
     }
     // The environment, because every Spin reads it and no value shows in the list of processes.
     for (name, value) in &settings.variables {
-        command.env(environment(name), value);
+        command.env(Spin::environment(name), value);
     }
     command
-}
-
-/// The environment variable that Spin takes a variable from.
-fn environment(name: &str) -> String {
-    format!("SPIN_VARIABLE_{}", name.to_ascii_uppercase())
 }
 
 /// Spin's runtime configuration with the value of every variable. An instance that calls anybody looks all of them up: in
