@@ -7,6 +7,7 @@
 pub mod day;
 pub mod decimal;
 pub mod id;
+pub mod joined;
 pub mod money;
 pub mod ports;
 pub mod problem;
@@ -23,6 +24,7 @@ pub use async_trait::async_trait;
 
 pub use day::UtcDay;
 pub use id::new_id;
+pub use joined::Joined;
 pub use money::{Currency, Hundredths, Money};
 pub use ports::{Clock, Entropy, HttpOut, KeyValue, Redis, SendError, Settings, StoreError};
 pub use problem::Problem;

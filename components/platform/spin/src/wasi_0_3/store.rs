@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use octo_core::StoreError;
+use octo_core::{Joined, StoreError};
 use send_wrapper::SendWrapper;
 use spin_sdk_7::{
     experimental::wasi::keyvalue::{
@@ -14,6 +14,7 @@ use spin_sdk_7::{
         store::{self, Bucket},
     },
     key_value as kv,
+    wasip3::wit_bindgen::yield_async,
 };
 
 use crate::key_value::{self, LABEL};
@@ -28,6 +29,9 @@ pub(crate) struct Store {
 thread_local! {
     static KEPT: RefCell<Option<Arc<Store>>> = const { RefCell::new(None) };
 }
+
+/// What the requests of this instance add to the counters.
+static JOINED: Joined = Joined::new();
 
 /// Opens it, once for the whole instance.
 pub(crate) async fn store() -> Result<Arc<Store>, StoreError> {
@@ -63,16 +67,24 @@ impl Store {
     }
 
     /// The one question that cannot be given up, and holds up all requests of the instance. So it is put only to a store that
-    /// has just answered another.
+    /// has just answered another, and for all at once that want to add to the counter now.
     pub(crate) async fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
+        let ticket = JOINED.join(key, delta);
+        // The others come this far meanwhile.
+        yield_async().await;
+        if let Some(answer) = ticket.answer() {
+            return answer;
+        }
         self.store.exists(key).await.map_err(failed)?;
-        let counters = match self.counters.get() {
-            Some(counters) => counters,
-            None => {
-                let opened = store::open(LABEL).map_err(key_value::failed)?;
-                self.counters.get_or_init(|| opened)
-            }
-        };
-        atomics::increment(counters, key, delta).map_err(key_value::failed)
+        ticket.put(|sum| {
+            let counters = match self.counters.get() {
+                Some(counters) => counters,
+                None => {
+                    let opened = store::open(LABEL).map_err(key_value::failed)?;
+                    self.counters.get_or_init(|| opened)
+                }
+            };
+            atomics::increment(counters, key, sum).map_err(key_value::failed)
+        })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use octo_gateway::free_tier::WindowModel;
-use octo_host::Clock;
+use octo_host::{Clock, StoreFault};
 
 use crate::harness::{Counter, TestApp, in_wasi_0_3};
 use crate::mock_providers::{Latency, MockFree, MockPaid, Mood};
@@ -14,15 +14,15 @@ use crate::mock_providers::{Latency, MockFree, MockPaid, Mood};
 const MESSAGES: usize = 48;
 
 /// A provider that takes its time, so that messages are under way together, and the application that calls it.
-async fn start(counter: Counter) -> (MockFree, MockPaid, TestApp) {
-    let minute = Duration::from_secs(60);
+async fn start(counter: Counter, calls: i64, per_user: i64) -> (MockFree, MockPaid, TestApp) {
+    let day = Duration::from_secs(86_400);
     let slow = || Latency::around(50.0, 100.0);
-    let free = MockFree::allowing(WindowModel::Aligned, 1_000, minute, minute).taking(slow()).start().await;
+    let free = MockFree::allowing(WindowModel::Aligned, calls, day, day).taking(slow()).start().await;
     let paid = MockPaid::start(slow()).await;
-    let app = TestApp::with("free_limit", 1_000)
-        .with("free_window_seconds", minute.as_secs())
+    let app = TestApp::with("free_limit", calls)
+        .with("free_window_seconds", day.as_secs())
         .with("free_window_model", "aligned")
-        .with("free_daily_per_user", 20)
+        .with("free_daily_per_user", per_user)
         .calling(&free, &paid)
         .counting_in(counter)
         .by(Clock::system())
@@ -37,7 +37,7 @@ async fn start(counter: Counter) -> (MockFree, MockPaid, TestApp) {
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_of_two_users_at_once_are_each_ones_own() {
     for counter in [Counter::KeyValue, Counter::OwnRedis] {
-        let (free, _paid, app) = start(counter).await;
+        let (free, _paid, app) = start(counter, 1_000, 20).await;
         let (ada, bob) = (app.user("ada").await, app.paying_user("bob").await);
         app.quiet().await;
         app.clear_records();
@@ -76,9 +76,27 @@ async fn messages_of_two_users_at_once_are_each_ones_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_messages_of_one_moment_count_is_one_question_to_the_store() {
+    let (free, _paid, app) = start(Counter::KeyValue, 40, 0).await;
+    let ada = app.user("ada").await;
+    app.quiet().await;
+    app.clear_records();
+    app.host().faults().key_value_of("router", StoreFault::Slow(Duration::from_millis(5)));
+    let answers = join_all((0..MESSAGES).map(async |_| ada.send("hello").await)).await;
+    let processed = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!((processed, free.arrivals().len()), (40, 40));
+    app.quiet().await;
+    let counted = app.host().store_calls().count("router", "key-value increment") as usize;
+    if in_wasi_0_3() {
+        // One for each, if they were asked alone, and three for each that is refused: it gives its slot back, and is counted.
+        assert!((2..=MESSAGES / 2).contains(&counted), "{counted} increments");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_and_a_call_that_fails_take_nothing_of_the_others_along() {
     for counter in [Counter::KeyValue, Counter::OwnRedis] {
-        let (free, _paid, app) = start(counter).await;
+        let (free, _paid, app) = start(counter, 1_000, 20).await;
         free.will(Mood::RefusesBadOnes(400));
         let users = join_all((0..3).map(async |number| app.user(&format!("user{number}")).await)).await;
         let sent = join_all((0..MESSAGES).map(async |number| {
