@@ -1,17 +1,39 @@
-//! Which of two kinds of answer a client would rather have (`Accept`, RFC 9110, section 12.5.1).
+//! Which kind of answer a client would rather have (`Accept`, RFC 9110, section 12.5.1).
 
 use http::{HeaderMap, header};
 
-/// Whether the client is one for people: it would rather have a page or a text than JSON. Browsers say so; programs say
-/// nothing, or that they take anything.
-pub fn prefers_text(headers: &HeaderMap) -> bool {
+/// What a client would rather have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preferred {
+    /// A page, as browsers do.
+    Page,
+    /// A text.
+    Text,
+    /// JSON, as programs do: they say nothing, or that they take anything.
+    Json,
+}
+
+/// What the client would rather have.
+pub fn preferred(headers: &HeaderMap) -> Preferred {
     let lines = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let ranges: Vec<_> = lines.flat_map(|line| line.split(',')).filter_map(Range::read).collect();
     let weight = |kind: &str, subtype: &str| {
         let fitting = ranges.iter().filter(|range| range.includes(kind, subtype));
         fitting.max_by_key(|range| range.is_exact()).map_or(0.0, |range| range.weight)
     };
-    weight("text", "html").max(weight("text", "plain")) > weight("application", "json")
+    let (page, text) = (weight("text", "html"), weight("text", "plain"));
+    if page.max(text) <= weight("application", "json") {
+        Preferred::Json
+    } else if page >= text {
+        Preferred::Page
+    } else {
+        Preferred::Text
+    }
+}
+
+/// Whether the client is one for people: it would rather have a page or a text than JSON.
+pub fn prefers_text(headers: &HeaderMap) -> bool {
+    preferred(headers) != Preferred::Json
 }
 
 /// A media range, such as `text/*;q=0.5`.
@@ -72,5 +94,17 @@ mod tests {
             assert!(!text(accept), "{accept}");
         }
         assert!(!prefers_text(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_page_is_for_those_who_would_rather_have_it_than_a_text() {
+        let of = |accept: &'static str| {
+            preferred(&HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]))
+        };
+        assert_eq!(of("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), Preferred::Page);
+        assert_eq!(of("text/*"), Preferred::Page);
+        assert_eq!(of("text/plain"), Preferred::Text);
+        assert_eq!(of("text/plain, text/html;q=0.5"), Preferred::Text);
+        assert_eq!(of("*/*"), Preferred::Json);
     }
 }

@@ -61,7 +61,7 @@ pub fn document(version: &str, parts: impl IntoIterator<Item = OpenApi>) -> Open
     components.responses.insert("Problem".into(), RefOr::T(response));
     whole.components = Some(components);
     for mut part in parts {
-        leave_out_internal(&mut part);
+        leave_out_what_is_no_api(&mut part);
         whole.merge(part);
     }
     let mut tags: Vec<Tag> = whole.tags.take().unwrap_or_default();
@@ -105,10 +105,16 @@ fn security() -> [(&'static str, SecurityScheme); 3] {
 /// leads nowhere, or to another component's route.
 pub const INTERNAL: &str = "internal";
 
-fn leave_out_internal(part: &mut OpenApi) {
-    let is_internal = |operation: &Operation| operation.tags.iter().flatten().any(|tag| tag == INTERNAL);
+/// The tag of the pages, and of what their forms send. They are for people: the document is about the API, which the pages
+/// use as everybody does.
+pub const PAGES: &str = "pages";
+
+fn leave_out_what_is_no_api(part: &mut OpenApi) {
+    let is_left_out = |operation: &Operation| {
+        operation.tags.iter().flatten().any(|tag| [INTERNAL, PAGES].contains(&tag.as_str()))
+    };
     for item in part.paths.paths.values_mut() {
-        methods(item).into_iter().for_each(|method| drop(method.take_if(|operation| is_internal(operation))));
+        methods(item).into_iter().for_each(|method| drop(method.take_if(|operation| is_left_out(operation))));
     }
     part.paths.paths.retain(|_, item| operations(item).next().is_some());
 }

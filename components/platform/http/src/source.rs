@@ -3,6 +3,9 @@
 //! By default the one of the connection, which the platform says ([`platform::client_address`]). Behind proxies that is the
 //! last proxy's address; each of them appends to `X-Forwarded-For` the address it was called from, so with N trusted
 //! proxies the Nth entry from the end is the client. What stands before it anybody may have written.
+//!
+//! A component that calls another for a person, as `site` does, is one more such proxy. Spin gives the connection of a chained
+//! request the address `0.0.0.0`, which no connection from outside has.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -17,11 +20,13 @@ const UNKNOWN: &str = "unknown";
 /// The address, as far as it tells clients apart: of IPv6 the first 64 bits, for the rest is the client's to choose.
 /// Never empty.
 pub fn of(headers: &HeaderMap, trusted_proxies: usize) -> String {
-    let address = match trusted_proxies {
+    let connection = platform::client_address(headers).and_then(parse);
+    let is_chained = connection.is_some_and(|address| address.is_unspecified());
+    let address = match trusted_proxies + usize::from(is_chained) {
         0 => None,
         proxies => forwarded(headers, proxies),
     };
-    match address.or_else(|| parse(platform::client_address(headers)?)) {
+    match address.or(connection) {
         Some(IpAddr::V4(address)) => address.to_string(),
         Some(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
             Some(address) => address.to_string(),
@@ -101,6 +106,17 @@ mod tests {
     fn a_client_cannot_say_where_it_comes_from() {
         assert_eq!(source(&["203.0.113.9:1", "192.0.2.1:80"], &[], 0), "192.0.2.1");
         assert_eq!(source(&["nonsense", "192.0.2.1:80"], &[], 0), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_component_that_calls_for_a_client_is_one_more_proxy() {
+        let chained = ["203.0.113.9:1", "0.0.0.0:0"];
+        assert_eq!(source(&chained, &[b"203.0.113.9, 192.0.2.1:80"], 0), "192.0.2.1");
+        assert_eq!(source(&chained, &[b"198.51.100.7, 192.0.2.1:80"], 1), "198.51.100.7");
+        assert_eq!(source(&chained, &[b"203.0.113.9, 198.51.100.7", b"192.0.2.1:80"], 1), "198.51.100.7");
+        // One that does not say for whom it calls, or does not know.
+        assert_eq!(source(&chained, &[], 0), "0.0.0.0");
+        assert_eq!(source(&chained, &[b"203.0.113.9, unknown"], 0), "0.0.0.0");
     }
 
     #[test]

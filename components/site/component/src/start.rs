@@ -1,10 +1,24 @@
-//! `GET /`: what this is, where it is described, and the first request.
+//! `GET /`: what this is, for people as a page or a text and for programs as JSON.
 
+use askama::Template;
+use axum::extract::State;
+use futures::future::join;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use octo_http::{Response, accept, platform, respond};
+use octo_http::{
+    App, Response,
+    accept::{self, Preferred},
+    respond,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+
+use crate::{
+    live::Live,
+    octo::Octo,
+    page::{self, Frame},
+    visitor::Visitor,
+};
 
 const WHAT: &str = "Octo sends messages through a free provider while its quota lasts and through a paid one \
                     beyond, with accounts and subscriptions.";
@@ -31,17 +45,40 @@ pub(crate) struct StartBody {
 
 /// See what this is
 ///
-/// What Octo does, where its API is described, and the first request; as a text to those who would rather have one.
+/// What Octo does, where its API is described, and the first request; as a page or a text to those who prefer one.
 #[utoipa::path(
     get, path = "/", tag = "site", operation_id = "start",
     responses((status = 200, description = "What this is.", content(
-        (StartBody = "application/json"), (String = "text/plain")
+        (StartBody = "application/json"), (String = "text/plain"), (String = "text/html")
     )))
 )]
-pub(crate) async fn start(headers: HeaderMap) -> Response {
-    let mut response = if accept::prefers_text(&headers) { text(&origin(&headers)) } else { members() };
+pub(crate) async fn start(State(app): State<App>, headers: HeaderMap, visitor: Visitor) -> Response {
+    let mut response = match accept::preferred(&headers) {
+        Preferred::Page => return page(&app, &visitor).await,
+        Preferred::Text => respond::text(StatusCode::OK, text(&visitor.origin)),
+        Preferred::Json => members(),
+    };
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     response
+}
+
+#[derive(Template)]
+#[template(path = "start.html")]
+struct StartPage<'a> {
+    frame: &'a Frame,
+    live: Option<Live>,
+    first_request: String,
+}
+
+async fn page(app: &App, visitor: &Visitor) -> Response {
+    let octo = Octo::of(app, visitor);
+    let (account, live) = match octo.token {
+        Some(_) => join(async { octo.account().await.ok() }, Live::now(&octo)).await,
+        None => (None, None),
+    };
+    let frame = Frame::of(visitor, account.as_ref(), "/");
+    let page = StartPage { frame: &frame, live, first_request: first_request(&visitor.origin) };
+    page::html(StatusCode::OK, &page)
 }
 
 fn members() -> Response {
@@ -57,19 +94,12 @@ fn members() -> Response {
     respond::json(StatusCode::OK, &body)
 }
 
-fn text(origin: &str) -> Response {
-    let (method, path) = FIRST;
-    let text = format!(
-        "{WHAT}\n\nThe API is described at {origin}{DESCRIPTION}.\n\nThe first request:\n\n  \
-         curl -X {method} {origin}{path} \\\n    -H 'content-type: application/json' \\\n    -d '{EXAMPLE}'\n"
-    );
-    respond::text(StatusCode::OK, text)
+fn text(origin: &str) -> String {
+    let request = first_request(origin).replace('\n', "\n  ");
+    format!("{WHAT}\n\nThe API is described at {origin}{DESCRIPTION}.\n\nThe first request:\n\n  {request}\n")
 }
 
-/// Where this application is, as the client has reached it.
-fn origin(headers: &HeaderMap) -> String {
-    let scheme = if platform::is_https(headers) { "https" } else { "http" };
-    let authority =
-        platform::full_url(headers).and_then(|url| url.split("//").nth(1)?.split(['/', '?']).next());
-    format!("{scheme}://{}", authority.unwrap_or("127.0.0.1:3000"))
+fn first_request(origin: &str) -> String {
+    let (method, path) = FIRST;
+    format!("curl -X {method} {origin}{path} \\\n  -H 'content-type: application/json' \\\n  -d '{EXAMPLE}'")
 }

@@ -17,5 +17,6 @@ mod loyalty;
 mod messages;
 mod platform;
 mod shop;
+mod site;
 mod subscriptions;
 mod webhooks;

@@ -22,7 +22,7 @@ const FOLDER: &str = "tests/it/tests/it";
 
 /// The folders whose tests run on SQLite alone, because they keep nothing in the database or choose it themselves. All
 /// other folders are of systems with tables: their tests run again on Postgres.
-const ON_SQLITE_ALONE: [&str; 5] = ["chaos", "harness", "messages", "mock_providers", "platform"];
+const ON_SQLITE_ALONE: [&str; 6] = ["chaos", "harness", "messages", "mock_providers", "platform", "site"];
 
 /// The tests of the components that are built for the lane of WASI 0.3.
 const OF_THE_LANE: &str = "messages::";
