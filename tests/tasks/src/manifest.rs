@@ -66,6 +66,14 @@ pub fn components() -> anyhow::Result<Vec<Component>> {
     components_of(&workspace::root().join("spin.toml"))
 }
 
+/// The components of a manifest with this text.
+///
+/// # Errors
+/// When it is no manifest, or as for [`components`].
+pub fn components_in(manifest: &str) -> anyhow::Result<Vec<Component>> {
+    parse(&manifest.parse()?)
+}
+
 fn components_of(path: &Path) -> anyhow::Result<Vec<Component>> {
     parse(&read_toml(path)?).with_context(|| format!("in {}", path.display()))
 }

@@ -11,7 +11,7 @@ use octo_core::{
 use octo_http::{
     App, Caller, Error, Request,
     caller::{self, KeySource, NoKeys},
-    cors, gzip, path, platform, respond, same_site, source,
+    cors, gzip, path, platform, relayed, respond, same_site, source,
 };
 use octo_identity::Config;
 
@@ -119,16 +119,20 @@ pub(crate) struct ClientContext {
 }
 
 impl ClientContext {
-    pub(crate) fn of(app: &App, request: &Request) -> Result<Self, Problem> {
-        Self::read(app, request.method(), request.headers())
+    pub(crate) async fn of(app: &App, request: &Request) -> Result<Self, Problem> {
+        Self::read(app, request.method(), request.headers()).await
     }
 
-    fn read(app: &App, method: &Method, headers: &HeaderMap) -> Result<Self, Problem> {
+    async fn read(app: &App, method: &Method, headers: &HeaderMap) -> Result<Self, Problem> {
+        let source = match relayed::source(headers, app).await? {
+            Some(source) => source,
+            None => source::of(headers, proxies(&app.settings)?),
+        };
         let name = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Ok(Self {
             secure: platform::is_https(headers),
             name: name.unwrap_or("").to_owned(),
-            source: source::of(headers, proxies(&app.settings)?),
+            source,
             takes_cookie: !same_site::is_forged(method, headers),
             gzip: gzip::is_accepted(headers),
         })
@@ -139,7 +143,7 @@ impl FromRequestParts<App> for ClientContext {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
-        Ok(Self::read(app, &parts.method, &parts.headers)?)
+        Ok(Self::read(app, &parts.method, &parts.headers).await?)
     }
 }
 

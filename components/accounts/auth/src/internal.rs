@@ -3,12 +3,14 @@
 
 use axum::extract::{Path, State};
 use http::StatusCode;
+use octo_access::Role;
 use octo_http::{
     App, Error, Response,
     body::Fields,
     extract::{Json, Service},
     respond,
 };
+use octo_identity::sign_on::Introspected;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -34,6 +36,60 @@ pub(crate) async fn account_for_service(
 ) -> Result<Response, Error> {
     let account = sign_on(&app)?.account(account_id(&id)?).await?;
     Ok(respond::json(StatusCode::OK, &Known { id: account.id, full_name: &account.full_name }))
+}
+
+/// Whether an account is an administrator's.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Administers {
+    is_admin: bool,
+}
+
+/// See whether an account is an administrator's
+#[utoipa::path(
+    get, path = "/internal/administrators/{uuid}", tag = "internal", operation_id = "isAdministrator",
+    params(("uuid" = String, Path)), responses((status = 200, body = Administers))
+)]
+pub(crate) async fn administers(
+    State(app): State<App>,
+    _: Service,
+    Path(uuid): Path<String>,
+) -> Result<Response, Error> {
+    let account = sign_on(&app)?.account_with_uuid(&uuid).await?;
+    let is_admin = account.active && account.grants.role == Role::Admin;
+    Ok(respond::json(StatusCode::OK, &Administers { is_admin }))
+}
+
+/// What is true of an access token.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TokenState {
+    /// It is good.
+    Good,
+    /// It would be, but its session has ended.
+    Ended,
+    /// It is none of ours, its time is over, or it is no access token.
+    Unknown,
+}
+
+/// See why an access token is not good: what nobody outside is told (RFC 7662, section 2.2)
+#[utoipa::path(
+    post, path = "/internal/tokens", tag = "internal", operation_id = "inspectToken",
+    responses((status = 200, body = TokenState))
+)]
+pub(crate) async fn token_state(
+    State(app): State<App>,
+    _: Service,
+    mut fields: Fields,
+) -> Result<Response, Error> {
+    let token = fields.text("token", Ok::<_, String>);
+    let token = fields.finish(token)?;
+    let sign_on = sign_on(&app)?;
+    let state = match sign_on.introspect(&token).await? {
+        Some(Introspected::Access(_)) => TokenState::Good,
+        _ if sign_on.is_access_token(&token).await? => TokenState::Ended,
+        _ => TokenState::Unknown,
+    };
+    Ok(respond::json(StatusCode::OK, &state))
 }
 
 /// Note whether a subscription of the account goes on, as of a version

@@ -43,7 +43,7 @@ octo_http::routes! {
     loyalty { register, info, ready, healthz }
     shop { root, health, register, token, admin_token, me, change_me }
     figures { metrics }
-    internal { account_for_service, note_subscribed, note_act }
+    internal { account_for_service, administers, token_state, note_subscribed, note_act }
     upkeep { settings, drain }
 }
 

@@ -263,6 +263,12 @@ impl<'a, S: Sql> Accounts<'a, S> {
         self.sql.first(&format!("SELECT {columns} FROM accounts WHERE id = $1"), &[id.into()]).await
     }
 
+    /// The account with this UUID.
+    pub async fn by_uuid(&self, uuid: &str) -> Result<Option<Account>, SqlError> {
+        let columns = columns(self.rules);
+        self.sql.first(&format!("SELECT {columns} FROM accounts WHERE uuid = $1"), &[uuid.into()]).await
+    }
+
     /// The account with this address or user name, and its password hash.
     pub async fn with_password(&self, who: &Identifier) -> Result<Option<(Account, String)>, SqlError> {
         let columns = columns(self.rules);

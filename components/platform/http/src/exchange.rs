@@ -6,8 +6,8 @@ use std::{
 };
 
 use axum::response::IntoResponse;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use octo_core::{Clock, Entropy, Problem, new_id};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use octo_core::{Clock, Entropy, Problem, UnixMillis, new_id};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -120,12 +120,11 @@ pub async fn answer(
     mut request: Request,
     handle: impl AsyncFnOnce(Request) -> Result<Response, Problem>,
 ) -> Answered {
-    let began = clock.now();
     if let Some(uri) = path::normalised(request.uri()) {
         *request.uri_mut() = uri;
     }
-    let id = request_id(&request).unwrap_or_else(|| new_id(clock, entropy));
-    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+    let id = id_in(request.headers(), REQUEST_ID.as_str());
+    let traced = Traced::begin(clock, entropy, request.method(), request.uri(), id);
     if request.method() == Method::HEAD {
         *request.method_mut() = Method::GET;
     }
@@ -134,21 +133,63 @@ pub async fn answer(
     let fields = response.extensions_mut().remove::<LogFields>().unwrap_or_default();
     let routine = response.extensions_mut().remove::<Routine>().is_some();
     complete(response.headers_mut());
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+    traced.mark(response.headers_mut());
+    let log_line = traced.line(component, clock, response.status(), fields);
+    Answered { response, log_line, routine }
+}
+
+/// A request, from its arrival to its line in the log.
+#[derive(Debug)]
+pub struct Traced {
+    began: UnixMillis,
+    id: String,
+    method: String,
+    path: String,
+}
+
+impl Traced {
+    /// A request that has just arrived, with the id that it brought or a new one.
+    pub fn begin(
+        clock: &impl Clock,
+        entropy: &impl Entropy,
+        method: &Method,
+        uri: &Uri,
+        id: Option<String>,
+    ) -> Self {
+        Self {
+            began: clock.now(),
+            id: id.unwrap_or_else(|| new_id(clock, entropy)),
+            method: method.to_string(),
+            path: uri.path().chars().take(MAX_LOGGED_PATH).collect(),
+        }
     }
 
-    let line = LogLine {
-        time: began.to_string(),
-        component,
-        request_id: &id,
-        method: &method,
-        path: path.chars().take(MAX_LOGGED_PATH).collect(),
-        status: response.status().as_u16(),
-        ms: octo_core::time::millis(clock.now().since(began)),
-        fields: fields.0,
-    };
-    Answered { response, log_line: serde_json::to_string(&line).unwrap_or_default(), routine }
+    /// The request's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Tells the client the id, too.
+    pub fn mark(&self, headers: &mut HeaderMap) {
+        if let Ok(value) = HeaderValue::from_str(&self.id) {
+            headers.insert(REQUEST_ID, value);
+        }
+    }
+
+    /// The line for the log: one JSON object.
+    pub fn line(&self, component: &str, clock: &impl Clock, status: StatusCode, fields: LogFields) -> String {
+        let line = LogLine {
+            time: self.began.to_string(),
+            component,
+            request_id: &self.id,
+            method: &self.method,
+            path: &self.path,
+            status: status.as_u16(),
+            ms: octo_core::time::millis(clock.now().since(self.began)),
+            fields: fields.0,
+        };
+        serde_json::to_string(&line).unwrap_or_default()
+    }
 }
 
 /// What holds for every response.
@@ -169,16 +210,16 @@ struct LogLine<'a> {
     component: &'a str,
     request_id: &'a str,
     method: &'a str,
-    path: String,
+    path: &'a str,
     status: u16,
     ms: i64,
     #[serde(flatten)]
     fields: Map<String, Value>,
 }
 
-/// The id a client or proxy gave the request, when it is fit for a log.
-fn request_id(request: &Request) -> Option<String> {
-    let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+/// The id that a client or proxy gave the request in this field, when it is fit for a log.
+pub fn id_in(headers: &HeaderMap, name: &str) -> Option<String> {
+    let id = headers.get(name)?.to_str().ok()?;
     let fit = (1..=64).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
     fit.then(|| id.to_owned())
@@ -212,10 +253,7 @@ impl From<BodyError> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use octo_core::{
-        UnixMillis,
-        testing::{FakeClock, FakeEntropy, ready},
-    };
+    use octo_core::testing::{FakeClock, FakeEntropy, ready};
 
     fn log_of(request: Request, result: Result<Response, Problem>) -> (Response, Value) {
         let (clock, entropy) = (FakeClock::at(UnixMillis(0)), FakeEntropy::default());

@@ -51,6 +51,20 @@ impl Component {
         Self { api, app, bodies: bodies.into(), logged: Logged::Every, decode: None }
     }
 
+    /// The component `name`, whose requests something else than an [`Api`] serves: for [`into_app`](Self::into_app).
+    #[cfg(wasi_0_3)]
+    pub fn without_routes(name: &'static str) -> Self {
+        use octo_http::api::{as_usual, no_settings};
+        static NONE: Api = Api { routes: &[], settings: no_settings, refused: as_usual };
+        Self::new(name, &NONE, 0)
+    }
+
+    /// The ports that were named.
+    #[cfg(wasi_0_3)]
+    pub fn into_app(self) -> App {
+        self.app
+    }
+
     /// Takes bodies in gzip, too.
     pub fn gzip(mut self) -> Self {
         self.bodies.gzip = true;

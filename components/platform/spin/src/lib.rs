@@ -10,7 +10,7 @@
 //!   the host does.
 //! - **WASI 0.3** (`spin-sdk` 7, with `--cfg wasi_0_3`), for Spin 4.1. An instance serves many requests, some at once,
 //!   so what is kept in it belongs to no request: settings, connections. Redis and reads of the key-value store can
-//!   be given up. So far there is no SQL in this lane: it is for the router.
+//!   be given up. So far there is no SQL in this lane: it is for the router, and for gRPC ([`serve_streams`]).
 
 #![cfg(target_family = "wasm")]
 
@@ -41,7 +41,7 @@ pub use lane::{Exchange, Outcome, SpinHttp, SpinRedis};
 pub use settings::SettingsBlock;
 
 #[cfg(wasi_0_3)]
-pub use spin_sdk_7::wasip3;
+pub use {lane::serve_streams, spin_sdk_7::wasip3};
 #[cfg(not(wasi_0_3))]
 pub use {
     lane::{Listener, serve_in_steps},

@@ -1,4 +1,5 @@
-//! Whom a request is for: the host and port in its `Host` header or its target (RFC 9112, sections 3.2 and 3.3).
+//! Whom a request is for: the host and port in its `Host` header or its target (RFC 9112, sections 3.2 and 3.3; RFC 9113, section
+//! 8.3.1).
 
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Uri, Version, header};
@@ -10,7 +11,7 @@ use crate::allowed_hosts::CHAINING_SUFFIX;
 pub(crate) struct BadHost;
 
 /// The request's URI with scheme and authority. As on Spin the two places must agree, and the name of a component is no
-/// host. HTTP/1.0 knows no `Host`.
+/// host. HTTP/1.0 knows no `Host`, and HTTP/2 has it in the target.
 pub(crate) fn absolute<B>(request: &Request<B>) -> Result<Uri, BadHost> {
     let mut lines = request.headers().get_all(header::HOST).iter();
     let named = match (lines.next(), lines.next()) {
@@ -26,6 +27,7 @@ pub(crate) fn absolute<B>(request: &Request<B>) -> Result<Uri, BadHost> {
         (None, target) if request.version() < Version::HTTP_11 => {
             target.unwrap_or_else(|| Authority::from_static("localhost"))
         }
+        (None, Some(target)) if request.version() >= Version::HTTP_2 => target,
         (None, _) => return Err(BadHost),
     };
     if authority.host().to_ascii_lowercase().ends_with(CHAINING_SUFFIX) {
@@ -92,6 +94,19 @@ mod tests {
         let sent = |hosts: &[&[u8]]| uri(Version::HTTP_11, "http://x:1/a", hosts);
         assert_eq!(sent(&[b"x:1"]).as_deref(), Some("http://x:1/a"));
         assert_eq!((sent(&[b"y"]), sent(&[])), (None, None));
+    }
+
+    #[test]
+    fn http_2_has_it_in_the_target() {
+        let sent = |target: &str, hosts: &[&[u8]]| uri(Version::HTTP_2, target, hosts);
+        assert_eq!(sent("http://x:1/a", &[]).as_deref(), Some("http://x:1/a"));
+        assert_eq!(sent("http://x:1/a", &[b"x:1"]).as_deref(), Some("http://x:1/a"));
+        assert_eq!(sent("/a", &[b"x:1"]).as_deref(), Some("http://x:1/a"));
+        for (target, hosts) in
+            [("http://x/a", &[&b"y"[..]][..]), ("/a", &[]), ("http://hidden.spin.internal/a", &[])]
+        {
+            assert_eq!(sent(target, hosts), None, "{target}");
+        }
     }
 
     #[test]

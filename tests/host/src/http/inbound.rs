@@ -1,4 +1,5 @@
-//! HTTP/1.1 from outside.
+//! HTTP from outside: HTTP/1.1, or HTTP/2 for clients that speak it from the start, as on Spin (RFC 9113, section 3.3: prior
+//! knowledge).
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -9,12 +10,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use wasmtime_wasi_http::Error;
 
@@ -57,19 +58,62 @@ async fn connection(stream: TcpStream, client: SocketAddr, services: Arc<Service
         let client = client.clone();
         async move { Ok::<_, Infallible>(respond(&services, request, client).await) }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(SILENCE)
-        .max_buf_size(services.limits.request_head)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
+    let version = tokio::select! {
+        version = tokio::time::timeout(SILENCE, version(&stream)) => version,
+        () = services.tasks.stopping() => return,
+    };
+    let Ok(Ok(version)) = version else {
+        return;
+    };
+    let head = services.limits.request_head;
     // A client that breaks the protocol or leaves is its own affair.
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        () = services.tasks.stopping() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+    if version == Version::HTTP_2 {
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(SILENCE)
+            .max_header_list_size(head.try_into().unwrap_or(u32::MAX))
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        tokio::select! {
+            _ = connection.as_mut() => {}
+            () = services.tasks.stopping() => {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
+            }
         }
+    } else {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(SILENCE)
+            .max_buf_size(head)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        tokio::select! {
+            _ = connection.as_mut() => {}
+            () = services.tasks.stopping() => {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
+            }
+        }
+    }
+}
+
+/// What a client of HTTP/2 sends first (RFC 9113, section 3.4). No request of HTTP/1.1 begins so.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The version that the client speaks, by the first bytes that it sends. They stay where they are.
+async fn version(stream: &TcpStream) -> std::io::Result<Version> {
+    let mut first = [0; PREFACE.len()];
+    loop {
+        let length = stream.peek(&mut first).await?;
+        if length == 0 || !PREFACE.starts_with(&first[..length]) {
+            return Ok(Version::HTTP_11);
+        }
+        if length == PREFACE.len() {
+            return Ok(Version::HTTP_2);
+        }
+        // The rest is on its way. Nothing says when more is there than what can be seen already.
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
@@ -103,6 +147,10 @@ async fn respond(
     let (mut request, exceeded) = limited(request, limit);
     // It concerns this connection only, and would be in the way when a component forwards a request.
     request.headers_mut().remove(header::CONNECTION);
+    // HTTP/2 has it in the target alone. Further in there is one place for it.
+    if let Some(host) = uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        request.headers_mut().entry(header::HOST).or_insert(host);
+    }
     *request.uri_mut() = uri;
     Arrival {
         pattern: route.pattern,

@@ -3,7 +3,8 @@
 use ::http::{Request, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -44,6 +45,26 @@ pub(crate) async fn send(mut request: Request<Full<Bytes>>) -> Result<Answer, hy
     tokio::spawn(connection);
     *request.uri_mut() = uri.path_and_query().unwrap().as_str().parse().unwrap();
     let (head, body) = sender.send_request(request).await?.into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok(Answer { status: head.status.as_u16(), body: String::from_utf8_lossy(&body).into_owned() })
+}
+
+/// A connection of HTTP/2 that begins as such.
+pub(crate) async fn http_2(address: std::net::SocketAddr) -> SendRequest<Full<Bytes>> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+/// Sends one of several requests on such a connection.
+pub(crate) async fn send_on(
+    sender: &SendRequest<Full<Bytes>>,
+    mut request: Request<Full<Bytes>>,
+) -> Result<Answer, hyper::Error> {
+    request.headers_mut().remove("host");
+    let (head, body) = sender.clone().send_request(request).await?.into_parts();
     let body = body.collect().await?.to_bytes();
     Ok(Answer { status: head.status.as_u16(), body: String::from_utf8_lossy(&body).into_owned() })
 }

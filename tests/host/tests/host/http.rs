@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use octo_host::{Host, Limits, LogSource};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::client::{raw, request, send};
+use super::client::{http_2, raw, request, send, send_on};
 use super::{answer, guests, host, probe, said};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,4 +166,54 @@ async fn what_a_component_writes_is_in_the_log() {
     }
     host.clear_logs();
     assert!(host.logs().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_begins_with_http_2_has_many_requests_on_one_connection() {
+    let host = host().await;
+    let sender = http_2(host.addr()).await;
+    let sent = (0..50).map(|_| send_on(&sender, request("GET", &host.url("/answer"), "")));
+    for answer in futures::future::join_all(sent).await {
+        let answer = answer.unwrap();
+        assert_eq!((answer.status, answer.body.as_str()), (200, "ok"));
+    }
+    let headers =
+        send_on(&sender, request("GET", &host.url("/probe/me/headers?x=1"), "")).await.unwrap().body;
+    let full = format!("spin-full-url: {}", host.url("/probe/me/headers?x=1"));
+    assert!(headers.lines().any(|line| line == full), "{headers}");
+    assert!(headers.contains("spin-client-addr: 127.0.0.1:"), "{headers}");
+    assert_eq!(send_on(&sender, request("GET", &host.url("/nothing"), "")).await.unwrap().status, 404);
+    let hidden = request("GET", "http://hidden.spin.internal/headers", "");
+    assert_eq!(send_on(&sender, hidden).await.unwrap().status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_version_is_known_however_the_first_bytes_come() {
+    let host = host().await;
+    let exchange = async |pieces: &[&[u8]], length: usize| {
+        let mut stream = tokio::net::TcpStream::connect(host.addr()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        for piece in pieces {
+            stream.write_all(piece).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let mut answer = vec![0; length];
+        stream.read_exact(&mut answer).await.unwrap();
+        answer
+    };
+    // The first frame of a server of HTTP/2: SETTINGS.
+    let settings: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+    for pieces in [
+        &[&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], settings][..],
+        &[b"P", b"RI * HTTP/2.0\r\n\r\n", b"SM\r\n\r\n", settings],
+    ] {
+        assert_eq!(exchange(pieces, 4).await[3], 4, "SETTINGS");
+    }
+    for pieces in [
+        &[&b"GET /answer HTTP/1.1\r\nhost: x\r\n\r\n"[..]][..],
+        &[b"P", b"OST /answer HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"],
+        &[b"PR", b"OPFIND /answer HTTP/1.1\r\nhost: x\r\n\r\n"],
+    ] {
+        assert_eq!(exchange(pieces, 9).await, b"HTTP/1.1 ");
+    }
 }

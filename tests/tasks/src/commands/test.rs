@@ -25,7 +25,7 @@ const FOLDER: &str = "tests/it/tests/it";
 const ON_SQLITE_ALONE: [&str; 6] = ["chaos", "harness", "messages", "mock_providers", "platform", "site"];
 
 /// The tests of the components that are built for the lane of WASI 0.3.
-const OF_THE_LANE: &str = "messages::";
+const OF_THE_LANE: [&str; 2] = ["messages::", "grpc::"];
 
 const ADVICE: &str =
     "The lines above name the failed tests. To run one alone: `cargo xtask test NAME -- --nocapture`";
@@ -85,10 +85,10 @@ fn everything() -> anyhow::Result<()> {
         .env("OCTO_TEST_DATABASE", "postgres")
         .args(["--test", INTEGRATION, "--"])
         .args(on_postgres_too()?);
-    in_lane.env("OCTO_TEST_WASI", "0.3").args(["--test", INTEGRATION, "--", OF_THE_LANE]);
+    in_lane.env("OCTO_TEST_WASI", "0.3").args(["--test", INTEGRATION, "--"]).args(OF_THE_LANE);
     eprintln!(
         "  Beside them, shown when they fail: the crates' own tests, those of the database on Postgres, and those of \
-         messages in the lane of WASI 0.3."
+         messages and gRPC in the lane of WASI 0.3."
     );
     std::thread::scope(|scope| {
         let beside = scope.spawn(|| {

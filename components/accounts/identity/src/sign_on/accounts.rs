@@ -62,6 +62,12 @@ impl<S: Sql, K: KeyValue, C: Clock, E: Entropy> SignOn<'_, S, K, C, E> {
         self.accounts().by_id(id).await?.ok_or(Refusal::NoSuchAccount)
     }
 
+    /// The account with this UUID, in letters of either case.
+    pub async fn account_with_uuid(&self, uuid: &str) -> Result<Account, Refusal> {
+        let uuid = uuid.to_ascii_lowercase();
+        self.accounts().by_uuid(&uuid).await?.ok_or(Refusal::NoSuchAccount)
+    }
+
     /// Changes an account. What it may do counts from the next request on, for every token it has.
     pub async fn change(&self, id: i64, change: &Change) -> Result<Account, Refusal> {
         self.change_by(id, change, None, false).await

@@ -18,7 +18,7 @@ use spin_sdk_7::wasip3::wit_bindgen::yield_async;
 pub(crate) const CAN_GIVE_UP: bool = true;
 
 pub(crate) use entry::serve_then;
-pub use entry::{Exchange, Outcome};
+pub use entry::{Exchange, Outcome, serve_streams};
 pub use http_out::SpinHttp;
 pub use redis::SpinRedis;
 pub(crate) use settings::{settings_block, variable};

@@ -1,6 +1,7 @@
 //! Accounts: names and passwords, sessions and tokens, rights, and the clients of the original systems.
 
 mod administration;
+mod grpc;
 mod keys;
 mod lifecycle;
 mod loyalty_sso;
