@@ -285,7 +285,7 @@ async fn what_is_no_call_ends_with_a_clear_status() {
     // A token of 80 000 bytes: its field, its length, its letters.
     let large = format!("0a80f104{}", "61".repeat(80_000));
     assert_eq!(raw("/auth.Auth/Validate", &large), "RESOURCE_EXHAUSTED");
-    let huge = "0a80f104".to_owned() + &"61".repeat(2_000_000);
+    let huge = format!("0a80f104{}", "61".repeat(2_000_000));
     assert_eq!(raw("/auth.Auth/Validate", &huge), "RESOURCE_EXHAUSTED");
     // The connection is as good as before.
     client.fails("Validate", json!({ "token": "none" }), "UNKNOWN", "fail to parse token");
