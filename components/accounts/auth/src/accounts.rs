@@ -116,7 +116,7 @@ pub(crate) struct AccountChange {
 /// `PATCH /users/me`: what others see of an account needs its password to be changed.
 pub(crate) async fn change_me(app: &App, request: Request) -> Result<Response, Error> {
     let (id, _) = guards::owner(app, &request).await?;
-    let client = ClientContext::of(app, &request).await?;
+    let client = ClientContext::of(app, &request)?;
     let mut fields = Fields::read(request)?;
     let email = fields.maybe_text("email", Email::new);
     let username = fields.maybe_text("username", Username::new);

@@ -11,7 +11,7 @@ use octo_core::{
 use octo_http::{
     App, Caller, Error, Request,
     caller::{self, KeySource, NoKeys},
-    cors, gzip, path, platform, relayed, respond, same_site, source,
+    cors, gzip, path, platform, respond, same_site, source,
 };
 use octo_identity::Config;
 
@@ -119,20 +119,16 @@ pub(crate) struct ClientContext {
 }
 
 impl ClientContext {
-    pub(crate) async fn of(app: &App, request: &Request) -> Result<Self, Problem> {
-        Self::read(app, request.method(), request.headers()).await
+    pub(crate) fn of(app: &App, request: &Request) -> Result<Self, Problem> {
+        Self::read(app, request.method(), request.headers())
     }
 
-    async fn read(app: &App, method: &Method, headers: &HeaderMap) -> Result<Self, Problem> {
-        let source = match relayed::source(headers, app).await? {
-            Some(source) => source,
-            None => source::of(headers, proxies(&app.settings)?),
-        };
+    fn read(app: &App, method: &Method, headers: &HeaderMap) -> Result<Self, Problem> {
         let name = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Ok(Self {
             secure: platform::is_https(headers),
             name: name.unwrap_or("").to_owned(),
-            source,
+            source: source::of(headers, proxies(&app.settings)?),
             takes_cookie: !same_site::is_forged(method, headers),
             gzip: gzip::is_accepted(headers),
         })
@@ -143,7 +139,7 @@ impl FromRequestParts<App> for ClientContext {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
-        Ok(Self::read(app, &parts.method, &parts.headers).await?)
+        Ok(Self::read(app, &parts.method, &parts.headers)?)
     }
 }
 

@@ -68,7 +68,7 @@ const SUCCESS: &str = "Success";
 )]
 pub(crate) async fn register(State(app): State<App>, Whole(request): Whole) -> Result<Response, Error> {
     guards::refuse_other_sites(&app, &request)?;
-    let client = ClientContext::of(&app, &request).await?;
+    let client = ClientContext::of(&app, &request)?;
     told(registered(&app, request, &client).await, &client)
 }
 
@@ -169,7 +169,7 @@ pub(crate) async fn log_out(app: &App, fields: Fields) -> Result<Response, Error
     security(("access_token" = []))
 )]
 pub(crate) async fn info(State(app): State<App>, Whole(request): Whole) -> Result<Response, Error> {
-    let client = ClientContext::of(&app, &request).await?;
+    let client = ClientContext::of(&app, &request)?;
     told(informed(&app, request).await, &client)
 }
 
@@ -204,7 +204,7 @@ async fn informed(app: &App, request: Request) -> Result<Response, Error> {
     )
 )]
 pub(crate) async fn ready(State(app): State<App>, Whole(request): Whole) -> Result<Response, Error> {
-    let client = ClientContext::of(&app, &request).await?;
+    let client = ClientContext::of(&app, &request)?;
     let is_ready = sign_on(&app)?.keys().await.is_ok();
     told(
         if is_ready {
@@ -222,7 +222,7 @@ pub(crate) async fn ready(State(app): State<App>, Whole(request): Whole) -> Resu
     responses((status = 200, description = "It is.", body = StatusBody))
 )]
 pub(crate) async fn healthz(State(app): State<App>, Whole(request): Whole) -> Result<Response, Error> {
-    told(Ok(done()), &ClientContext::of(&app, &request).await?)
+    told(Ok(done()), &ClientContext::of(&app, &request)?)
 }
 
 /// That all is well.

@@ -126,7 +126,7 @@ pub(crate) async fn log_in(app: &App, request: Request, client: &ClientContext) 
 
 /// `POST /auth/logout`
 pub(crate) async fn log_out(app: &App, request: Request) -> Result<Response, Error> {
-    let client = ClientContext::of(app, &request).await?;
+    let client = ClientContext::of(app, &request)?;
     let (_, caller) = cookie_holder(app, &request).await?;
     sign_on(app)?.log_out(&caller.claims).await?;
     let mut response = respond::empty(StatusCode::NO_CONTENT);
@@ -166,7 +166,7 @@ async fn own(app: &App, request: &Request) -> Result<Account, Error> {
 /// `PATCH /users/me`: address and password take effect, rights never.
 pub(crate) async fn change_me(app: &App, request: Request) -> Result<Response, Error> {
     let (id, caller) = cookie_holder(app, &request).await?;
-    let source = ClientContext::of(app, &request).await?.source;
+    let source = ClientContext::of(app, &request)?.source;
     let mut update = UserUpdate::read(request)?;
     let sign_on = sign_on(app)?;
     let account = sign_on.account(id).await.map_err(not_updated)?;

@@ -63,7 +63,7 @@ pub(crate) async fn refresh(
 
 /// `POST /auth/logout`
 pub(crate) async fn log_out(app: &App, request: Request) -> Result<Response, Error> {
-    let client = ClientContext::of(app, &request).await?;
+    let client = ClientContext::of(app, &request)?;
     let (_, caller) = guards::owner(app, &request).await?;
     sign_on(app)?.log_out(&caller.claims).await?;
     let mut response = respond::empty(StatusCode::NO_CONTENT);

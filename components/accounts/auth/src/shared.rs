@@ -41,7 +41,7 @@ use crate::{
 )]
 pub(crate) async fn register(State(app): State<App>, Whole(request): Whole) -> Result<Response, Error> {
     guards::refuse_other_sites(&app, &request)?;
-    let client = ClientContext::of(&app, &request).await?;
+    let client = ClientContext::of(&app, &request)?;
     let fields = Fields::read(request)?;
     // The original's clients send their quota along.
     if ["paid_access", "free_messages_left", "refresh_at"].iter().any(|name| fields.has(name))
@@ -73,7 +73,7 @@ pub(crate) async fn register(State(app): State<App>, Whole(request): Whole) -> R
 )]
 pub(crate) async fn log_in(State(app): State<App>, Whole(request): Whole) -> Result<Response, Error> {
     guards::refuse_other_sites(&app, &request)?;
-    let client = ClientContext::of(&app, &request).await?;
+    let client = ClientContext::of(&app, &request)?;
     let is_bare = !request.headers().contains_key(header::CONTENT_TYPE)
         && request.body().as_ref().is_ok_and(Vec::is_empty);
     if is_bare || Form::is_announced(request.headers()) {
@@ -102,7 +102,7 @@ pub(crate) async fn log_in(State(app): State<App>, Whole(request): Whole) -> Res
     )
 )]
 pub(crate) async fn refresh(State(app): State<App>, Whole(request): Whole) -> Result<Response, Error> {
-    let client = ClientContext::of(&app, &request).await?;
+    let client = ClientContext::of(&app, &request)?;
     let fields = Fields::read(request)?;
     if fields.has("token") && !fields.has("refresh_token") {
         loyalty::told(loyalty::refresh(&app, fields).await, &client)
@@ -132,7 +132,7 @@ pub(crate) async fn log_out(State(app): State<App>, Whole(request): Whole) -> Re
     if request.headers().contains_key(header::AUTHORIZATION) {
         sessions::log_out(&app, request).await
     } else if has_body && !Form::is_announced(request.headers()) {
-        let client = ClientContext::of(&app, &request).await?;
+        let client = ClientContext::of(&app, &request)?;
         loyalty::told(loyalty::log_out(&app, Fields::read(request)?).await, &client)
     } else {
         message_handler::log_out(&app, request).await

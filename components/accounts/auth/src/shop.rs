@@ -145,7 +145,7 @@ pub(crate) struct ShopChange {
 )]
 pub(crate) async fn register(State(app): State<App>, Whole(request): Whole) -> Result<Response, Error> {
     guards::refuse_other_sites(&app, &request)?;
-    let client = ClientContext::of(&app, &request).await?;
+    let client = ClientContext::of(&app, &request)?;
     let rules = config(&app)?.password_rules;
     let mut body = Body::read(request, Links::None)?;
     let read = |body: &mut Body, name| body.required(name, &STRING);
@@ -193,7 +193,7 @@ pub(crate) async fn register(State(app): State<App>, Whole(request): Whole) -> R
 )]
 pub(crate) async fn token(State(app): State<App>, Whole(request): Whole) -> Result<Response, Error> {
     guards::refuse_other_sites(&app, &request)?;
-    let client = ClientContext::of(&app, &request).await?;
+    let client = ClientContext::of(&app, &request)?;
     let form = Form::read(request)?;
     let mut errors = Errors::new(Place::Body, Links::None);
     let [username, password] = ["username", "password"].map(|name| errors.field(&form, name));

@@ -25,7 +25,6 @@
 //! - [`platform`]: what the platform itself says of a request.
 //! - [`prefer`]: how long a client would rather wait.
 //! - [`query`]: the parameters of a query.
-//! - [`relayed`]: a client for whom another component speaks.
 //! - [`service_key`]: a key two components share.
 //!
 //! It must not know any domain, nor the SDK.
@@ -58,7 +57,6 @@ pub mod path;
 pub mod platform;
 pub mod prefer;
 pub mod query;
-pub mod relayed;
 pub mod request_metrics;
 pub mod respond;
 pub mod same_site;
