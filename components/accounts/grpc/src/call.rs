@@ -5,7 +5,7 @@ use std::{error::Error, future::Future, pin::pin, time::Duration};
 use bytes::Bytes;
 use futures::future::{Either, select};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use octo_core::{Clock, settings};
+use octo_core::Clock;
 use octo_http::{
     App,
     exchange::{LogFields, Traced, id_in},
@@ -18,7 +18,7 @@ use crate::{
     proto::auth_server::AuthServer,
     reflection::Reflection,
     service::Service,
-    sign_on::{Client, SignOn, failed},
+    sign_on::{Client, SignOn},
 };
 
 /// Bytes of a message: an address and a password, or a token, and some room.
@@ -136,10 +136,7 @@ async fn route(app: &App, id: &str, limit: Duration, mut request: Request<Body>)
         let mut server = ServerReflectionServer::new(reflection).max_decoding_message_size(LARGEST);
         server.call(request).await
     } else if path.starts_with("/auth.Auth/") {
-        let client = match client(app, id, request.headers()) {
-            Ok(client) => client,
-            Err(status) => return status.into_http(),
-        };
+        let client = client(id, request.headers());
         let service = Service { sign_on: SignOn { app: app.clone(), client } };
         let mut server = AuthServer::new(service).max_decoding_message_size(LARGEST);
         server.call(request).await
@@ -149,13 +146,12 @@ async fn route(app: &App, id: &str, limit: Duration, mut request: Request<Body>)
     served.unwrap_or_else(|never| match never {})
 }
 
-fn client(app: &App, id: &str, headers: &HeaderMap) -> Result<Client, Status> {
-    let proxies = settings::number(&app.settings, "trusted_proxies", 0..=16).map_err(failed)?;
-    Ok(Client {
-        source: source::of(headers, proxies),
+fn client(id: &str, headers: &HeaderMap) -> Client {
+    Client {
+        forwarded: source::relayed(headers),
         name: headers.get(header::USER_AGENT).cloned(),
         request_id: id.to_owned(),
-    })
+    }
 }
 
 /// A message that is too large is told by tonic as a number out of range; gRPC's own list of codes calls it a resource.

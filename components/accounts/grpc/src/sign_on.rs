@@ -4,7 +4,7 @@ use std::{fmt::Display, sync::Arc};
 
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use octo_core::{HttpOut, SendError, ports::CallLimits};
-use octo_http::{App, ServiceKey, relayed};
+use octo_http::{App, ServiceKey};
 use serde_json::Value;
 use tonic::{Code, Status, metadata::MetadataMap};
 
@@ -16,8 +16,8 @@ const LIMITS: CallLimits = CallLimits { timeout: LONGEST, max_answer: 64 * 1024 
 /// Who calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    /// The network address, by which attempts are counted.
-    pub(crate) source: String,
+    /// The network addresses that the call came from, as a proxy passes them on. Attempts are counted by them.
+    pub(crate) forwarded: String,
     /// What the client says it is. A session keeps it.
     pub(crate) name: Option<HeaderValue>,
     /// The id of the call, which `auth` logs, too.
@@ -58,11 +58,10 @@ impl SignOn {
         body: Option<Value>,
     ) -> Result<Reply, Status> {
         let Self { app, client } = self;
-        let key = ServiceKey::new(&app.store, AUTH).obtain(&app.entropy).await;
-        let key = key.map_err(unavailable)?;
         let mut request = Request::builder()
             .method(method)
             .uri(format!("http://{AUTH}.spin.internal{path}"))
+            .header("x-forwarded-for", &client.forwarded)
             .header("x-request-id", &client.request_id);
         if let Some(name) = &client.name {
             request = request.header(header::USER_AGENT, name);
@@ -71,11 +70,11 @@ impl SignOn {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         if whom == As::Component {
+            let key = ServiceKey::new(&app.store, AUTH).obtain(&app.entropy).await.map_err(unavailable)?;
             request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
         }
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        let mut request = request.body(body).map_err(failed)?;
-        relayed::write(request.headers_mut(), &client.source, &key);
+        let request = request.body(body).map_err(failed)?;
         let (head, body) = app.http.send(request, LIMITS).await.map_err(unanswered)?.into_parts();
         Ok(Reply {
             status: head.status,

@@ -4,7 +4,7 @@
 //! last proxy's address; each of them appends to `X-Forwarded-For` the address it was called from, so with N trusted
 //! proxies the Nth entry from the end is the client. What stands before it anybody may have written.
 //!
-//! A component that calls another for a person, as `site` does, is one more such proxy. Spin gives the connection of a chained
+//! A component that calls another for a client, as `site` and `grpc` do, is one more such proxy ([`relayed`]). Spin gives the connection of a chained
 //! request the address `0.0.0.0`, which no connection from outside has.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -14,6 +14,8 @@ use http::HeaderMap;
 use crate::platform;
 
 const FORWARDED: &str = "x-forwarded-for";
+/// Bytes of addresses that are passed on.
+const LONGEST: usize = 1024;
 /// The source of all requests of which nothing can be read: one that they share, so that hiding is no way around a delay.
 const UNKNOWN: &str = "unknown";
 
@@ -34,6 +36,16 @@ pub fn of(headers: &HeaderMap, trusted_proxies: usize) -> String {
         },
         None => UNKNOWN.to_owned(),
     }
+}
+
+/// The `X-Forwarded-For` of a call that a component makes for the client of this request: the one that came, and the
+/// address of the connection, as each proxy adds it. What stands before that may be anything; who reads it counts from the end.
+pub fn relayed(headers: &HeaderMap) -> String {
+    let before = headers.get_all(FORWARDED).iter().filter_map(|line| line.to_str().ok());
+    let address = platform::client_address(headers).unwrap_or(UNKNOWN);
+    let all = before.chain([address]).collect::<Vec<_>>().join(", ");
+    let cut = all.len().saturating_sub(LONGEST);
+    all.get(cut..).unwrap_or(address).to_owned()
 }
 
 /// The entry that the outermost trusted proxy wrote. As bytes: what a client has put before it need not be text.
@@ -117,6 +129,20 @@ mod tests {
         // One that does not say for whom it calls, or does not know.
         assert_eq!(source(&chained, &[], 0), "0.0.0.0");
         assert_eq!(source(&chained, &[b"203.0.113.9, unknown"], 0), "0.0.0.0");
+    }
+
+    #[test]
+    fn what_is_passed_on_ends_with_the_connections_address_and_is_bounded() {
+        let mut headers = HeaderMap::new();
+        headers.insert("spin-client-addr", HeaderValue::from_static("192.0.2.1:80"));
+        assert_eq!(relayed(&headers), "192.0.2.1:80");
+        for line in ["203.0.113.9", "198.51.100.7"] {
+            headers.append(FORWARDED, HeaderValue::from_static(line));
+        }
+        assert_eq!(relayed(&headers), "203.0.113.9, 198.51.100.7, 192.0.2.1:80");
+        headers.insert(FORWARDED, HeaderValue::from_str(&"x, ".repeat(2_000)).unwrap());
+        let long = relayed(&headers);
+        assert!(long.len() <= LONGEST && long.ends_with(", 192.0.2.1:80"), "{}", long.len());
     }
 
     #[test]

@@ -2,16 +2,13 @@
 
 use axum::extract::{FromRequest, FromRequestParts};
 use http::{HeaderMap, StatusCode, header, request::Parts};
-use octo_http::{App, Error, cookie, extract::Whole, form::Form, platform, same_site};
+use octo_http::{App, Error, cookie, extract::Whole, form::Form, platform, same_site, source};
 
 use crate::{
     language::Language,
     octo::Refused,
     page::{self, Frame},
 };
-
-/// Largest number of addresses that are passed on.
-const MAX_FORWARDED: usize = 1024;
 
 /// A person with a browser.
 #[derive(Clone, Debug)]
@@ -39,7 +36,7 @@ impl Visitor {
             origin: origin(headers),
             is_secure: platform::is_https(headers),
             browser: text(header::USER_AGENT).to_owned(),
-            forwarded: forwarded(headers),
+            forwarded: source::relayed(headers),
         }
     }
 }
@@ -50,17 +47,6 @@ pub(crate) fn origin(headers: &HeaderMap) -> String {
     let authority =
         platform::full_url(headers).and_then(|url| url.split("//").nth(1)?.split(['/', '?']).next());
     format!("{scheme}://{}", authority.unwrap_or("127.0.0.1:3000"))
-}
-
-/// `X-Forwarded-For` as it came, and the address of the connection: what each proxy adds. What was there before may be
-/// anything; who reads it counts from the end.
-fn forwarded(headers: &HeaderMap) -> String {
-    let before = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
-    let address = platform::client_address(headers).unwrap_or("unknown");
-    let all: Vec<&str> = before.chain([address]).collect();
-    let all = all.join(", ");
-    let cut = all.len().saturating_sub(MAX_FORWARDED);
-    all.get(cut..).unwrap_or(address).to_owned()
 }
 
 /// Every form is kept from the pages of other sites here: they get 403, and nothing is done.
