@@ -4,11 +4,15 @@
 //! One connection serves all instances. It is made at the first use, dropped after an input or output
 //! error and made again at the next use. No time limit is set, as on Spin: a server that hangs
 //! hangs the call.
+//!
+//! No lock is held across a wait, nor waited for in a line. An instance of WASI 0.3 that waits for a call which cannot be
+//! given up polls none of its others, and one of those might be the next in line: then nobody would ever have the lock.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, FromRedisValue, cmd};
-use tokio::sync::Mutex;
 
 use super::key_value::StoreResult;
 use super::redis::connect;
@@ -28,13 +32,18 @@ impl RedisStore {
         self.connection().await.map(drop)
     }
 
+    /// The connection. Who comes while there is none makes one; the first that is made serves all.
     async fn connection(&self) -> StoreResult<MultiplexedConnection> {
-        let mut connection = self.connection.lock().await;
-        if let Some(connection) = &*connection {
-            return Ok(connection.clone());
+        let known = self.known().clone();
+        if let Some(connection) = known {
+            return Ok(connection);
         }
         let fresh = connect(&self.client).await.map_err(|e| e.to_string())?;
-        Ok(connection.insert(fresh).clone())
+        Ok(self.known().get_or_insert(fresh).clone())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<MultiplexedConnection>> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> StoreResult<T> {
@@ -43,7 +52,7 @@ impl RedisStore {
             Ok(answer) => Ok(answer),
             Err(error) => {
                 if error.is_io_error() || error.is_unrecoverable_error() {
-                    *self.connection.lock().await = None;
+                    *self.known() = None;
                 }
                 Err(error.to_string())
             }
