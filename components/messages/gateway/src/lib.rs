@@ -3,8 +3,8 @@
 //! - [`message`]: what a message is.
 //! - [`free_tier`]: the counter that keeps the free provider from ever seeing one call too many.
 //! - [`breaker`]: when a provider is left alone, and how it is found again.
-//! - [`provider`]: one call to a provider.
-//! - [`response`]: what a provider's response means.
+//! - [`provider`]: a provider, as the operator's variables describe it, and one call to it.
+//! - [`response`]: what a provider's response means; [`chat_error`]: what the usual chat APIs say in its body.
 //! - [`admission`]: what routing asks of the stores.
 //! - [`rate_limit_headers`]: what a response says of the provider's limit.
 //! - [`routing`]: free while it has room, paid otherwise.
@@ -16,6 +16,7 @@
 
 pub mod admission;
 pub mod breaker;
+mod chat_error;
 pub mod config;
 pub mod free_tier;
 pub mod message;

@@ -10,6 +10,7 @@ use octo_core::UnixMillis;
 use serde_json::Value;
 
 use crate::{
+    chat_error,
     free_tier::{Outcome, RateLimitHints},
     rate_limit_headers,
 };
@@ -33,9 +34,12 @@ pub enum Failure {
     /// It does not take this message. That says nothing of any other.
     #[error("does not take this message (status {0})")]
     MessageRefused(u16),
-    /// It does not take our credential: the operator's fault.
+    /// It does not take our credential, or its account has no money: the operator's fault.
     #[error("does not accept our credential (status {0})")]
     Credential(u16),
+    /// It does not know the model or the path, whatever the message is: the operator's fault.
+    #[error("does not accept how it is called (status {0})")]
+    CallRefused(u16),
     /// A quota is used up.
     #[error("takes no calls for now")]
     QuotaRefused {
@@ -69,6 +73,7 @@ impl Failure {
             Failure::Broken => "connection_broken",
             Failure::MessageRefused(_) => "message_refused",
             Failure::Credential(_) => "credential_refused",
+            Failure::CallRefused(_) => "call_refused",
             Failure::QuotaRefused { .. } => "refused",
             Failure::Overloaded { .. } => "overloaded",
             Failure::Status(_) => "bad_status",
@@ -81,6 +86,7 @@ impl Failure {
         match self {
             Failure::MessageRefused(status)
             | Failure::Credential(status)
+            | Failure::CallRefused(status)
             | Failure::QuotaRefused { status, .. }
             | Failure::Overloaded { status, .. }
             | Failure::Status(status) => Some(*status),
@@ -97,8 +103,11 @@ impl Failure {
     /// that it takes no call, or not this one (4xx; but 409 may tell of a call under way with the same id).
     pub fn may_have_been_processed(&self) -> bool {
         match self {
-            Failure::Unreachable | Failure::Credential(_) | Failure::QuotaRefused { .. } => false,
-            Failure::Overloaded { status, .. } => !matches!(status, 503 | 529),
+            Failure::Unreachable
+            | Failure::Credential(_)
+            | Failure::CallRefused(_)
+            | Failure::QuotaRefused { .. } => false,
+            Failure::Overloaded { status, .. } => !matches!(status, 498 | 503 | 529),
             Failure::MessageRefused(status) | Failure::Status(status) => {
                 !(400..500).contains(status) || *status == 409
             }
@@ -110,7 +119,7 @@ impl Failure {
     pub fn outcome(&self) -> Outcome {
         match self {
             // It counted the call, whatever it made of it.
-            Failure::Garbage => Outcome::Answered,
+            Failure::Garbage | Failure::MessageRefused(200..=299) => Outcome::Answered,
             Failure::QuotaRefused { retry_after, .. } => Outcome::Refused { retry_after: *retry_after },
             Failure::Overloaded { retry_after, .. } => Outcome::Overloaded { wait: *retry_after },
             // A firewall says 403 to what a message says, so that alone must close nothing for others.
@@ -118,9 +127,11 @@ impl Failure {
             Failure::Unreachable => Outcome::NotSent,
             // An error may come from a proxy on the way: no proof that the provider counted the call, nor that
             // the call will not reach it still.
-            Failure::Credential(_) | Failure::Status(_) | Failure::TimedOut | Failure::Broken => {
-                Outcome::Unknown
-            }
+            Failure::Credential(_)
+            | Failure::CallRefused(_)
+            | Failure::Status(_)
+            | Failure::TimedOut
+            | Failure::Broken => Outcome::Unknown,
         }
     }
 }
@@ -147,17 +158,62 @@ impl Meaning {
     }
 }
 
-/// What a response means that came at `now`. A result stands at `pointer` (RFC 6901) of a JSON body; `window` is
-/// what the provider is said to count its calls over.
-pub fn meaning(response: &Response<Vec<u8>>, pointer: &str, window: Duration, now: UnixMillis) -> Meaning {
+/// How a provider's response is read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The statuses of success.
+    pub success: Success,
+    /// Where the result is.
+    pub result: ResultPlace,
+    /// Whether errors and refusals are told in the body as the usual [chat APIs](chat_error) do.
+    pub is_chat: bool,
+    /// What the provider is said to count its calls over.
+    pub window: Duration,
+}
+
+/// The statuses of a provider's success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Success {
+    /// 200 to 299.
+    Any,
+    /// These; other 2xx say that there is no result.
+    Only(Vec<u16>),
+}
+
+/// Where the result is in the body of a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResultPlace {
+    /// A text at this place (RFC 6901) of JSON.
+    Pointer(String),
+    /// The body itself, in UTF-8.
+    WholeText,
+}
+
+impl Success {
+    fn has(&self, status: u16) -> bool {
+        match self {
+            Success::Any => (200..300).contains(&status),
+            Success::Only(statuses) => statuses.contains(&status),
+        }
+    }
+}
+
+/// What a response means that came at `now`.
+pub fn meaning(response: &Response<Vec<u8>>, reading: &Reading, now: UnixMillis) -> Meaning {
     let (status, headers) = (response.status().as_u16(), response.headers());
-    let result = match status {
-        200..=299 => result(response.body(), pointer).ok_or(Failure::Garbage),
-        _ => Err(failure(status, headers, now)),
+    let body = plain(response.body());
+    let body = body.as_deref().map(without_mark);
+    let result = if reading.success.has(status) {
+        result(status, body, reading)
+    } else {
+        let retry_after = rate_limit_headers::retry_after(headers, now);
+        let in_body = || chat_error::failure(status, retry_after, &json(body?)?);
+        let said = if reading.is_chat { in_body() } else { None };
+        Err(said.unwrap_or_else(|| failure(status, retry_after, headers, now)))
     };
     let told = match &result {
-        Ok(_) | Err(Failure::Garbage | Failure::QuotaRefused { .. }) => {
-            rate_limit_headers::hints(headers, window, now)
+        Ok(_) | Err(Failure::Garbage | Failure::MessageRefused(200..=299) | Failure::QuotaRefused { .. }) => {
+            rate_limit_headers::hints(headers, reading.window, now)
         }
         // What an error says of a limit may be another's word.
         Err(_) => RateLimitHints::default(),
@@ -165,8 +221,7 @@ pub fn meaning(response: &Response<Vec<u8>>, pointer: &str, window: Duration, no
     Meaning { result, told }
 }
 
-fn failure(status: u16, headers: &HeaderMap, now: UnixMillis) -> Failure {
-    let retry_after = rate_limit_headers::retry_after(headers, now);
+fn failure(status: u16, retry_after: Option<Duration>, headers: &HeaderMap, now: UnixMillis) -> Failure {
     match status {
         429 => Failure::QuotaRefused { status, retry_after },
         // A firewall says 403, too, and its fields may stand on every response: only what must be waited for counts.
@@ -187,12 +242,31 @@ fn failure(status: u16, headers: &HeaderMap, now: UnixMillis) -> Failure {
     }
 }
 
-/// The text at `pointer`. It may be empty, as a message's result may.
-fn result(body: &[u8], pointer: &str) -> Option<String> {
-    let plain = plain(body)?;
-    let json = plain.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&plain);
-    let value: Value = serde_json::from_slice(json).ok()?;
-    value.pointer(pointer)?.as_str().map(str::to_owned)
+/// The result in the `body` of a success. It may be empty, as a message's result may.
+fn result(status: u16, body: Option<&[u8]>, reading: &Reading) -> Result<String, Failure> {
+    let body = body.ok_or(Failure::Garbage)?;
+    let pointer = match &reading.result {
+        ResultPlace::Pointer(pointer) => pointer,
+        ResultPlace::WholeText => {
+            return String::from_utf8(body.to_vec()).map_err(|_| Failure::Garbage);
+        }
+    };
+    let json = json(body).ok_or(Failure::Garbage)?;
+    let text = json.pointer(pointer).and_then(Value::as_str);
+    match text {
+        Some(text) if !text.is_empty() => Ok(text.to_owned()),
+        _ if reading.is_chat && chat_error::refuses_content(&json) => Err(Failure::MessageRefused(status)),
+        _ => text.map(str::to_owned).ok_or(Failure::Garbage),
+    }
+}
+
+fn json(body: &[u8]) -> Option<Value> {
+    serde_json::from_slice(body).ok()
+}
+
+/// A UTF-8 byte order mark says nothing.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
 /// The body without its compression. We ask for none; what begins as gzip does is no JSON, so it is gzip whether

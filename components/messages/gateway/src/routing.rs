@@ -14,9 +14,8 @@ use crate::{
     Message,
     admission::{Admission, Admitted, PaidCall, PaidPass, RouteOutcome},
     breaker::{Pass, Permit},
-    config::Endpoint,
     free_tier::{AnySlot, Ask, Closed, ClosedReason, Decision, End, Outcome, RateLimitHints},
-    provider,
+    provider::{self, Endpoint},
     response::Failure,
     stats::{MessageOutcome, StatsEvent},
 };
@@ -346,15 +345,16 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         };
         let pass = match pass {
             Some(pass) => pass,
-            None => self.admission.paid_pass(self.paid.key.is_none()).await,
+            None => self.admission.paid_pass(self.paid.needs_made_key()).await,
         };
         let permitted = match pass.permit {
             Permit::Go(permitted) => permitted,
             Permit::Closed { until, .. } => return failed(PaidFailure::LeftAlone(until), routed),
         };
         let key = match (&self.paid.key, pass.key) {
-            (Some(key), _) => key.clone(),
-            (None, Some(Ok(key))) => key,
+            (Some(key), _) => Some(key.clone()),
+            (None, Some(Ok(key))) => Some(key),
+            (None, None) if !self.paid.needs_made_key() => None,
             (None, missing) => {
                 routed.store_errors.extend(missing.and_then(Result::err));
                 return failed(PaidFailure::NoCredential, routed);
@@ -364,7 +364,7 @@ impl<A: Admission, H: HttpOut, C: Clock> Gateway<'_, A, H, C> {
         let called = provider::call(
             self.http,
             self.paid,
-            Some(&key),
+            key.as_deref(),
             dispatch.id,
             dispatch.message,
             timeout,

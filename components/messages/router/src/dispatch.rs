@@ -73,7 +73,7 @@ pub(crate) async fn dispatch(
     let asked = message.as_ref().ok().map(|(_, once)| Asked {
         id: id.clone(),
         wait_until,
-        needs_paid_key: config.paid.key.is_none(),
+        needs_paid_key: config.paid.needs_made_key(),
         daily,
         paid_daily,
         counted: true,

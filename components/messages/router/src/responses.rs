@@ -98,10 +98,17 @@ pub(crate) fn routed(
     for (provider, failure) in [("free", &routed.free_failure), ("paid", &routed.paid_failure)] {
         let Some(failure) = failure else { continue };
         log = log.with(&format!("{provider}_failure"), failure.to_string());
-        if let Failure::Credential(status) = failure {
-            let what = format!(
+        let operator_error = match failure {
+            Failure::Credential(status) => Some(format!(
                 "the {provider} provider refuses our credential with {status}: see `{provider}_provider_key`"
-            );
+            )),
+            Failure::CallRefused(status) => Some(format!(
+                "the {provider} provider refuses how it is called with {status}: see `{provider}_provider_model` and \
+                 `{provider}_provider_path`"
+            )),
+            _ => None,
+        };
+        if let Some(what) = operator_error {
             log = log.with(&format!("{provider}_operator_error"), what);
         }
     }

@@ -4,7 +4,7 @@ use octo_http::testing::{app, open_routes, send};
 
 use crate::API;
 
-const SETTINGS: [(&str, &str); 22] = [
+const SETTINGS: [(&str, &str); 34] = [
     ("free_limit", "50"),
     ("free_window_seconds", "60"),
     ("free_block_seconds", "60"),
@@ -16,17 +16,29 @@ const SETTINGS: [(&str, &str); 22] = [
     ("store_timeout_ms", "1000"),
     ("metrics_key", ""),
     ("free_provider_origin", "http://free-provider.spin.internal"),
-    ("free_provider_path", "/process"),
+    ("free_provider_preset", "plain"),
+    ("free_provider_model", ""),
+    ("free_provider_path", ""),
+    ("free_provider_template", ""),
+    ("free_provider_headers", ""),
+    ("free_provider_key_in", ""),
+    ("free_provider_success", ""),
     ("free_provider_key", ""),
     ("free_provider_timeout_ms", "5000"),
-    ("free_provider_message_field", "message"),
-    ("free_provider_response_pointer", "/response"),
+    ("free_provider_message_field", ""),
+    ("free_provider_response_pointer", ""),
     ("paid_provider_origin", "http://paid-provider.spin.internal"),
-    ("paid_provider_path", "/process"),
+    ("paid_provider_preset", "plain"),
+    ("paid_provider_model", ""),
+    ("paid_provider_path", ""),
+    ("paid_provider_template", ""),
+    ("paid_provider_headers", ""),
+    ("paid_provider_key_in", ""),
+    ("paid_provider_success", ""),
     ("paid_provider_key", ""),
     ("paid_provider_timeout_ms", "10000"),
-    ("paid_provider_message_field", "message"),
-    ("paid_provider_response_pointer", "/response"),
+    ("paid_provider_message_field", ""),
+    ("paid_provider_response_pointer", ""),
 ];
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod breakers;
 mod bursts;
+mod chat_presets;
 mod concurrency;
 mod conformance;
 mod costs;
@@ -11,6 +12,7 @@ mod idempotency;
 mod lane;
 mod message_handler;
 mod outside;
+mod own_providers;
 mod paid_daily_quota;
 mod privacy;
 mod redis_form;

@@ -5,6 +5,7 @@
 //! They stand in by the variables `free_provider_origin` and `paid_provider_origin`
 //! ([`Setup::calling`](crate::harness::Setup::calling)).
 
+mod chat;
 mod fields;
 mod free;
 mod latency;
@@ -13,6 +14,7 @@ mod paid;
 mod server;
 mod tests;
 
+pub(crate) use chat::{CHAT_KEY, CHAT_MODEL, ChatApi, MockChat};
 pub(crate) use fields::Fields;
 pub(crate) use free::MockFree;
 pub(crate) use latency::Latency;

@@ -32,6 +32,12 @@ async fn a_wrong_variable_is_named_to_the_operator_only() {
         ("free_provider_path", "process"),
         ("paid_provider_timeout_ms", ""),
         ("paid_provider_response_pointer", "response"),
+        ("free_provider_preset", "chatgpt"),
+        ("paid_provider_model", "a model"),
+        ("free_provider_template", r#"{"text":{message}}"#),
+        ("paid_provider_headers", "x-team: blue"),
+        ("free_provider_key_in", "cookie"),
+        ("paid_provider_success", "2xx"),
     ] {
         let app = TestApp::with(name, value).start().await;
         let ada = app.user("ada").await;

@@ -1,13 +1,15 @@
 //! What a provider's response means: the table of docs/FREE-TIER.md, row by row, on the key-value form and on the Redis
-//! form. [`rows`] has the table, [`tried`] is how a row is tried.
+//! form. [`rows`] has the table, [`chat_rows`] what the usual chat APIs say in a body, [`tried`] is how a row is tried.
 
+mod chat_rows;
 mod rows;
 mod tried;
 
 use std::time::Duration;
 
 use crate::harness::{Counter, NOON, Setup, TestApp, User};
-use rows::{both_rows, free_rows};
+use chat_rows::chat_rows;
+use rows::{BothRow, FreeRow, both_rows, free_rows};
 use tried::Form;
 
 /// N, P and B. The tests' time is 30 s into an hour.
@@ -25,10 +27,8 @@ fn setup(model: &str) -> Setup {
         .over_redis()
 }
 
-async fn conforms(form: Form, app: &TestApp) {
+async fn conforms(form: Form, app: &TestApp, free: Vec<FreeRow>, both: Vec<BothRow>) {
     let users: (User, User) = (app.paying_user("ada").await, app.user("bob").await);
-    let (free, both) = (free_rows(), both_rows());
-    assert!(free.len() + both.len() >= 80, "{} rows", free.len() + both.len());
     for row in free {
         tried::free(form, app, &users, &row).await;
     }
@@ -38,14 +38,37 @@ async fn conforms(form: Form, app: &TestApp) {
     assert_eq!(app.clock().now_ms(), NOON);
 }
 
+/// The application's own free provider, read as a chat API is.
+fn chat(setup: Setup) -> Setup {
+    setup
+        .with("free_provider_preset", "openai")
+        .with("free_provider_path", "/process")
+        .with("free_provider_template", r#"{"message":"{message}"}"#)
+        .with("free_provider_response_pointer", "/response")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_response_means_what_the_table_says_counted_in_the_key_value_store() {
     let app = setup("aligned").start().await;
-    conforms(Form::KeyValue, &app).await;
+    let (free, both) = (free_rows(), both_rows());
+    assert!(free.len() + both.len() >= 80, "{} rows", free.len() + both.len());
+    conforms(Form::KeyValue, &app, free, both).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_response_means_what_the_table_says_counted_in_redis() {
     let app = setup("sliding").counting_in(Counter::StoresRedis).start().await;
-    conforms(Form::Redis, &app).await;
+    conforms(Form::Redis, &app, free_rows(), both_rows()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_errors_of_the_chat_apis_mean_what_the_table_says_counted_in_the_key_value_store() {
+    let app = chat(setup("aligned")).start().await;
+    conforms(Form::KeyValue, &app, chat_rows(), vec![]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_errors_of_the_chat_apis_mean_what_the_table_says_counted_in_redis() {
+    let app = chat(setup("sliding")).counting_in(Counter::StoresRedis).start().await;
+    conforms(Form::Redis, &app, chat_rows(), vec![]).await;
 }

@@ -65,10 +65,14 @@ impl Reply {
     }
 
     fn body(body: impl Into<Bytes>) -> Self {
-        Self { status: 200, fields: vec![], body: body.into() }
+        Self::of(200, body)
     }
 
-    fn with(mut self, name: &'static str, value: &'static str) -> Self {
+    pub(super) fn of(status: u16, body: impl Into<Bytes>) -> Self {
+        Self { status, fields: vec![], body: body.into() }
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: &'static str) -> Self {
         self.fields.push((name, value));
         self
     }
@@ -86,25 +90,25 @@ impl Reply {
     }
 }
 
-const RESULT: &str = r#"{"response":"done"}"#;
-const DONE: Class = Class::Result("done");
-const MESSAGE: Class = Class::Failure("message_refused", 422);
-const QUOTA: Class = Class::Failure("refused", 503);
-const OVERLOADED: Class = Class::Failure("overloaded", 503);
-const CREDENTIAL: Class = Class::Failure("credential_refused", 502);
-const STATUS: Class = Class::Failure("bad_status", 502);
-const UNREADABLE: Class = Class::Failure("bad_answer", 502);
+pub(super) const RESULT: &str = r#"{"response":"done"}"#;
+pub(super) const DONE: Class = Class::Result("done");
+pub(super) const MESSAGE: Class = Class::Failure("message_refused", 422);
+pub(super) const QUOTA: Class = Class::Failure("refused", 503);
+pub(super) const OVERLOADED: Class = Class::Failure("overloaded", 503);
+pub(super) const CREDENTIAL: Class = Class::Failure("credential_refused", 502);
+pub(super) const STATUS: Class = Class::Failure("bad_status", 502);
+pub(super) const UNREADABLE: Class = Class::Failure("bad_answer", 502);
 
-const OPEN: Next = Next { closed: None, limit: 10 };
+pub(super) const OPEN: Next = Next { closed: None, limit: 10 };
 const DAY: u64 = 86_400;
 
 /// Left alone for so long, with the limit as it was.
-fn blocked(seconds: u64) -> Next {
+pub(super) fn blocked(seconds: u64) -> Next {
     Next { closed: Some(("free_blocked", Wait::Seconds(seconds))), ..OPEN }
 }
 
 /// The same, and the first call of ten that was refused halves the limit.
-fn taught(seconds: u64) -> Next {
+pub(super) fn taught(seconds: u64) -> Next {
     Next { limit: 5, ..blocked(seconds) }
 }
 

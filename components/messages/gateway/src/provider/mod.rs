@@ -1,18 +1,28 @@
-//! One call to a provider. What its response means is said in [`response`](crate::response).
+//! A provider and one call to it. What its response means is said in [`response`](crate::response).
+//!
+//! - [`endpoint`]: where it is and how it is called, as the operator's variables say.
+//! - [`preset`]: how the usual APIs are called, by name.
+//! - [`template`]: where the message goes in a request.
 //!
 //! A call is sent once: whatever happens, it is never repeated to the same provider for the same message.
 
+pub mod endpoint;
+pub mod preset;
+pub mod template;
+
 use std::time::Duration;
 
-use http::{HeaderValue, Method, Request, header};
 use octo_core::{Clock, HttpOut, SendError, ports::CallLimits};
-use serde_json::json;
+
+pub use endpoint::Endpoint;
 
 use crate::{
     Message,
-    config::Endpoint,
     response::{Failure, MAX_BODY_BYTES, Meaning, meaning},
 };
+
+/// What a server says of a URI that is too long. A message that makes one is refused before it is sent.
+const URI_TOO_LONG: u16 = 414;
 
 /// Sends `message` under the id `id` to the provider at `endpoint`, with the credential `key` if it asks for
 /// one, and returns what came of it, or gives up after `timeout`.
@@ -25,35 +35,17 @@ pub async fn call(
     timeout: Duration,
     clock: &impl Clock,
 ) -> Meaning {
-    let Some(request) = request(endpoint, key, id, message) else { return Failure::Unreachable.into() };
+    let Ok(request) = endpoint.request(key, id, message) else {
+        return Failure::MessageRefused(URI_TOO_LONG).into();
+    };
     let limits = CallLimits { timeout, max_answer: MAX_BODY_BYTES };
     match http.send(request, limits).await {
-        Ok(response) => meaning(&response, &endpoint.response_pointer, endpoint.window, clock.now()),
+        Ok(response) => meaning(&response, &endpoint.reading, clock.now()),
         Err(SendError::NotSent(_)) => Failure::Unreachable.into(),
         Err(SendError::TimedOut) => Failure::TimedOut.into(),
         Err(SendError::Broken(_)) => Failure::Broken.into(),
         Err(SendError::TooLarge) => Failure::Garbage.into(),
     }
-}
-
-fn request(endpoint: &Endpoint, key: Option<&str>, id: &str, message: &Message) -> Option<Request<Vec<u8>>> {
-    let body = json!({ endpoint.message_field.as_str(): message.as_str() }).to_string();
-    let mut request = Request::builder()
-        .method(Method::POST)
-        .uri(endpoint.uri.clone())
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::ACCEPT, "application/json")
-        .header(header::ACCEPT_ENCODING, "identity")
-        // A provider that understands it processes the message once even if the network repeats the request.
-        .header("idempotency-key", id)
-        // So that the provider's log can be read beside ours.
-        .header("x-request-id", id);
-    if let Some(key) = key {
-        let mut credential = HeaderValue::from_str(&format!("Bearer {key}")).ok()?;
-        credential.set_sensitive(true);
-        request = request.header(header::AUTHORIZATION, credential);
-    }
-    request.body(body.into_bytes()).ok()
 }
 
 #[cfg(test)]
