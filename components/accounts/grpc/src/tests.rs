@@ -90,12 +90,15 @@ fn send(app: &App, request: Request<Full<Bytes>>) -> Outcome {
     }
 }
 
+/// The message of a response, or the code and text of the failure.
+type Told<A> = Result<A, (Code, String)>;
+
 /// The message that comes back for one, or the code and text of the failure; and what `auth` was asked.
 fn asked<A: Message + Default>(
     method: &str,
     message: &impl Message,
     replies: Vec<Result<Response<Vec<u8>>, SendError>>,
-) -> (Result<A, (Code, String)>, Option<Request<Vec<u8>>>, Outcome) {
+) -> (Told<A>, Option<Request<Vec<u8>>>, Outcome) {
     let (app, http) = app(replies);
     let outcome = send(&app, call(&format!("/auth.Auth/{method}"), frame(&message.encode_to_vec())));
     assert_eq!(outcome.http, 200);

@@ -106,7 +106,7 @@ async fn version(stream: &TcpStream) -> std::io::Result<Version> {
     let mut first = [0; PREFACE.len()];
     loop {
         let length = stream.peek(&mut first).await?;
-        if length == 0 || !PREFACE.starts_with(&first[..length]) {
+        if length == 0 || !PREFACE.starts_with(first.get(..length).unwrap_or_default()) {
             return Ok(Version::HTTP_11);
         }
         if length == PREFACE.len() {
