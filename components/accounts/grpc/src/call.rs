@@ -3,8 +3,13 @@
 use std::{error::Error, future::Future, pin::pin, time::Duration};
 
 use bytes::Bytes;
-use futures::future::{Either, select};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use futures::{
+    future::{Either, select},
+    stream,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use octo_core::Clock;
 use octo_http::{
     App,
@@ -65,7 +70,27 @@ where
         fields = fields.with("cause", cause);
     }
     let line = traced.line(app.name, &app.clock, response.status(), fields);
-    (response, line)
+    (status_last(response), line)
+}
+
+/// What says how a call ended.
+const STATUS: [HeaderName; 3] = [
+    HeaderName::from_static("grpc-status"),
+    HeaderName::from_static("grpc-message"),
+    HeaderName::from_static("grpc-status-details-bin"),
+];
+
+/// The same with the status in trailers, where there is no message before it, too. In the head it would have to end the
+/// response; but a platform sends the end of a body that it does not know to be empty by itself, and then clients find no status.
+fn status_last(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    let trailers: HeaderMap =
+        STATUS.into_iter().filter_map(|name| Some((name.clone(), head.headers.remove(name)?))).collect();
+    if trailers.is_empty() {
+        return Response::from_parts(head, body);
+    }
+    let last = stream::iter([Ok::<_, Status>(Frame::trailers(trailers))]);
+    Response::from_parts(head, Body::new(StreamBody::new(last)))
 }
 
 /// What is no gRPC at all. The status of HTTP is what the protocol asks for; that of gRPC tells a client why.

@@ -70,7 +70,7 @@ fn send(app: &App, request: Request<Full<Bytes>>) -> Outcome {
     let (head, body) = response.into_parts();
     let body = ready(body.collect()).unwrap();
     let trailers = body.trailers().cloned().unwrap_or_default();
-    let field = |name: &str| trailers.get(name).or_else(|| head.headers.get(name)).cloned();
+    let field = |name: &str| trailers.get(name).cloned();
     let text = field("grpc-message").map(|text| text.to_str().unwrap().replace("%20", " "));
     let mut bytes = &body.to_bytes()[..];
     let mut messages = Vec::new();
