@@ -290,10 +290,10 @@ async fn what_is_no_call_ends_with_a_clear_status() {
     // The connection is as good as before.
     client.fails("Validate", json!({ "token": "none" }), "UNKNOWN", "fail to parse token");
 
-    let late = client.send(json!({ "method": "Validate", "message": { "token": "x" }, "timeout": 0.001 }));
+    app.host().faults().outbound("auth", OutboundFault::Slow(Duration::from_secs(5)));
+    let late = client.send(json!({ "method": "Validate", "message": { "token": "x" }, "timeout": 0.2 }));
     assert_eq!(late["code"], "DEADLINE_EXCEEDED");
-    let json = app.post("/auth.Auth/Login").json(&json!({})).await;
-    assert_eq!((json.status, json.header("grpc-status")), (415, "3"));
+    assert_eq!(app.post("/auth.Auth/Login").json(&json!({})).await.status, 415);
     assert_eq!(app.get("/auth.Auth/Login").await.status, 405);
 }
 
